@@ -1,0 +1,112 @@
+"""Error classes of pnetkit, their exit codes, and "did you mean".
+
+Every error that a user can cause is a `PnetkitError`. Its text gives what, where, got, wanted and what to do;
+the command line prints it without a traceback and ends with its exit code.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class PnetkitError(Exception):
+    """Report something that the user can put right."""
+
+    exit_code: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with an input.
+
+    `where` names the place as a person would look for it: `s4c_dual.yaml:14` or `cohort.csv, case P07, arterial`.
+    `message` says what was found and what was wanted, and ends in what to do about it.
+    """
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+class FaultsError(PnetkitError):
+    """Report every fault of an input at once, so that one round of corrections is enough."""
+
+    def __init__(self, heading: str, faults: Sequence[Fault]) -> None:
+        self.heading = heading
+        self.faults = tuple(faults)
+        super().__init__("\n".join([heading, *(f"  {fault}" for fault in self.faults)]))
+
+
+class RecipeError(FaultsError):
+    """Report the faults of a recipe, each with file and line."""
+
+    exit_code = 3
+
+
+class CohortError(FaultsError):
+    """Report the faults of a cohort, each with its case."""
+
+    exit_code = 4
+
+
+class PluginError(PnetkitError):
+    """Report a plugin that is missing, broken, conflicting or not true to its interface."""
+
+    exit_code = 5
+
+
+class MissingPluginError(PluginError):
+    """Report a name that no installed distribution registers."""
+
+
+class BrokenPluginError(PluginError):
+    """Report a registered plugin that cannot be imported or constructed."""
+
+
+class ConflictingPluginError(PluginError):
+    """Report a name that two installed distributions register."""
+
+
+class ImageError(PnetkitError):
+    """Report an image file that cannot be read, or holds what no CT or label map can hold."""
+
+    exit_code = 4
+
+
+class TrainingError(PnetkitError):
+    """Report a training that cannot start or cannot go on."""
+
+    exit_code = 6
+
+
+class MissingPhaseError(PnetkitError):
+    """Report a case that lacks a phase which the fusion does not do without."""
+
+    exit_code = 4
+
+
+class StoreError(PnetkitError):
+    """Report a store or run folder that cannot be read or written."""
+
+    exit_code = 7
+
+
+class RunError(PnetkitError):
+    """Report tasks of a run that failed after everything else was computed and kept."""
+
+    exit_code = 8
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Suggest the close spellings of `name` among `known`, or list them all when none is close.
+
+    Returns a sentence that starts with a space, or an empty string when nothing is known.
+    """
+    names = sorted(known)
+    close = get_close_matches(name, names, n=2, cutoff=0.6)
+    if close:
+        return f" Did you mean {' or '.join(repr(c) for c in close)}?"
+    return f" Known: {', '.join(names)}." if names else ""

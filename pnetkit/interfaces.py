@@ -1,0 +1,151 @@
+"""The four interfaces of pnetkit: what a plugin gives, and what the core asks of it.
+
+A plugin is a *callable*, named in an entry point:
+
+    [project.entry-points."pnetkit.backbone"]
+    my-net = "pnetkit_my_net:MyNet"
+
+Its keyword-only, annotated, defaulted arguments are its parameters: the signature is the schema that recipes are
+checked against, and what `pnetkit plugins show my-net` prints. Bounds and descriptions go into the annotation:
+
+    def my_rule(*, minimum_voxels: Annotated[int, Field(ge=1, description="...")] = 40) -> MyRule: ...
+
+What the callable returns has to fit one of the Protocols below; nothing has to be inherited. Where a Protocol has a
+second one below it (`FeatureBackbone`, `TrainedCaseClassifier`), the second is for plugins that can do more, and the
+core asks with `isinstance` which of them it was given.
+
+| interface | entry-point group | in one line |
+|---|---|---|
+| `Backbone` | `pnetkit.backbone` | a network: CT patch in, class scores out |
+| `Postprocessor` | `pnetkit.postprocessor` | segmentation in, cleaner segmentation out |
+| `CaseClassifier` | `pnetkit.case_classifier` | evidence of one phase in, finding out |
+| `PhaseFusion` | `pnetkit.phase_fusion` | findings of all phases in, the case's finding out |
+
+A breaking change of an interface gets a new group (`pnetkit.backbone.v2`); see docs/architecture.md.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from pnetkit.types import BackboneSpec, CaseFinding, Evidence, FeatureNeeds, PhaseFinding, Segmentation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BackboneOutput:
+    """Hold what a network answers.
+
+    `logits` (batch, class, x, y, z) lie on the input's grid. `aux_logits` have the same shape and the order of
+    `spec.aux_heads`; they are there in training mode only, and empty in evaluation mode.
+    """
+
+    logits: Tensor
+    aux_logits: tuple[Tensor, ...] = ()
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A network that scores every voxel: a `torch.nn.Module` with a `spec`.
+
+    The plugin is called as `plugin(in_channels=1, num_classes=4, **params)`, also with the default device set to
+    `meta`, and under a seed that the core has set; it must not touch the network, files or global state.
+
+    `__call__` takes `x` (batch, in_channels, x, y, z), float32, HU clipped and standardized by the recipe, with every
+    axis a multiple of `spec.divisor`, and answers on the same grid. In evaluation mode the items of a batch must not
+    influence each other.
+    """
+
+    spec: BackboneSpec
+
+    def __call__(self, x: Tensor) -> BackboneOutput:
+        """Score every voxel of a batch of patches."""
+
+    def train(self, mode: bool = True) -> Any:
+        """Switch between training and evaluation mode, as `torch.nn.Module` does."""
+
+    def eval(self) -> Any:
+        """Switch to evaluation mode, as `torch.nn.Module` does."""
+
+    def to(self, device: Any) -> Any:
+        """Move the parameters, as `torch.nn.Module` does."""
+
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        """Yield the parameters, as `torch.nn.Module` does."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the tensors that describe the network's state; they are stored as safetensors."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
+        """Take the tensors that `state_dict` gave."""
+
+
+@runtime_checkable
+class FeatureBackbone(Backbone, Protocol):
+    """A backbone that also publishes feature maps: those named in `spec.features`."""
+
+    def encode(self, x: Tensor, features: Collection[str]) -> Mapping[str, Tensor]:
+        """Give exactly the named feature maps of `x`, doing no work that they do not need.
+
+        A map has shape (batch, channels, x / stride, y / stride, z / stride). Raises KeyError for a name that
+        `spec.features` does not have.
+        """
+
+
+@runtime_checkable
+class Postprocessor(Protocol):
+    """A rule that cleans a segmentation up. A recipe chains any number of them.
+
+    Called as `plugin(**params)`. Must leave its argument untouched, keep grid and classes, and work on segmentations
+    that are empty, full, or one slice thick.
+    """
+
+    def __call__(self, segmentation: Segmentation) -> Segmentation:
+        """Give the cleaned segmentation."""
+
+
+@runtime_checkable
+class CaseClassifier(Protocol):
+    """A rule or network that decides on one phase of one case.
+
+    Called as `plugin(**params)`. A segmentation without any foreground has to be decided, and flagged, not refused.
+    """
+
+    def classify(self, evidence: Evidence) -> PhaseFinding:
+        """Give score, threshold and the measurements behind them."""
+
+
+@runtime_checkable
+class TrainedCaseClassifier(CaseClassifier, Protocol):
+    """A case classifier that learns from the cases of the training folds, one model per phase and fold."""
+
+    needs: FeatureNeeds
+
+    def fit(self, evidence: Sequence[Evidence], abnormal: Sequence[bool], *, seed: int, device: str) -> None:
+        """Learn from the evidence of the training cases, whose diagnoses are `abnormal`, in the same order.
+
+        The same evidence, seed and CPU give the same model, to the bit.
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted model into an existing empty folder, as safetensors and JSON only."""
+
+    def load(self, folder: Path) -> None:
+        """Take the model that `save` wrote."""
+
+
+@runtime_checkable
+class PhaseFusion(Protocol):
+    """A rule that makes one finding of the findings of a case's phases.
+
+    Called as `plugin(**params)`. It works on findings, so phases need no registration and may lie on different grids.
+    """
+
+    def fuse(self, case_id: str, findings: Mapping[str, PhaseFinding], *, expected: tuple[str, ...]) -> CaseFinding:
+        """Give the case's finding; the order of `findings` must not matter.
+
+        `expected` names the phases that the recipe asks for. Where some are missing, decide as the plugin's
+        documentation says and name them in the finding's `missing`, or raise `pnetkit.errors.MissingPhaseError`.
+        """

@@ -1,0 +1,82 @@
+"""Run backbones: choose a device and a precision, hold a network to its promises, build it under a seed."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from pnetkit.errors import PluginError, PnetkitError
+from pnetkit.interfaces import Backbone, BackboneOutput
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+def choose_device(name: str) -> str:
+    """Resolve `auto` to the first GPU, or the CPU where there is none; other names have to exist.
+
+    Raises PnetkitError naming the devices that there are.
+    """
+    there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        there.append("mps")
+    if name == "auto":
+        return there[1] if len(there) > 1 else "cpu"
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in there:
+        raise PnetkitError(f"There is no device {name!r} here. Choose one of: auto, {', '.join(there)}.")
+    return wanted
+
+
+def autocast(device: str, precision: Precision) -> Any:
+    """Give the context in which a network runs at the asked precision."""
+    if precision == "fp32":
+        return nullcontext()
+    kind = device.partition(":")[0]
+    return torch.autocast(kind, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)
+
+
+def build_seeded(build: Callable[[], Any], seed: int) -> Backbone:
+    """Build a backbone whose first weights depend on the seed alone; the caller's random state stays as it was.
+
+    Raises PluginError when what was built does not fit the interface.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        backbone = build()
+    if not isinstance(backbone, Backbone):
+        missing = [name for name in ("spec", "train", "eval", "to", "parameters", "state_dict", "load_state_dict")
+                   if not hasattr(backbone, name)]  # fmt: skip
+        raise PluginError(
+            f"{type(backbone).__name__} is not a Backbone: it lacks {', '.join(missing) or '__call__'}. "
+            f"See pnetkit.interfaces.Backbone."
+        )
+    return backbone
+
+
+def checked_output(backbone: Backbone, x: Tensor) -> BackboneOutput:
+    """Run a network and hold it to its promise: one logit per class and voxel of the input.
+
+    Raises PluginError saying what came back and what was promised.
+    """
+    output = backbone(x)
+    wanted = (x.shape[0], backbone.spec.num_classes, *x.shape[2:])
+    got = tuple(output.logits.shape)
+    if got != wanted:
+        raise PluginError(
+            f"The backbone {type(backbone).__name__} answered logits of shape {got} to an input of {tuple(x.shape)}; "
+            f"its interface promises {wanted}. Choose parameters under which it keeps the size (padding: same)."
+        )
+    return output
+
+
+def check_patch_size(backbone: Backbone, patch_size: tuple[int, int, int], what: str) -> None:
+    """Raise PluginError when a patch's edges are not multiples of what the backbone divides by."""
+    divisor = backbone.spec.divisor
+    if any(p % d for p, d in zip(patch_size, divisor, strict=True)):
+        better = tuple(-(-p // d) * d for p, d in zip(patch_size, divisor, strict=True))
+        raise PluginError(
+            f"{what} is {patch_size}, but the backbone {type(backbone).__name__} needs multiples of {divisor}. "
+            f"The next that fits is {better}."
+        )

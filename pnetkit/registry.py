@@ -1,0 +1,185 @@
+"""Find plugins by kind and name. The only module that knows stevedore.
+
+stevedore's `DriverManager` gives the protocol (one name, one implementation; failures and conflicts have callbacks).
+Its discovery is replaced by `importlib.metadata`: stevedore caches entry points on disk under a key that misses a quick
+reinstall, and its cached entry points have forgotten which distribution they come from.
+
+Listing imports nothing. Loading imports one plugin.
+"""
+
+import ast
+import importlib.metadata
+import importlib.util
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from stevedore import DriverManager
+
+from pnetkit.errors import BrokenPluginError, ConflictingPluginError, MissingPluginError, did_you_mean
+
+GROUPS = {
+    "backbone": "pnetkit.backbone",
+    "postprocessor": "pnetkit.postprocessor",
+    "case-classifier": "pnetkit.case_classifier",
+    "phase-fusion": "pnetkit.phase_fusion",
+}
+"""The kinds of plugin, as the command line names them, and their entry-point groups (see pnetkit.interfaces)."""
+
+Factory = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """Say where a plugin comes from, as its distribution's metadata tell it."""
+
+    kind: str
+    name: str
+    target: str
+    distribution: str
+    version: str
+    summary: str
+    pnetkit_requirement: str
+
+
+class _DriverManager(DriverManager[Any]):
+    """A driver manager that discovers entry points afresh, through `importlib.metadata`."""
+
+    def list_entry_points(self) -> list[EntryPoint]:
+        return list(entry_points(group=self.namespace))
+
+
+def list_plugins(kinds: Iterable[str] = tuple(GROUPS)) -> list[PluginInfo]:
+    """List the installed plugins of the given kinds, by kind and name, without importing any of them.
+
+    The summary is the first docstring line of what the entry point names, read from its source without running it;
+    the distribution's own where that cannot be found. Plugins registered twice are listed twice.
+    """
+    found = [_info(kind, point) for kind in kinds for point in entry_points(group=GROUPS[kind])]
+    order = list(GROUPS)
+    return sorted(found, key=lambda p: (order.index(p.kind), p.name, p.distribution))
+
+
+def plugin_info(kind: str, name: str) -> PluginInfo:
+    """Find one plugin without importing it.
+
+    Raises:
+        MissingPluginError: no installed distribution registers the name; close spellings are suggested.
+        ConflictingPluginError: two distributions register it.
+    """
+    found = [p for p in list_plugins([kind]) if p.name == name]
+    if not found:
+        raise MissingPluginError(_missing(kind, name))
+    if len(found) > 1:
+        owners = " and ".join(sorted(p.distribution for p in found))
+        raise ConflictingPluginError(
+            f"Two installed plugins are both called {name!r} in {GROUPS[kind]}: {owners}. Uninstall one of them."
+        )
+    return found[0]
+
+
+def load_factory(kind: str, name: str) -> Factory:
+    """Import one plugin and give its callable, not yet called.
+
+    Raises:
+        MissingPluginError, ConflictingPluginError: as `plugin_info`.
+        BrokenPluginError: importing it failed, or what it names cannot be called.
+    """
+    info = plugin_info(kind, name)
+
+    def on_failure(_manager: Any, _point: EntryPoint, error: BaseException) -> None:
+        raise BrokenPluginError(
+            f"The {kind} plugin {name!r} ({info.target}, from {info.distribution} {info.version}) cannot be imported: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+    manager = _DriverManager(
+        GROUPS[kind],
+        name,
+        invoke_on_load=False,
+        on_load_failure_callback=on_failure,
+        warn_on_missing_entrypoint=False,
+    )
+    factory = manager[name].plugin
+    if not callable(factory):
+        raise BrokenPluginError(
+            f"The {kind} plugin {name!r} ({info.target}, from {info.distribution} {info.version}) is a "
+            f"{type(factory).__name__}; a plugin has to be a class or function that can be called with its parameters."
+        )
+    return factory
+
+
+@lru_cache(maxsize=256)
+def source_digest(kind: str, name: str) -> str:
+    """Give the SHA-256 of the Python sources of the package a plugin lives in.
+
+    Names and contents of all its `.py` files count, so that a result can be traced to the code that made it.
+    """
+    factory = load_factory(kind, name)
+    package = (factory.__module__ or "").partition(".")[0]
+    module = inspect.getmodule(inspect.unwrap(factory))
+    top = Path(inspect.getfile(module)) if module else None
+    digest = sha256()
+    if top is not None:
+        root = next((p for p in top.parents if p.name == package), None)
+        for path in sorted(root.rglob("*.py")) if root else [top]:
+            digest.update(str(path.relative_to(root) if root else path.name).encode() + b"\0")
+            digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _info(kind: str, point: EntryPoint) -> PluginInfo:
+    metadata = point.dist.metadata if point.dist is not None else None
+    requirements = (point.dist.requires or []) if point.dist is not None else []
+    return PluginInfo(
+        kind=kind,
+        name=point.name,
+        target=point.value,
+        distribution=metadata["Name"] if metadata else "unknown",
+        version=metadata["Version"] if metadata else "unknown",
+        summary=_docstring_line(point) or ((metadata["Summary"] or "") if metadata else ""),
+        pnetkit_requirement=next((r for r in requirements if _is_pnetkit(r)), ""),
+    )
+
+
+def _docstring_line(point: EntryPoint) -> str:
+    package, *rest = point.module.split(".")
+    try:
+        spec = importlib.util.find_spec(package)  # a top-level name: finds, does not import
+        folder = Path((spec.submodule_search_locations or [""])[0] if spec else "")
+        path = folder.joinpath(*rest).with_suffix(".py") if rest else folder / "__init__.py"
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (ImportError, ValueError, OSError, SyntaxError):
+        return ""  # the summary of the distribution stands in; loading will say what is wrong
+    for node in tree.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == point.attr:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    return ""
+
+
+def _is_pnetkit(requirement: str) -> bool:
+    name = requirement.partition(";")[0].strip()
+    return name == "pnetkit" or name.startswith(
+        ("pnetkit>", "pnetkit<", "pnetkit=", "pnetkit~", "pnetkit!", "pnetkit ")
+    )
+
+
+def _missing(kind: str, name: str) -> str:
+    elsewhere = [k for k in GROUPS if k != kind and any(p.name == name for p in list_plugins([k]))]
+    hint = f" There is a {elsewhere[0]} plugin of that name." if elsewhere else ""
+    installed = [p.name for p in list_plugins([kind])]
+    if not installed:
+        return f"No {kind} plugin is called {name!r}: none is installed. Install one, e.g. from plugins/."
+    close = did_you_mean(name, installed)
+    listed = "" if close.startswith(" Known") else f" Installed: {', '.join(installed)}."
+    return f"No {kind} plugin is called {name!r}.{close}{listed}{hint}"
+
+
+def core_version() -> str:
+    """Give the version of the installed pnetkit."""
+    return importlib.metadata.version("pnetkit")
