@@ -1,0 +1,1 @@
+"""Images in and out: NIfTI files, orientation, intensity, boxes."""

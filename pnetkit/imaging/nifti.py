@@ -1,0 +1,190 @@
+"""Read CT scans and label maps from NIfTI, write label maps back onto the grid they came from.
+
+In memory every volume is in the closest RAS+ orientation, so that networks see all patients the same way round; nothing
+is ever resampled. A label map is written in the orientation of the image it belongs to, with that image's own affine.
+"""
+
+import gzip
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from pnetkit.errors import ImageError
+from pnetkit.types import BACKGROUND, CLASSES, Grid, Scan
+
+HU_PLAUSIBLE_MINIMUM = (-8192, -50)
+"""The least value of a CT lies here: some scanners mark the outside with -2048 or less; every abdomen has fat."""
+
+HU_PLAUSIBLE_MAXIMUM = (50, 32767)
+"""The largest value of a CT lies here: soft tissue at the least, metal at the most."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Volume:
+    """A NIfTI file's voxels in RAS+ order, and their grid."""
+
+    voxels: NDArray[Any]
+    grid: Grid
+
+
+def read_scan(path: Path) -> Scan:
+    """Read a CT.
+
+    Raises:
+        ImageError: the file is missing, truncated, not a three-dimensional NIfTI, does not say how it is oriented,
+            holds NaN or infinite voxels, or values that no CT in Hounsfield units has.
+    """
+    volume = _read(path)
+    hu = np.ascontiguousarray(volume.voxels, dtype=np.float32)
+    bad = hu.size - int(np.count_nonzero(np.isfinite(hu)))
+    if bad:
+        raise ImageError(f"{path}: {bad} of {hu.size} voxels are NaN or infinite; a CT has a finite HU everywhere.")
+    low, high = float(hu.min()), float(hu.max())
+    within = HU_PLAUSIBLE_MINIMUM[0] <= low <= HU_PLAUSIBLE_MINIMUM[1]
+    if not (within and HU_PLAUSIBLE_MAXIMUM[0] <= high <= HU_PLAUSIBLE_MAXIMUM[1]):
+        raise ImageError(
+            f"{path}: values run from {low:g} to {high:g}; an abdominal CT in HU has its minimum in "
+            f"{HU_PLAUSIBLE_MINIMUM} and its maximum in {HU_PLAUSIBLE_MAXIMUM}. Is the rescale slope or intercept "
+            f"missing, or the image already normalized?"
+        )
+    return Scan(hu=hu, grid=volume.grid)
+
+
+def read_labels(path: Path, mapping: Mapping[int, int] | None = None, *, unmapped: str = "error") -> tuple[
+    NDArray[np.uint8], Grid
+]:  # fmt: skip
+    """Read a label map, translated by `mapping` (value in the file -> label) when there is one.
+
+    Background stays background unless it is mapped. With `unmapped` "background" the values that the mapping does not
+    name become background, otherwise they are an error, as is any value outside 0-3 after mapping.
+
+    Raises:
+        ImageError: as `read_scan`, and for fractional or unknown label values.
+    """
+    volume = _read(path)
+    values = np.unique(volume.voxels)
+    if not np.isfinite(values).all() or (values != np.round(values)).any():
+        raise ImageError(f"{path}: label values have to be whole numbers, got {_some(values)}.")
+    table = {BACKGROUND: BACKGROUND, **mapping} if mapping is not None else {n: n for n in range(len(CLASSES))}
+    present = [int(v) for v in values]
+    unknown = [v for v in present if v not in table]
+    if unknown and (mapping is None or unmapped == "error"):
+        wanted = "0 background, 1 pancreas, 2 tumor, 3 duct" if mapping is None else f"those mapped: {sorted(table)}"
+        raise ImageError(
+            f"{path}: holds the label values {_some(np.array(unknown))}; wanted {wanted}. "
+            f"Map them under cohort.labels in the recipe."
+        )
+    labels = np.zeros(volume.voxels.shape, dtype=np.uint8)
+    for value in present:
+        target = table.get(value, BACKGROUND)
+        if target:
+            labels[volume.voxels == value] = target
+    return labels, volume.grid
+
+
+def read_grid(path: Path) -> Grid:
+    """Read a file's grid in RAS+ order, without its voxels. Raises ImageError as `read_scan` does."""
+    image = _open(path)
+    affine = np.asarray(image.affine, dtype=np.float64)
+    shape = _three_axes(path, image.shape)
+    return _canonical_grid(path, shape, affine)[0]
+
+
+def write_labels(path: Path, labels: NDArray[np.unsignedinteger[Any]], *, like: Path) -> None:
+    """Write a map of whole numbers (RAS+ order, as `read_scan(like)` gives) in the orientation and affine of `like`.
+
+    The same labels give the same bytes. The file appears complete or not at all. Of the header only geometry and units
+    are taken over: free-text fields can name the patient.
+    """
+    image = _open(like)
+    shape = _three_axes(like, image.shape)
+    grid, orientation = _canonical_grid(like, shape, np.asarray(image.affine, dtype=np.float64))
+    if labels.shape != grid.shape:
+        raise ValueError(f"labels have shape {labels.shape}, {like} has {grid.shape} in RAS+ order")
+    ras = np.array([[0, 1], [1, 1], [2, 1]])
+    stored = apply_orientation(labels, ornt_transform(ras, orientation))
+    header = nib.Nifti1Header()
+    header.set_data_dtype(labels.dtype)
+    result = nib.Nifti1Image(np.ascontiguousarray(stored), image.affine, header)
+    sform, qform = int(image.header["sform_code"]), int(image.header["qform_code"])
+    result.set_sform(image.get_sform() if sform else image.affine, code=sform or qform)
+    if qform:
+        result.set_qform(image.get_qform(), code=qform)
+    result.header.set_xyzt_units("mm")
+    write_atomically(path, gzip.compress(result.to_bytes(), compresslevel=1, mtime=0))
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that it is there complete or not at all, whenever the process dies."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def _open(path: Path) -> Any:
+    if not path.is_file():
+        raise ImageError(f"{path}: there is no such file. Check the path; paths in a cohort are relative to its CSV.")
+    try:
+        image = nib.load(path)
+    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+        raise ImageError(f"{path}: cannot be read as an image ({_reason(error)}). Export it again.") from error
+    if not isinstance(image, nib.Nifti1Image):
+        raise ImageError(f"{path}: is a {type(image).__name__}; wanted NIfTI (.nii or .nii.gz).")
+    if not (int(image.header["sform_code"]) or int(image.header["qform_code"])):
+        raise ImageError(f"{path}: says nothing of its orientation (sform and qform codes are 0). Convert it again.")
+    return image
+
+
+def _read(path: Path) -> _Volume:
+    image = _open(path)
+    shape = _three_axes(path, image.shape)
+    affine = np.asarray(image.affine, dtype=np.float64)
+    grid, orientation = _canonical_grid(path, shape, affine)
+    try:
+        voxels = np.asanyarray(image.dataobj).reshape(shape)
+    except (OSError, EOFError, zlib.error, ValueError, MemoryError) as error:
+        raise ImageError(f"{path}: its voxels cannot be read ({_reason(error)}). Is the file truncated?") from error
+    if voxels.dtype.kind not in "iuf":
+        raise ImageError(f"{path}: voxels are of type {voxels.dtype}; wanted whole or real numbers.")
+    return _Volume(apply_orientation(voxels, orientation), grid)
+
+
+def _canonical_grid(path: Path, shape: tuple[int, int, int], affine: NDArray[np.float64]) -> tuple[Grid, Any]:
+    try:
+        Grid(shape, affine)
+    except ValueError as error:
+        raise ImageError(f"{path}: {error}.") from error
+    orientation = io_orientation(affine)
+    canonical_shape = tuple(int(shape[int(axis)]) for axis in np.argsort(orientation[:, 0]))
+    canonical = affine @ inv_ornt_aff(orientation, shape)
+    return Grid((canonical_shape[0], canonical_shape[1], canonical_shape[2]), canonical), orientation
+
+
+def _three_axes(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    kept = (*shape[:3], *(n for n in shape[3:] if n != 1))
+    if len(kept) != 3:  # noqa: PLR2004
+        raise ImageError(f"{path}: has shape {shape}; wanted one volume with three axes.")
+    return kept[0], kept[1], kept[2]
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else 'no details'}"
+
+
+def _some(values: NDArray[Any]) -> str:
+    shown = ", ".join(f"{v:g}" for v in values[:8])
+    return shown + (f", … ({values.size} values)" if values.size > 8 else "")  # noqa: PLR2004
