@@ -1,0 +1,1 @@
+"""Cohorts: the table of cases, its checks, its folds, and phantoms to try everything on."""

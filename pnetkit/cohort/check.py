@@ -1,0 +1,107 @@
+"""Check the files of a cohort before anything runs, and take their digests."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pnetkit.errors import Fault, ImageError
+from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
+from pnetkit.types import DUCT, GRID_TOLERANCE_MM, TUMOR, Case, ScanFiles, Triple
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPolicy:
+    """Say how label values in files become 0-3: a mapping, or none when they are 0-3 already."""
+
+    mapping: Mapping[int, int] | None = None
+    unmapped: str = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedScan:
+    """Hold what a check found out about one phase: content digests, and the grid's shape in RAS+ order."""
+
+    image_digest: str
+    label_digest: str | None
+    shape: Triple
+    voxel_mm3: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCase:
+    """Hold a case, what is wrong with it, and what is worth knowing about it."""
+
+    case: Case
+    scans: Mapping[str, CheckedScan]
+    faults: tuple[Fault, ...]
+    notes: tuple[Fault, ...] = ()
+
+
+def check_case(case: Case, labels: LabelPolicy) -> CheckedCase:
+    """Open every file of a case: readable, finite, plausible HU, labels known and on the image's grid.
+
+    A normal case with tumor voxels is a fault; an abnormal case without tumor or duct is a note.
+    """
+    scans: dict[str, CheckedScan] = {}
+    faults: list[Fault] = []
+    found: dict[str, tuple[int, int]] = {}
+    for phase, files in case.scans.items():
+        try:
+            scans[phase], counts = _check_scan(files, labels)
+        except ImageError as error:
+            faults.append(Fault(f"case {case.id}, {phase}", str(error)))
+            continue
+        if counts is not None:
+            found[phase] = counts
+    tumor = ", ".join(f"{phase} {counts[0]} voxels" for phase, counts in found.items() if counts[0])
+    if case.abnormal is False and tumor:
+        faults.append(Fault(f"case {case.id}", f"is called normal, but its labels show a tumor ({tumor})"))
+    digests = [scan.image_digest for scan in scans.values()]
+    if len(set(digests)) < len(digests):
+        faults.append(Fault(f"case {case.id}", "two phases have the same image content; one scan was copied"))
+    notes = []
+    if case.abnormal and found and not any(sum(counts) for counts in found.values()):
+        notes.append(Fault(f"case {case.id}", "is called abnormal, but none of its labels shows a tumor or duct"))
+    return CheckedCase(case, scans, tuple(faults), tuple(notes))
+
+
+def duplicate_images(checked: Sequence[CheckedCase]) -> list[Fault]:
+    """Find image content that stands under two cases: across folds it would leak from training into the test."""
+    owners: dict[str, list[str]] = defaultdict(list)
+    for item in checked:
+        for phase, scan in item.scans.items():
+            owners[scan.image_digest].append(f"{item.case.id} ({phase})")
+    return [
+        Fault("cohort", f"the same image content stands under {', '.join(names)}; keep one")
+        for names in owners.values()
+        if len({name.split(" ")[0] for name in names}) > 1
+    ]
+
+
+def file_digest(path: Path) -> str:
+    """Give the SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _check_scan(files: ScanFiles, policy: LabelPolicy) -> tuple[CheckedScan, tuple[int, int] | None]:
+    """Check one phase and count its tumor and duct voxels, where it has labels."""
+    scan = read_scan(files.image)
+    counts = None
+    if files.label is not None:
+        distance = read_grid(files.label).corner_distance_mm(scan.grid)
+        if not distance <= GRID_TOLERANCE_MM:
+            got = read_grid(files.label)
+            apart = "the shapes differ" if np.isinf(distance) else f"corners lie {distance:.4g} mm apart"
+            raise ImageError(
+                f"{files.label}: its grid {got.shape} is not that of the image {scan.grid.shape}: {apart}, wanted at "
+                f"most {GRID_TOLERANCE_MM:g} mm. Export the labels on the image's own grid."
+            )
+        labels, _ = read_labels(files.label, policy.mapping, unmapped=policy.unmapped)
+        counts = int((labels == TUMOR).sum()), int((labels == DUCT).sum())
+    label_digest = file_digest(files.label) if files.label is not None else None
+    return CheckedScan(file_digest(files.image), label_digest, scan.grid.shape, scan.grid.voxel_mm3), counts

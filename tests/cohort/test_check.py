@@ -1,0 +1,103 @@
+"""Checking a case's files: every fault is found, and named with case and phase."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from pnetkit.cohort.check import LabelPolicy, check_case, duplicate_images
+from pnetkit.types import Case, ScanFiles
+
+
+@pytest.fixture
+def save(tmp_path):
+    def write(name, array, affine=None):
+        nib.save(nib.Nifti1Image(array, np.diag([2.0, 2.0, 3.0, 1.0]) if affine is None else affine), tmp_path / name)
+        return tmp_path / name
+
+    return write
+
+
+def ct(seed=0, shape=(6, 5, 4)):
+    return np.random.default_rng(seed).integers(-1000, 1000, size=shape).astype(np.int16)
+
+
+def labels(*values, shape=(6, 5, 4)):
+    array = np.zeros(shape, np.uint8)
+    for i, value in enumerate(values):
+        array[i] = value
+    return array
+
+
+def case(abnormal=True, case_id="P7", **scans):
+    return Case(case_id, "p", scans, abnormal)
+
+
+def test_a_sound_case_has_no_faults_and_gives_digests(save):
+    files = ScanFiles(save("a.nii.gz", ct()), save("al.nii.gz", labels(1, 2)))
+    checked = check_case(case(arterial=files), LabelPolicy())
+    assert checked.faults == checked.notes == ()
+    scan = checked.scans["arterial"]
+    assert len(scan.image_digest) == 64
+    assert len(scan.label_digest) == 64
+    assert scan.shape == (6, 5, 4)
+    assert scan.voxel_mm3 == pytest.approx(12)
+
+
+def test_a_label_of_another_shape_or_place_is_a_fault_with_numbers(save):
+    image = save("a.nii.gz", ct())
+    other = save("shape.nii.gz", labels(1, shape=(6, 5, 5)))
+    moved = np.diag([2.0, 2.0, 3.0, 1.0])
+    moved[0, 3] = 0.5
+    shifted = save("moved.nii.gz", labels(1), moved)
+    close = np.diag([2.0, 2.0, 3.0, 1.0])
+    close[0, 3] = 5e-4
+    near = save("near.nii.gz", labels(1), close)
+    faults = [
+        str(f) for f in check_case(case(v=ScanFiles(image, other), w=ScanFiles(image, shifted)), LabelPolicy()).faults
+    ]
+    assert "case P7, v: " in faults[0]
+    assert "its grid (6, 5, 5) is not that of the image (6, 5, 4): the shapes differ" in faults[0]
+    assert "corners lie 0.5 mm apart, wanted at most 0.001 mm" in faults[1]
+    assert check_case(case(v=ScanFiles(image, near)), LabelPolicy()).faults == ()
+
+
+def test_a_label_stored_in_another_orientation_but_in_the_same_place_is_fine(save):
+    image = save("a.nii.gz", ct())
+    flipped = np.diag([-2.0, 2.0, 3.0, 1.0])
+    flipped[0, 3] = 2.0 * 5
+    assert check_case(case(v=ScanFiles(image, save("l.nii.gz", labels(1), flipped))), LabelPolicy()).faults == ()
+
+
+def test_all_faults_of_a_case_are_listed_together(save, tmp_path):
+    bad_labels = ScanFiles(save("a.nii.gz", ct()), save("al.nii.gz", labels(7)))
+    missing = ScanFiles(tmp_path / "none.nii.gz")
+    faults = check_case(case(arterial=bad_labels, venous=missing), LabelPolicy()).faults
+    assert [fault.where for fault in faults] == ["case P7, arterial", "case P7, venous"]
+
+
+def test_a_normal_case_with_a_tumor_label_is_a_fault_and_an_abnormal_one_without_is_a_note(save):
+    with_tumor = ScanFiles(save("a.nii.gz", ct()), save("al.nii.gz", labels(1, 2)))
+    without = ScanFiles(save("b.nii.gz", ct(1)), save("bl.nii.gz", labels(1)))
+    faults = check_case(case(abnormal=False, arterial=with_tumor), LabelPolicy()).faults
+    assert "is called normal, but its labels show a tumor (arterial 20 voxels)" in str(faults[0])
+    checked = check_case(case(abnormal=True, arterial=without), LabelPolicy())
+    assert checked.faults == ()
+    assert "none of its labels shows a tumor or duct" in str(checked.notes[0])
+
+
+def test_one_scan_under_two_phases_or_two_cases_is_found_by_content(save):
+    a, copy = save("a.nii.gz", ct()), save("copy.nii.gz", ct())
+    twice = check_case(case(arterial=ScanFiles(a), venous=ScanFiles(copy)), LabelPolicy())
+    assert "two phases have the same image content" in str(twice.faults[0])
+    one = check_case(case(case_id="A", venous=ScanFiles(a)), LabelPolicy())
+    two = check_case(case(case_id="B", venous=ScanFiles(copy)), LabelPolicy())
+    other = check_case(case(case_id="C", venous=ScanFiles(save("c.nii.gz", ct(1)))), LabelPolicy())
+    faults = duplicate_images([one, two, other])
+    assert len(faults) == 1
+    assert "stands under A (venous), B (venous)" in str(faults[0])
+
+
+def test_labels_are_mapped_as_the_policy_says(save):
+    files = ScanFiles(save("a.nii.gz", ct()), save("al.nii.gz", labels(10, 52)))
+    assert check_case(case(venous=files), LabelPolicy()).faults
+    assert check_case(case(venous=files), LabelPolicy({10: 1}, "background")).faults == ()
