@@ -1,0 +1,1 @@
+"""Train a backbone on patches: sampling, augmentation, loss, schedule, checkpoints, the loop."""

@@ -1,0 +1,51 @@
+"""Turn and mirror patches: rotations by 90, 180 and 270 degrees and flips in all axes (the paper, Section 4.1)."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pnetkit.training.sampling import Batch
+
+Rotations = Literal["all-planes", "axial", "none"]
+
+_PLANES: dict[str, tuple[tuple[int, int], ...]] = {
+    "all-planes": ((0, 1), (0, 2), (1, 2)),
+    "axial": ((0, 1),),
+    "none": (),
+}
+
+
+def augment(batch: Batch, *, rotations: Rotations, flips: bool, rng: np.random.Generator) -> Batch:
+    """Turn each patch and its labels by the same random quarter turns and flips.
+
+    One plane and 0-3 quarter turns per patch, then an independent flip of each axis: 32 of the cube's 48 symmetries for
+    `all-planes`. A plane whose edges differ is turned by 0 or 180 degrees only, so that patches keep their shape.
+    """
+    x, y = np.empty_like(batch.x), np.empty_like(batch.y)
+    for i in range(batch.x.shape[0]):
+        plane, turns, mirrored = _draw(batch.y.shape[1:], rotations, flips, rng)
+        x[i] = _transform(batch.x[i], plane, turns, mirrored)
+        y[i] = _transform(batch.y[i], plane, turns, mirrored)
+    return Batch(x, y, batch.case_ids)
+
+
+def _draw(
+    shape: tuple[int, ...], rotations: Rotations, flips: bool, rng: np.random.Generator
+) -> tuple[tuple[int, int], int, tuple[int, ...]]:
+    planes = _PLANES[rotations]
+    plane, turns = (0, 1), 0
+    if planes:
+        plane, turns = planes[int(rng.integers(len(planes)))], int(rng.integers(4))
+        if shape[plane[0]] != shape[plane[1]]:
+            turns = turns // 2 * 2
+    mirrored = tuple(axis for axis in range(3) if flips and rng.integers(2))
+    return plane, turns, mirrored
+
+
+def _transform(
+    volume: NDArray[np.generic], plane: tuple[int, int], turns: int, mirrored: tuple[int, ...]
+) -> NDArray[np.generic]:
+    first = volume.ndim - 3
+    turned = np.rot90(volume, turns, axes=(plane[0] + first, plane[1] + first))
+    return np.flip(turned, axis=tuple(axis + first for axis in mirrored)) if mirrored else turned

@@ -1,0 +1,86 @@
+"""Write and read checkpoints: one safetensors file, complete or not there.
+
+It holds the network's state, the optimizer's momentum, and in its header, as JSON, the iteration and the loss so far.
+The iteration's number *is* the state of sampler and random numbers: both are derived from it and the seed (see
+pnetkit.training.sampling), so there is nothing else to keep.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from pnetkit.errors import StoreError
+from pnetkit.imaging.nifti import write_atomically
+
+_MODEL, _OPTIMIZER = "model.", "optimizer."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """Hold a training after `iteration` steps: tensors of the network and of the optimizer, and a JSON-able record."""
+
+    iteration: int
+    model: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor]
+    record: Mapping[str, Any]
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint so that a kill at any moment leaves the old one or the new one."""
+    tensors = {_MODEL + key: value for key, value in checkpoint.model.items()}
+    tensors |= {_OPTIMIZER + key: value for key, value in checkpoint.optimizer.items()}
+    header = {"iteration": checkpoint.iteration, "record": dict(checkpoint.record)}
+    write_atomically(path, save(_plain(tensors), {"pnetkit": json.dumps(header, sort_keys=True)}))
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint, onto the CPU.
+
+    Raises:
+        StoreError: the file is damaged or is not a checkpoint; delete it to train from the start.
+    """
+    try:
+        with safe_open(path, framework="pt") as stored:
+            header = json.loads(stored.metadata()["pnetkit"])
+            tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118  # not a dict
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{path}: is not a readable checkpoint ({error}). Delete it to train from the start."
+        ) from error
+    model = {key.removeprefix(_MODEL): value for key, value in tensors.items() if key.startswith(_MODEL)}
+    optimizer = {key.removeprefix(_OPTIMIZER): value for key, value in tensors.items() if key.startswith(_OPTIMIZER)}
+    return Checkpoint(int(header["iteration"]), model, optimizer, header["record"])
+
+
+def write_weights(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Write a trained network's state as safetensors."""
+    write_atomically(path, save(_plain(state)))
+
+
+def momentum_of(optimizer: torch.optim.SGD, names: Mapping[int, str]) -> dict[str, Tensor]:
+    """Give the optimizer's momentum, by the names of the parameters (`names` maps a parameter's id to its name)."""
+    return {
+        names[id(parameter)]: state["momentum_buffer"]
+        for parameter, state in optimizer.state.items()
+        if state.get("momentum_buffer") is not None
+    }
+
+
+def restore_momentum(optimizer: torch.optim.SGD, names: Mapping[int, str], momentum: Mapping[str, Tensor]) -> None:
+    """Give the optimizer back the momentum that `momentum_of` took."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if names[id(parameter)] in momentum:
+                buffer = momentum[names[id(parameter)]].to(parameter.device)
+                optimizer.state[parameter]["momentum_buffer"] = buffer
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value.detach().cpu().contiguous() for key, value in sorted(tensors.items())}

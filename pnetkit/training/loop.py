@@ -1,0 +1,168 @@
+"""The training loop: patches in, trained weights out.
+
+SGD with momentum and a polynomial schedule (the paper, Section 4.1). Every iteration is a function of the network so
+far, the seed and the iteration's number, so a training that was killed goes on as if nothing had happened.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from pnetkit.errors import TrainingError
+from pnetkit.interfaces import Backbone
+from pnetkit.networks import Precision, autocast, check_patch_size, checked_output
+from pnetkit.training.augmentation import Rotations, augment
+from pnetkit.training.checkpoint import Checkpoint, momentum_of, read_checkpoint, restore_momentum, write_checkpoint
+from pnetkit.training.loss import deep_supervision_loss, poly_learning_rate
+from pnetkit.training.sampling import Batch, Sampling, TrainingCase, draw_batch
+
+Report = Callable[[int, float], None]
+"""Is told the number of iterations done and the mean loss since it was last told."""
+
+REPORT_EVERY = 10
+"""Iterations between two reports of the loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """Say how a network is trained; the names and defaults are those of a recipe's `training` section."""
+
+    iterations: int
+    sampling: Sampling
+    rotations: Rotations
+    flips: bool
+    learning_rate: float
+    poly_power: float
+    momentum: float
+    weight_decay: float
+    nesterov: bool
+    accumulation: int
+    gradient_clip: float | None
+    class_weights: tuple[float, ...] | None
+    precision: Precision
+    checkpoint_every: int
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What a training has done so far."""
+
+    iteration: int
+    losses: list[float]
+    pending: list[float]
+
+
+def train(
+    backbone: Backbone,
+    cases: Sequence[TrainingCase],
+    plan: TrainingPlan,
+    *,
+    seed: int,
+    device: str,
+    checkpoint: Path,
+    report: Report,
+) -> list[float]:
+    """Train a backbone in place and give the mean loss of every ten iterations.
+
+    Goes on from `checkpoint` where that file exists, and writes it every `plan.checkpoint_every` iterations.
+
+    Raises:
+        TrainingError: there is no case, or the loss is no longer finite; the text says at which iteration and cases.
+    """
+    if not cases:
+        raise TrainingError("There is no case with a reference label to train on. Check the cohort's label columns.")
+    check_patch_size(backbone, plan.sampling.patch_size, "training.patch_size")
+    backbone.to(device)
+    backbone.train()
+    optimizer = torch.optim.SGD(
+        backbone.parameters(),
+        lr=plan.learning_rate,
+        momentum=plan.momentum,
+        weight_decay=plan.weight_decay,
+        nesterov=plan.nesterov,
+    )
+    scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=plan.precision == "fp16")
+    names = {id(parameter): name for name, parameter in _named_parameters(backbone).items()}
+    progress = _resume(checkpoint, backbone, optimizer, scaler, names)
+    for iteration in range(progress.iteration, plan.iterations):
+        rng = np.random.default_rng([seed, iteration])
+        torch.manual_seed(int(rng.integers(2**63)))  # for dropout and the like
+        batch = augment(draw_batch(cases, plan.sampling, rng), rotations=plan.rotations, flips=plan.flips, rng=rng)
+        for group in optimizer.param_groups:
+            group["lr"] = poly_learning_rate(plan.learning_rate, iteration, plan.iterations, plan.poly_power)
+        loss = _step(backbone, optimizer, scaler, batch, plan, device)
+        if not math.isfinite(loss):
+            raise TrainingError(_not_finite(loss, iteration, plan, batch, progress))
+        progress.iteration = iteration + 1
+        progress.pending.append(loss)
+        if progress.iteration % REPORT_EVERY == 0 or progress.iteration == plan.iterations:
+            progress.losses.append(math.fsum(progress.pending) / len(progress.pending))
+            progress.pending.clear()
+            report(progress.iteration, progress.losses[-1])
+        if progress.iteration % plan.checkpoint_every == 0 and progress.iteration < plan.iterations:
+            record = {"losses": progress.losses, "pending": progress.pending, "scaler": scaler.state_dict()}
+            momentum = momentum_of(optimizer, names)
+            write_checkpoint(checkpoint, Checkpoint(progress.iteration, backbone.state_dict(), momentum, record))
+    return progress.losses
+
+
+def _step(
+    backbone: Backbone,
+    optimizer: torch.optim.SGD,
+    scaler: Any,
+    batch: Batch,
+    plan: TrainingPlan,
+    device: str,
+) -> float:
+    """Do one step of the optimizer over `plan.accumulation` micro-batches and give the mean loss."""
+    optimizer.zero_grad(set_to_none=True)
+    total = 0.0
+    parts = zip(np.split(batch.x, plan.accumulation), np.split(batch.y, plan.accumulation), strict=True)
+    for x, y in parts:
+        with autocast(device, plan.precision):
+            output = checked_output(backbone, torch.from_numpy(x).to(device))
+            labels = torch.from_numpy(y.astype(np.int64)).to(device)
+            loss = deep_supervision_loss(output, labels, backbone.spec, class_weights=plan.class_weights)
+        scaler.scale(loss / plan.accumulation).backward()
+        total += float(loss.detach()) / plan.accumulation
+    if plan.gradient_clip is not None:
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(backbone.parameters(), plan.gradient_clip)
+    scaler.step(optimizer)
+    scaler.update()
+    return total
+
+
+def _resume(
+    checkpoint: Path, backbone: Backbone, optimizer: torch.optim.SGD, scaler: Any, names: Mapping[int, str]
+) -> _Progress:
+    if not checkpoint.exists():
+        return _Progress(0, [], [])
+    stored = read_checkpoint(checkpoint)
+    backbone.load_state_dict(stored.model)
+    restore_momentum(optimizer, names, stored.optimizer)
+    scaler.load_state_dict(stored.record["scaler"])
+    return _Progress(stored.iteration, list(stored.record["losses"]), list(stored.record["pending"]))
+
+
+def _named_parameters(backbone: Backbone) -> dict[str, nn.Parameter]:
+    if not isinstance(backbone, nn.Module):
+        raise TrainingError(
+            f"The backbone {type(backbone).__name__} is not a torch.nn.Module, so it cannot be trained."
+        )
+    return dict(backbone.named_parameters())
+
+
+def _not_finite(loss: float, iteration: int, plan: TrainingPlan, batch: Batch, progress: _Progress) -> str:
+    before = [*progress.losses, *progress.pending]
+    last = f"{before[-1]:.4g}" if before else "none, this was the first"
+    return (
+        f"The loss became {loss} at iteration {iteration} of {plan.iterations} (cases {', '.join(batch.case_ids)}; "
+        f"last finite loss {last}). Lower training.learning_rate, set training.gradient_clip, or use precision fp32."
+    )

@@ -1,0 +1,35 @@
+"""Voxelwise softmax cross-entropy with deep supervision (the paper, Section 3.1)."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from pnetkit.interfaces import BackboneOutput
+from pnetkit.types import BackboneSpec
+
+
+def deep_supervision_loss(
+    output: BackboneOutput, labels: Tensor, spec: BackboneSpec, *, class_weights: tuple[float, ...] | None = None
+) -> Tensor:
+    """Add up the cross-entropy of the main output and of the auxiliary ones, each with the weight the backbone states.
+
+    `labels` (batch, x, y, z) int64. Each term is the mean over all voxels of the batch. Raises ValueError when the
+    backbone gave another number of auxiliary outputs than its spec promises.
+    """
+    if len(output.aux_logits) != len(spec.aux_heads):
+        raise ValueError(
+            f"the backbone gave {len(output.aux_logits)} auxiliary outputs in training mode, "
+            f"its spec promises {len(spec.aux_heads)}"
+        )
+    weights = None
+    if class_weights is not None:
+        weights = torch.tensor(class_weights, dtype=output.logits.dtype, device=output.logits.device)
+    total = spec.loss_weight * cross_entropy(output.logits, labels, weight=weights)
+    for head, logits in zip(spec.aux_heads, output.aux_logits, strict=True):
+        total = total + head.loss_weight * cross_entropy(logits, labels, weight=weights)
+    return total
+
+
+def poly_learning_rate(base: float, iteration: int, iterations: int, power: float) -> float:
+    """Give the learning rate of an iteration (counted from 0): base (1 - iteration / iterations)^power."""
+    return base * float((1 - iteration / iterations) ** power)

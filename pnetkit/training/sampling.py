@@ -1,0 +1,113 @@
+"""Draw training patches from prepared cases.
+
+The patches of an iteration depend on the seed and the iteration's number alone, so that a resumed training draws what
+the uninterrupted one would have drawn, and no generator state has to be kept.
+
+Where a patch lies (the paper is silent; HeartSeg and OrganSegC2F sample around the organ's box): with probability
+`foreground_fraction` it is centered on a random voxel of the pancreas set (labels 1-3), and of these a share of
+`lesion_fraction` on tumor or duct when the case has any; otherwise it lies anywhere in the volume, because a test that
+slides over the whole volume needs negatives from everywhere. The center is jittered by up to a quarter of the patch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pnetkit.imaging.boxes import Box, cut
+from pnetkit.imaging.intensity import Intensity
+from pnetkit.types import BACKGROUND, PANCREAS, Triple
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingCase:
+    """Hold one case as training reads it; the arrays may be memory maps.
+
+    `hu` (channel, x, y, z), `labels` (x, y, z) uint8; `foreground` and `lesion` are flat indices into `labels` of the
+    voxels of the pancreas set, and of tumor and duct. One `intensity` for each channel.
+    """
+
+    id: str
+    hu: NDArray[np.generic]
+    labels: NDArray[np.uint8]
+    foreground: NDArray[np.int64]
+    lesion: NDArray[np.int64]
+    intensities: tuple[Intensity, ...]
+    abnormal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Say how patches are drawn. Fractions are probabilities in [0, 1]."""
+
+    patch_size: Triple
+    batch_size: int
+    foreground_fraction: float
+    lesion_fraction: float
+    case_sampling: Literal["uniform", "balanced"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Hold patches `x` (batch, channel, x, y, z) float32, their labels `y` (batch, x, y, z) uint8, their cases."""
+
+    x: NDArray[np.float32]
+    y: NDArray[np.uint8]
+    case_ids: tuple[str, ...]
+
+
+def foreground_indices(labels: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the flat indices of the pancreas set (labels 1-3), and of tumor and duct (labels 2-3)."""
+    flat = labels.reshape(-1)
+    foreground = np.flatnonzero(flat > BACKGROUND)
+    return foreground, foreground[flat[foreground] > PANCREAS]
+
+
+def draw_batch(cases: Sequence[TrainingCase], sampling: Sampling, rng: np.random.Generator) -> Batch:
+    """Draw the patches of one iteration, each from a case drawn anew."""
+    drawn = [cases[_draw_case(cases, sampling, rng)] for _ in range(sampling.batch_size)]
+    boxes = [_draw_box(case, sampling, rng) for case in drawn]
+    x = np.stack([_patch(case, box) for case, box in zip(drawn, boxes, strict=True)])
+    y = np.stack([cut(case.labels, box, fill=BACKGROUND) for case, box in zip(drawn, boxes, strict=True)])
+    return Batch(x, y, tuple(case.id for case in drawn))
+
+
+def load_case(folder: Path, *, case_id: str, intensity: Intensity, abnormal: bool) -> TrainingCase:
+    """Open a prepared case (`hu.npy`, `labels.npy`, `foreground.npy`, `lesion.npy`) as memory maps."""
+    hu, labels, foreground, lesion = (
+        np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        for name in ("hu", "labels", "foreground", "lesion")
+    )
+    return TrainingCase(case_id, hu[None], labels, foreground, lesion, (intensity,), abnormal)
+
+
+def _draw_case(cases: Sequence[TrainingCase], sampling: Sampling, rng: np.random.Generator) -> int:
+    if sampling.case_sampling == "balanced":
+        wanted = bool(rng.integers(2))
+        group = [i for i, case in enumerate(cases) if case.abnormal == wanted]
+        if group:
+            return group[int(rng.integers(len(group)))]
+    return int(rng.integers(len(cases)))
+
+
+def _draw_box(case: TrainingCase, sampling: Sampling, rng: np.random.Generator) -> Box:
+    shape, size = case.labels.shape, sampling.patch_size
+    if rng.random() < sampling.foreground_fraction and case.foreground.size:
+        wants_lesion = rng.random() < sampling.lesion_fraction and case.lesion.size > 0
+        voxels = case.lesion if wants_lesion else case.foreground
+        center = np.array(np.unravel_index(int(voxels[int(rng.integers(voxels.size))]), shape))
+        jitter = [int(rng.integers(-(s // 4), s // 4 + 1)) for s in size]
+        start = [int(c) + j - s // 2 for c, j, s in zip(center, jitter, size, strict=True)]
+    else:
+        start = [int(rng.integers(max(n - s, 0) + 1)) for n, s in zip(shape, size, strict=True)]
+    # A patch lies inside the volume; an axis shorter than the patch is centered in it.
+    x, y, z = (min(max(a, 0), n - s) if n >= s else -((s - n) // 2) for a, n, s in zip(start, shape, size, strict=True))
+    return Box((x, y, z), (x + size[0], y + size[1], z + size[2]))
+
+
+def _patch(case: TrainingCase, box: Box) -> NDArray[np.float32]:
+    channels = zip(case.hu, case.intensities, strict=True)
+    return np.stack([intensity.apply(cut(hu, box, fill=intensity.low_hu)) for hu, intensity in channels])

@@ -1,0 +1,147 @@
+"""The loop: it learns, it is deterministic, it goes on after a kill as if nothing had happened."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pnetkit.errors import PluginError, StoreError, TrainingError
+from pnetkit.networks import build_seeded, choose_device
+from pnetkit.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from pnetkit.training.loop import train
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+def run(net, cases, plan, checkpoint, *, report=lambda *_: None, seed=3):
+    losses = train(net, cases, plan, seed=seed, device="cpu", checkpoint=checkpoint, report=report)
+    return losses, {key: value.clone() for key, value in net.state_dict().items()}
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_the_loss_falls(tiny_net, cases, plan, tmp_path):
+    losses, _ = run(tiny_net(), cases, plan(iterations=60), tmp_path / "c.safetensors")
+    assert len(losses) == 6
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_two_trainings_with_one_seed_give_the_same_weights_and_another_seed_gives_others(
+    tiny_net, cases, plan, tmp_path
+):
+    first = run(tiny_net(), cases, plan(), tmp_path / "a")
+    second = run(tiny_net(), cases, plan(), tmp_path / "b")
+    other = run(tiny_net(), cases, plan(), tmp_path / "c", seed=4)
+    assert first[0] == second[0]
+    assert same(first[1], second[1])
+    assert not same(first[1], other[1])
+
+
+@pytest.mark.parametrize("killed_after", [10, 20])
+def test_a_killed_training_goes_on_to_the_same_weights(tiny_net, cases, plan, tmp_path, killed_after):
+    whole_losses, whole = run(tiny_net(), cases, plan(iterations=23, checkpoint_every=3), tmp_path / "whole")
+
+    def kill(iteration, _loss):
+        if iteration == killed_after:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run(tiny_net(), cases, plan(iterations=23, checkpoint_every=3), tmp_path / "cut", report=kill)
+    assert read_checkpoint(tmp_path / "cut").iteration == killed_after // 3 * 3
+    torch.manual_seed(999)  # whatever state the new process is in
+    losses, weights = run(tiny_net(), cases, plan(iterations=23, checkpoint_every=3), tmp_path / "cut")
+    assert losses == whole_losses
+    assert same(weights, whole)
+
+
+def test_checkpoints_do_not_change_the_result(tiny_net, cases, plan, tmp_path):
+    often = run(tiny_net(), cases, plan(checkpoint_every=1), tmp_path / "a")
+    never = run(tiny_net(), cases, plan(checkpoint_every=100), tmp_path / "b")
+    assert same(often[1], never[1])
+
+
+def test_a_damaged_checkpoint_is_named(tiny_net, cases, plan, tmp_path):
+    (tmp_path / "c").write_bytes(b"not a checkpoint")
+    with pytest.raises(StoreError, match="is not a readable checkpoint"):
+        run(tiny_net(), cases, plan(), tmp_path / "c")
+
+
+def test_a_checkpoint_comes_back_as_it_was(tmp_path):
+    stored = Checkpoint(7, {"w": torch.arange(3.0)}, {"w": torch.ones(3)}, {"losses": [0.1], "pending": []})
+    write_checkpoint(tmp_path / "c", stored)
+    read = read_checkpoint(tmp_path / "c")
+    assert (read.iteration, read.record) == (7, stored.record)
+    assert same(dict(read.model), dict(stored.model))
+    assert same(dict(read.optimizer), dict(stored.optimizer))
+
+
+def test_accumulating_micro_batches_gives_the_gradient_of_the_whole_batch(cases, plan, tmp_path):
+    class Linear(torch.nn.Module):
+        """No batch statistics: a sum of halves is the whole."""
+
+        def __init__(self):
+            super().__init__()
+            from pnetkit.types import BackboneSpec
+
+            self.spec = BackboneSpec(1, 4, (1, 1, 1))
+            self.head = torch.nn.Conv3d(1, 4, 3, padding=1)
+
+        def forward(self, x):
+            from pnetkit.interfaces import BackboneOutput
+
+            return BackboneOutput(self.head(x))
+
+    sampling = replace(plan().sampling, batch_size=4)
+    whole = run(build_seeded(Linear, 1), cases, plan(sampling=sampling), tmp_path / "a")
+    parts = run(build_seeded(Linear, 1), cases, plan(sampling=sampling, accumulation=4), tmp_path / "b")
+    assert np.allclose(whole[0], parts[0], rtol=1e-5)
+    for key in whole[1]:
+        assert torch.allclose(whole[1][key], parts[1][key], atol=1e-5)
+
+
+def test_a_loss_that_is_no_longer_finite_stops_and_says_where(tiny_net, cases, plan, tmp_path):
+    net = tiny_net()
+    with torch.no_grad():
+        net.head.bias.fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"became nan at iteration 0 of 12 \(cases P\d, P\d; last finite loss none"):
+        run(net, cases, plan(), tmp_path / "c")
+
+
+def test_training_on_nothing_is_refused(tiny_net, plan, tmp_path):
+    with pytest.raises(TrainingError, match="no case with a reference label"):
+        run(tiny_net(), [], plan(), tmp_path / "c")
+
+
+def test_a_patch_that_the_backbone_cannot_divide_is_refused_with_one_that_fits(tiny_net, cases, plan, tmp_path):
+    odd = plan(sampling=replace(plan().sampling, patch_size=(8, 7, 8)))
+    with pytest.raises(PluginError, match=r"is \(8, 7, 8\).*multiples of \(2, 2, 2\).*next that fits is \(8, 8, 8\)"):
+        run(tiny_net(), cases, odd, tmp_path / "c")
+
+
+def test_bfloat16_trains_too(tiny_net, cases, plan, tmp_path):
+    losses, _ = run(tiny_net(), cases, plan(precision="bf16", iterations=30), tmp_path / "c")
+    assert losses[-1] < losses[0]
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(Exception, match=r"There is no device 'cuda:77' here\. Choose one of: auto, cpu"):
+        choose_device("cuda:77")
+    assert choose_device("cpu") == "cpu"
+
+
+def test_building_under_a_seed_leaves_the_callers_random_state_alone(tiny_net):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    build_seeded(tiny_net, 1)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_what_is_no_backbone_is_refused_with_what_it_lacks():
+    with pytest.raises(PluginError, match="Linear is not a Backbone: it lacks spec"):
+        build_seeded(lambda: torch.nn.Linear(1, 1), 0)
