@@ -1,0 +1,1 @@
+"""From a trained network and a scan to a label for each voxel: windows, votes, features."""

@@ -1,0 +1,67 @@
+"""Take a frozen network's feature maps of the region of interest, in one encoder pass.
+
+Sliding windows at stride 20 do not lie on the lattice of a feature map of stride 8, so the maps cannot be gathered from
+the windows; the encoder runs once over the box of the pancreas instead, its corners snapped outwards to that lattice.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pnetkit.errors import PluginError
+from pnetkit.imaging.boxes import bounding_box, cut, grow, snap
+from pnetkit.interfaces import Backbone, FeatureBackbone
+from pnetkit.types import Triple
+
+CONTEXT_VOXELS = 16
+"""Real tissue given to the encoder around the region and cut away again: half the receptive field of pool3 (34)."""
+
+
+def roi_features(
+    backbone: Backbone,
+    volume: NDArray[np.float32],
+    roi: NDArray[np.bool_],
+    *,
+    names: tuple[str, ...],
+    margin_voxels: int,
+    fill: float,
+    device: str,
+) -> dict[str, NDArray[np.float32]]:
+    """Give the named feature maps (channels, x, y, z) of the box around `roi`, or nothing when `roi` is empty.
+
+    `volume` (channel, x, y, z) is network input; beyond its borders the box sees air (`fill`).
+
+    Raises:
+        PluginError: the backbone publishes no such feature map.
+    """
+    known = backbone.spec.features
+    if not isinstance(backbone, FeatureBackbone) or any(name not in known for name in names):
+        raise PluginError(
+            f"The case classifier needs the feature maps {', '.join(names)}; the backbone {type(backbone).__name__} "
+            f"publishes {', '.join(known) or 'none'}. Choose another backbone or another feature."
+        )
+    box = bounding_box(roi)
+    if box is None:
+        return {}
+    step = _common_step([backbone.spec.divisor, *(known[name].stride for name in names)])
+    inner = snap(grow(box, margin_voxels), step)
+    outer = snap(grow(inner, CONTEXT_VOXELS), step)
+    patch = np.stack([cut(channel, outer, fill=fill) for channel in volume])
+    backbone.eval()
+    backbone.to(device)
+    with torch.inference_mode():
+        maps = backbone.encode(torch.from_numpy(patch[None]).to(device), names)
+    result = {}
+    for name in names:
+        stride = known[name].stride
+        inside = tuple(
+            slice((a - o) // s, (b - o) // s)
+            for a, b, o, s in zip(inner.start, inner.stop, outer.start, stride, strict=True)
+        )
+        result[name] = np.ascontiguousarray(maps[name][0].float().cpu().numpy()[(slice(None), *inside)])
+    return result
+
+
+def _common_step(strides: list[Triple]) -> Triple:
+    x, y, z = (int(np.lcm.reduce([stride[axis] for stride in strides])) for axis in range(3))
+    return x, y, z

@@ -1,0 +1,53 @@
+"""Segment one scan with one trained network."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pnetkit.inference.voting import Predictor, vote
+from pnetkit.interfaces import Backbone
+from pnetkit.networks import Precision, autocast, checked_output
+from pnetkit.types import Grid, Segmentation, Triple
+
+
+def segment(
+    backbone: Backbone,
+    volume: NDArray[np.float32],
+    grid: Grid,
+    *,
+    window: Triple,
+    stride: Triple,
+    batch_size: int,
+    fill: float,
+    device: str,
+    precision: Precision,
+) -> Segmentation:
+    """Give the voted labels of a volume (channel, x, y, z) of network input, with votes and voters.
+
+    `fill` is the input value of air. The network is put into evaluation mode on `device`.
+    """
+    backbone.eval()
+    backbone.to(device)
+    result = vote(
+        label_predictor(backbone, device=device, precision=precision),
+        volume,
+        num_classes=backbone.spec.num_classes,
+        window=window,
+        stride=stride,
+        batch_size=batch_size,
+        fill=fill,
+    )
+    return Segmentation(result.labels, grid, votes=result.votes, voters=result.voters)
+
+
+def label_predictor(backbone: Backbone, *, device: str, precision: Precision) -> Predictor:
+    """Make a function from patches to hard labels (the largest logit, the lowest label on a tie)."""
+
+    def predict(patches: NDArray[np.float32]) -> NDArray[np.uint8]:
+        with torch.inference_mode(), autocast(device, precision):
+            x = torch.from_numpy(patches).to(device)
+            logits = checked_output(backbone, x).logits
+            labels: NDArray[np.uint8] = logits.argmax(dim=1).to(torch.uint8).cpu().numpy()
+        return labels
+
+    return predict

@@ -1,0 +1,124 @@
+"""Voting: equal to a naive loop, whatever the batches; ties go to the lowest label."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pnetkit.inference.voting import vote
+from pnetkit.inference.windows import window_starts
+
+
+def by_content(patches):
+    """A predictor whose answer depends on the window's content and on the place within the window."""
+    place = np.arange(np.prod(patches.shape[2:])).reshape(patches.shape[2:])
+    total = np.round(patches.sum(axis=(1, 2, 3, 4))).astype(int)
+    return ((place[None] + total[:, None, None, None] + np.round(patches[:, 0]).astype(int)) % 4).astype(np.uint8)
+
+
+def naive(predict, volume, num_classes, window, stride):
+    """One window at a time, one voxel at a time."""
+    shape = volume.shape[1:]
+    votes = np.zeros((*shape, num_classes), int)
+    for x in window_starts(shape[0], window[0], stride[0]):
+        for y in window_starts(shape[1], window[1], stride[1]):
+            for z in window_starts(shape[2], window[2], stride[2]):
+                patch = volume[:, x : x + window[0], y : y + window[1], z : z + window[2]]
+                labels = predict(patch[None])[0]
+                for i, j, k in np.ndindex(*window):
+                    votes[x + i, y + j, z + k, labels[i, j, k]] += 1
+    winner = np.zeros(shape, np.uint8)
+    for voxel in np.ndindex(*shape):
+        best = 0
+        for label in range(1, num_classes):
+            if votes[voxel][label] > votes[voxel][best]:
+                best = label
+        winner[voxel] = best
+    return winner, votes.max(axis=-1), votes.sum(axis=-1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    shape=st.tuples(*[st.integers(4, 11)] * 3),
+    stride=st.integers(1, 4),
+    batch_size=st.integers(1, 7),
+    seed=st.integers(0, 99),
+)
+def test_votes_are_those_of_a_naive_loop_whatever_the_batch_size(shape, stride, batch_size, seed):
+    volume = np.random.default_rng(seed).integers(0, 9, size=(1, *shape)).astype(np.float32)
+    window = (4, 4, 4)
+    got = vote(by_content, volume, num_classes=4, window=window, stride=(stride,) * 3, batch_size=batch_size, fill=0)
+    labels, votes, voters = naive(by_content, volume, 4, window, (stride,) * 3)
+    assert np.array_equal(got.labels, labels)
+    assert np.array_equal(got.votes, votes)
+    assert np.array_equal(got.voters, voters)
+
+
+def test_a_tie_goes_to_the_lowest_label():
+    answers = iter([3, 1])  # two windows that overlap in two slices, and disagree
+
+    def predict(patches):
+        return np.stack([np.full(patches.shape[2:], next(answers), np.uint8) for _ in patches])
+
+    got = vote(
+        predict,
+        np.zeros((1, 6, 4, 4), np.float32),
+        num_classes=4,
+        window=(4, 4, 4),
+        stride=(2, 4, 4),
+        batch_size=1,
+        fill=0,
+    )
+    assert got.labels[:, 0, 0].tolist() == [3, 3, 1, 1, 1, 1]
+    assert got.votes[:, 0, 0].tolist() == [1, 1, 1, 1, 1, 1]
+    assert got.voters[:, 0, 0].tolist() == [1, 1, 2, 2, 1, 1]
+
+
+def test_a_predictor_that_labels_each_voxel_by_itself_comes_back_unchanged():
+    volume = np.random.default_rng(0).integers(0, 4, size=(1, 9, 10, 5)).astype(np.float32)
+    got = vote(
+        lambda p: p[:, 0].astype(np.uint8),
+        volume,
+        num_classes=4,
+        window=(4, 6, 8),
+        stride=(3, 2, 5),
+        batch_size=3,
+        fill=2,
+    )
+    assert np.array_equal(got.labels, volume[0])
+    assert np.array_equal(got.votes, got.voters)
+
+
+def test_a_slab_of_eleven_slices_is_padded_with_air_and_cut_back():
+    seen = []
+
+    def predict(patches):
+        seen.append(patches)
+        return (patches[:, 0] > 0).astype(np.uint8)
+
+    volume = np.ones((1, 20, 20, 11), np.float32)
+    got = vote(predict, volume, num_classes=4, window=(16, 16, 16), stride=(5, 5, 5), batch_size=4, fill=-7)
+    assert got.labels.shape == (20, 20, 11)
+    assert (got.labels == 1).all()
+    patches = np.concatenate(seen)
+    assert patches.shape[2:] == (16, 16, 16)
+    assert (patches[..., :2] == -7).all()
+    assert (patches[..., 13:] == -7).all()
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_counters_do_not_overflow_where_bytes_would(stride):
+    volume = np.zeros((1, 12, 12, 12), np.float32)
+    got = vote(
+        lambda p: np.ones((len(p), *p.shape[2:]), np.uint8),
+        volume,
+        num_classes=4,
+        window=(8, 8, 8),
+        stride=(stride,) * 3,
+        batch_size=8,
+        fill=0,
+    )
+    assert (got.labels == 1).all()
+    corner, middle = int(got.voters[0, 0, 0]), int(got.voters[6, 6, 6])
+    assert corner == 1
+    assert middle == (len([s for s in window_starts(12, 8, stride) if s <= 6 < s + 8])) ** 3

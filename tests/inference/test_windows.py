@@ -1,0 +1,42 @@
+"""Windows: where they lie."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pnetkit.inference.windows import most_votes, padding, window_grid, window_starts
+
+
+def test_the_last_window_is_flush_with_the_border():
+    assert window_starts(10, 5, 3) == (0, 3, 5)
+    assert window_starts(11, 5, 3) == (0, 3, 6)
+    assert window_starts(5, 5, 3) == (0,)
+
+
+@given(st.integers(1, 90), st.integers(1, 30), st.integers(1, 30))
+def test_windows_cover_every_voxel_and_stay_inside(length, window, stride):
+    if window > length or stride > window:
+        with pytest.raises(ValueError, match="window"):
+            window_starts(length, window, stride)
+        return
+    starts = window_starts(length, window, stride)
+    assert sorted(set(starts)) == list(starts)
+    covered = {voxel for start in starts for voxel in range(start, start + window)}
+    assert covered == set(range(length))
+
+
+def test_the_papers_grid_has_24_by_24_by_14_windows():
+    assert len(window_grid((512, 512, 320), (64, 64, 64), (20, 20, 20))) == 24 * 24 * 14 == 8064
+
+
+@given(st.integers(4, 40), st.integers(2, 12), st.integers(1, 12))
+def test_most_votes_is_what_counting_gives(length, window, stride):
+    if window > length or stride > window:
+        return
+    starts = window_starts(length, window, stride)
+    most = max(sum(s <= v < s + window for s in starts) for v in range(length))
+    assert most_votes((length, window, window), (window,) * 3, (stride,) * 3) == most
+
+
+def test_a_small_volume_is_padded_on_both_sides():
+    assert padding((11, 64, 5), (64, 64, 8)) == ((26, 27), (0, 0), (1, 2))
