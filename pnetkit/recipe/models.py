@@ -1,0 +1,161 @@
+"""What a recipe may say: every section, key, type, bound and default."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Edges = tuple[Annotated[int, Field(ge=4)], Annotated[int, Field(ge=4)], Annotated[int, Field(ge=4)]]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+def _ascending(window: tuple[float, float]) -> tuple[float, float]:
+    if not window[0] < window[1]:
+        raise ValueError(f"wanted the lower bound first, got {list(window)}")
+    return window
+
+
+def _phases(phases: tuple[str, ...]) -> tuple[str, ...]:
+    if not phases or len(set(phases)) < len(phases):
+        raise ValueError(f"wanted one or more phases, each once, got {list(phases)}")
+    if any(not name.isidentifier() for name in phases):
+        raise ValueError(f"a phase names columns and files, so it has to be one plain word, got {list(phases)}")
+    return phases
+
+
+def _labels(labels: dict[int, int] | None) -> dict[int, int] | None:
+    wrong = sorted({v for v in (labels or {}).values() if v not in range(4)})
+    if wrong:
+        raise ValueError(f"labels are mapped to 0 background, 1 pancreas, 2 tumor, 3 duct; got {wrong}")
+    return labels
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class PluginChoice(_Section):
+    """Name a plugin and its parameters; `pnetkit plugins show NAME` lists them."""
+
+    plugin: Annotated[str, Field(min_length=1, description="Name of an installed plugin.")]
+    params: Annotated[dict[str, Any], Field(description="Its parameters; those not given keep their defaults.")] = {}
+
+
+class PhantomSettings(_Section):
+    """Describe the phantoms that are generated where no cohort is given."""
+
+    cases: Annotated[int, Field(ge=2, description="Number of cases.")] = 32
+    difficulty: Annotated[Fraction, Field(description="0 easy to 1 hard: lesion size, contrast, noise.")] = 0.5
+    abnormal_fraction: Annotated[Fraction, Field(description="Share of cases with a tumor.")] = 0.5
+    shape: Annotated[Edges, Field(description="Voxels of the venous scan.")] = (96, 96, 64)
+
+
+class CohortSettings(_Section):
+    """Say how a cohort is read and dealt into folds."""
+
+    seed: Annotated[int, Field(ge=0, description="Seed of the folds, and of generated phantoms.")] = 0
+    folds: Annotated[int, Field(ge=2, description="Number of folds, unless the table gives them.")] = 4
+    labels: Annotated[
+        dict[int, int] | None,
+        AfterValidator(_labels),
+        Field(description="Label values in the files -> 0 background, 1 pancreas, 2 tumor, 3 duct."),
+    ] = None
+    unmapped_labels: Annotated[
+        Literal["error", "background"], Field(description="What becomes of values that `labels` does not name.")
+    ] = "error"
+    phantom: Annotated[PhantomSettings | None, Field(description="Phantoms to generate when no cohort is given.")] = (
+        None
+    )
+
+
+class IntensitySettings(_Section):
+    """Say how Hounsfield units become network input."""
+
+    window_hu: Annotated[
+        tuple[float, float], AfterValidator(_ascending), Field(description="Values are clipped to this window.")
+    ] = (-100.0, 240.0)
+    normalization: Annotated[
+        Literal["z-score", "unit", "none"], Field(description="Per-case z-score, window to [0, 1], or clipped HU.")
+    ] = "z-score"
+
+
+class TrainingSettings(_Section):
+    """Say how networks are trained; defaults are the paper's, or method.md's where the paper is silent."""
+
+    seed: Annotated[int, Field(ge=0, description="Seed of first weights, patches and augmentation.")] = 0
+    iterations: Annotated[Positive, Field(description="Steps of the optimizer.")] = 80000
+    batch_size: Annotated[Positive, Field(description="Patches in a step.")] = 16
+    accumulation: Annotated[Positive, Field(description="Micro-batches a step is split into, to save memory.")] = 1
+    patch_size: Annotated[Edges, Field(description="Edges of a patch in voxels.")] = (64, 64, 64)
+    foreground_fraction: Annotated[Fraction, Field(description="Share of patches centered on the pancreas set.")] = 0.5
+    lesion_fraction: Annotated[Fraction, Field(description="Of these, the share on tumor or duct.")] = 0.5
+    case_sampling: Annotated[
+        Literal["uniform", "balanced"], Field(description="Any case alike, or normal and abnormal alike.")
+    ] = "uniform"
+    rotations: Annotated[
+        Literal["all-planes", "axial", "none"], Field(description="Planes of the random quarter turns.")
+    ] = "all-planes"
+    flips: Annotated[bool, Field(description="Whether each axis is flipped at random.")] = True
+    learning_rate: Annotated[float, Field(gt=0, description="First learning rate of SGD.")] = 0.01
+    poly_power: Annotated[float, Field(ge=0, description="Power of the polynomial schedule.")] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1, description="Momentum of SGD.")] = 0.9
+    weight_decay: Annotated[float, Field(ge=0, description="Weight decay of SGD.")] = 5e-4
+    nesterov: Annotated[bool, Field(description="Whether the momentum is Nesterov's.")] = False
+    gradient_clip: Annotated[
+        float | None, Field(gt=0, description="Largest norm of the gradient; null for no limit.")
+    ] = None
+    class_weights: Annotated[
+        tuple[float, float, float, float] | None, Field(description="Weights of the classes in the loss; null for 1.")
+    ] = None
+    precision: Annotated[Precision, Field(description="Numbers that the network computes in.")] = "fp32"
+    checkpoint_every: Annotated[Positive, Field(description="Steps between two checkpoints.")] = 1000
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.batch_size % self.accumulation:
+            raise ValueError(f"batch_size {self.batch_size} cannot be split into {self.accumulation} micro-batches")
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
+
+
+class InferenceSettings(_Section):
+    """Say how windows slide and vote."""
+
+    stride: Annotated[
+        Positive | tuple[Positive, Positive, Positive], Field(description="Voxels between two windows.")
+    ] = 20
+    window_size: Annotated[Edges | None, Field(description="Edges of a window; null for the training patch.")] = None
+    batch_size: Annotated[Positive, Field(description="Windows run at once; changes no result.")] = 1
+    keep_votes: Annotated[bool, Field(description="Whether a map of the windows' agreement is written.")] = False
+    precision: Annotated[Precision, Field(description="Numbers that the network computes in.")] = "fp32"
+
+
+class Recipe(_Section):
+    """A whole method: one plugin for each of the four jobs, and how to train and run them."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Names the run and its row in tables.")]
+    description: Annotated[str, Field(description="One or two sentences for readers of the results.")] = ""
+    phases: Annotated[
+        tuple[str, ...], AfterValidator(_phases), Field(description="Contrast phases; one network each.")
+    ] = ("arterial", "venous")
+    cohort: CohortSettings = CohortSettings()
+    intensity: IntensitySettings = IntensitySettings()
+    backbone: PluginChoice
+    training: TrainingSettings = TrainingSettings()
+    inference: InferenceSettings = InferenceSettings()
+    postprocess: Annotated[tuple[PluginChoice, ...], Field(description="Rules applied one after another.")] = ()
+    classifier: PluginChoice
+    fusion: PluginChoice
+
+    @model_validator(mode="after")
+    def _stride_within_window(self) -> Self:
+        window = self.inference.window_size or self.training.patch_size
+        stride = self.inference.stride
+        strides = (stride,) * 3 if isinstance(stride, int) else stride
+        if any(s > w for s, w in zip(strides, window, strict=True)):
+            raise ValueError(
+                f"inference.stride {stride} is larger than the window {list(window)}, so voxels would be skipped"
+            )
+        return self
