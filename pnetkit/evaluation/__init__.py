@@ -1,0 +1,1 @@
+"""Measure: overlap, rates with intervals, ROC, and what a run comes to."""

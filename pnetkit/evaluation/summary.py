@@ -1,0 +1,186 @@
+"""From one row for each case to the figures of a run.
+
+Nothing is dropped in silence: a Dice of two empty masks is undefined and counted, so are cases without a reference
+label, without a diagnosis, quarantined or failed ones.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean, stdev
+from typing import Any, Literal
+
+from pnetkit.evaluation.rates import Rate, wilson_rate
+from pnetkit.evaluation.roc import auc
+from pnetkit.types import CaseFinding, PhaseFinding
+
+Status = Literal["ok", "failed", "quarantined"]
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseRow:
+    """Hold one phase of one case: its finding, its voxels by class, and its overlaps.
+
+    `dice` maps pancreas, tumor and duct to a value, or None where both masks are empty; it is itself None when there is
+    no reference label.
+    """
+
+    finding: PhaseFinding
+    voxels: Mapping[str, int]
+    dice: Mapping[str, float | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """Hold one case: truth, fold, what became of it, and its findings where it was decided."""
+
+    case_id: str
+    abnormal: bool | None
+    fold: int | None
+    status: Status
+    reason: str
+    phases: Mapping[str, PhaseRow]
+    fused: CaseFinding | None
+
+
+@dataclass(frozen=True, slots=True)
+class DiceSummary:
+    """Hold mean and standard deviation over cases, and how many there were, were undefined, had no reference."""
+
+    mean: float | None
+    sd: float | None
+    cases: int
+    undefined: int
+    without_reference: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Hold how well cases were told apart: counts, rates pooled and by fold, area under the curve."""
+
+    misses: int
+    wrong_calls: int
+    sensitivity: Rate
+    specificity: Rate
+    auc: float | None
+    sensitivity_by_fold: Mapping[str, Rate]
+    specificity_by_fold: Mapping[str, Rate]
+    auc_by_fold: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseMetrics:
+    """Hold the figures of one phase: the paper's Table 1."""
+
+    pancreas_normal: DiceSummary
+    pancreas_abnormal: DiceSummary
+    tumor_abnormal: DiceSummary
+    decision: Decision
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Hold the figures of a run: each phase, the fused decision, and what was counted."""
+
+    phases: Mapping[str, PhaseMetrics]
+    fused: Decision
+    cases: int
+    abnormal: int
+    normal: int
+    unknown: int
+    failed: int
+    quarantined: int
+    undecided: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the figures as plain JSON; undefined ones are null."""
+        plain: dict[str, Any] = _with_values(asdict(self))
+        return plain
+
+
+def summarize(rows: Sequence[CaseRow], phases: Sequence[str]) -> Metrics:
+    """Compute the figures of a run from its cases.
+
+    Rates count the decided cases with a known diagnosis; the others are counted beside them, with their reasons.
+    """
+    decided = [row for row in rows if row.status == "ok" and row.fused is not None]
+    by_phase = {}
+    for phase in phases:
+        there = [row for row in rows if phase in row.phases and row.status != "quarantined"]
+        by_phase[phase] = PhaseMetrics(
+            pancreas_normal=_dice(there, phase, "pancreas", abnormal=False),
+            pancreas_abnormal=_dice(there, phase, "pancreas", abnormal=True),
+            tumor_abnormal=_dice(there, phase, "tumor", abnormal=True),
+            decision=_decision(
+                [(row, f.abnormal, f.relative_score) for row in there for f in [row.phases[phase].finding]]
+            ),
+            missing=sum(row.status == "ok" and phase not in row.phases for row in rows),
+        )
+    fused = [(row, row.fused.abnormal, row.fused.score) for row in decided if row.fused is not None]
+    known = [row for row in rows if row.status != "quarantined"]
+    return Metrics(
+        phases=by_phase,
+        fused=_decision(fused),
+        cases=len(rows),
+        abnormal=sum(row.abnormal is True for row in known),
+        normal=sum(row.abnormal is False for row in known),
+        unknown=sum(row.abnormal is None for row in known),
+        failed=sum(row.status == "failed" for row in rows),
+        quarantined=sum(row.status == "quarantined" for row in rows),
+        undecided={row.case_id: row.reason for row in rows if row.status != "ok"},
+    )
+
+
+def _dice(rows: Sequence[CaseRow], phase: str, label: str, *, abnormal: bool) -> DiceSummary:
+    group = [row.phases[phase].dice for row in rows if row.abnormal is abnormal]
+    referenced = [overlaps[label] for overlaps in group if overlaps is not None]
+    values = [value for value in referenced if value is not None]
+    return DiceSummary(
+        mean=fmean(values) if values else None,
+        sd=stdev(values) if len(values) > 1 else None,
+        cases=len(values),
+        undefined=len(referenced) - len(values),
+        without_reference=len(group) - len(referenced),
+    )
+
+
+def _decision(calls: Sequence[tuple[CaseRow, bool, float]]) -> Decision:
+    """Count the calls of cases with a known diagnosis: (case, called abnormal, score)."""
+    known = [call for call in calls if call[0].abnormal is not None]
+    folds = sorted({row.fold for row, _, _ in known if row.fold is not None})
+    of_fold = {str(fold): [call for call in known if call[0].fold == fold] for fold in folds}
+    sensitivity, specificity = _rates(known)
+    return Decision(
+        misses=sensitivity.total - sensitivity.successes,
+        wrong_calls=specificity.total - specificity.successes,
+        sensitivity=sensitivity,
+        specificity=specificity,
+        auc=_auc(known),
+        sensitivity_by_fold={fold: _rates(group)[0] for fold, group in of_fold.items()},
+        specificity_by_fold={fold: _rates(group)[1] for fold, group in of_fold.items()},
+        auc_by_fold={fold: _auc(group) for fold, group in of_fold.items()},
+    )
+
+
+def _rates(calls: Sequence[tuple[CaseRow, bool, float]]) -> tuple[Rate, Rate]:
+    on_abnormal = [called for row, called, _ in calls if row.abnormal]
+    on_normal = [called for row, called, _ in calls if not row.abnormal]
+    return wilson_rate(sum(on_abnormal), len(on_abnormal)), wilson_rate(on_normal.count(False), len(on_normal))
+
+
+def _auc(calls: Sequence[tuple[CaseRow, bool, float]]) -> float | None:
+    return auc([score for _, _, score in calls], [bool(row.abnormal) for row, _, _ in calls])
+
+
+def _with_values(value: Any) -> Any:
+    """Add to every rate its value, and refuse numbers that JSON has no word for."""
+    if isinstance(value, dict):
+        plain = {key: _with_values(item) for key, item in value.items()}
+        if plain.keys() == {"successes", "total", "low", "high"}:
+            share = plain["successes"] / plain["total"] if plain["total"] else None
+            return {"value": share, **plain}
+        return plain
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"a metric became {value}")
+    return value
