@@ -1,0 +1,1 @@
+"""Rules that make one finding of the findings of several phases."""

@@ -1,0 +1,164 @@
+"""Fusion rules: OR (the paper, Section 3.3), AND, maximum, mean, k of n, a single phase.
+
+All work on scores in units of their thresholds, so that rules and networks fuse alike: a phase is abnormal from 1 on,
+and so is the case.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pnetkit.errors import MissingPhaseError
+from pnetkit.types import CaseFinding, PhaseFinding
+
+Missing = Annotated[
+    Literal["present", "refuse"],
+    Field(description="With a phase missing: decide on those that are there, or refuse the case."),
+]
+Findings = Mapping[str, PhaseFinding]
+
+
+class Or:
+    """Call a case abnormal if any phase is (the paper); its score is the largest.
+
+    A missing phase is named in the finding, and the others decide; or the case is refused.
+    """
+
+    def __init__(self, *, missing: Missing = "present") -> None:
+        self._missing = missing
+
+    def fuse(self, case_id: str, findings: Findings, *, expected: tuple[str, ...]) -> CaseFinding:
+        """Give the case's finding."""
+        return _fuse(case_id, findings, expected, self._missing, max)
+
+
+class And:
+    """Call a case abnormal if every phase is; its score is the smallest.
+
+    A missing phase is named in the finding, and the others decide; or the case is refused.
+    """
+
+    def __init__(self, *, missing: Missing = "present") -> None:
+        self._missing = missing
+
+    def fuse(self, case_id: str, findings: Findings, *, expected: tuple[str, ...]) -> CaseFinding:
+        """Give the case's finding."""
+        return _fuse(case_id, findings, expected, self._missing, min)
+
+
+class Max:
+    """Compare the largest score with a threshold of its own; at 1 it is OR.
+
+    A missing phase is named in the finding, and the others decide; or the case is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        threshold: Annotated[float, Field(gt=0, description="In units of the phases' thresholds.")] = 1.0,
+        missing: Missing = "present",
+    ) -> None:
+        self._threshold, self._missing = threshold, missing
+
+    def fuse(self, case_id: str, findings: Findings, *, expected: tuple[str, ...]) -> CaseFinding:
+        """Give the case's finding."""
+        return _fuse(case_id, findings, expected, self._missing, lambda scores: max(scores) / self._threshold)
+
+
+class Mean:
+    """Compare the mean score with a threshold.
+
+    A missing phase is named in the finding, and the mean is that of the others; or the case is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        threshold: Annotated[float, Field(gt=0, description="In units of the phases' thresholds.")] = 1.0,
+        missing: Missing = "present",
+    ) -> None:
+        self._threshold, self._missing = threshold, missing
+
+    def fuse(self, case_id: str, findings: Findings, *, expected: tuple[str, ...]) -> CaseFinding:
+        """Give the case's finding."""
+
+        def mean(scores: Sequence[float]) -> float:
+            return sum(sorted(scores)) / len(scores) / self._threshold  # sorted: a sum must not depend on the order
+
+        return _fuse(case_id, findings, expected, self._missing, mean)
+
+
+class KOfN:
+    """Call a case abnormal if at least k phases are; its score is the k-th largest.
+
+    A missing phase is named in the finding, and k of the others decide; with fewer than k of them the case is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        k: Annotated[int, Field(ge=1, description="Phases that have to be abnormal.")] = 2,
+        missing: Missing = "present",
+    ) -> None:
+        self._k, self._missing = k, missing
+
+    def fuse(self, case_id: str, findings: Findings, *, expected: tuple[str, ...]) -> CaseFinding:
+        """Give the case's finding."""
+        if self._k > len(expected):
+            raise ValueError(f"k is {self._k}, but the recipe has {len(expected)} phases ({', '.join(expected)})")
+        if len(findings) < self._k:
+            raise MissingPhaseError(
+                f"Case {case_id} has {len(findings)} of the {self._k} phases that k-of-n needs to decide "
+                f"(there: {', '.join(findings) or 'none'}). Add the missing scans, or fuse with 'or'."
+            )
+        return _fuse(case_id, findings, expected, self._missing, lambda scores: sorted(scores)[-self._k])
+
+
+class Single:
+    """Decide on one phase alone; the others are reported, not used.
+
+    A case without that phase is refused.
+    """
+
+    def __init__(self, *, phase: Annotated[str, Field(min_length=1, description="The phase.")] = "venous") -> None:
+        self._phase = phase
+
+    def fuse(self, case_id: str, findings: Findings, *, expected: tuple[str, ...]) -> CaseFinding:
+        """Give the case's finding."""
+        if self._phase not in expected:
+            raise ValueError(f"phase {self._phase!r} is none of the recipe's phases: {', '.join(expected)}")
+        if self._phase not in findings:
+            raise MissingPhaseError(
+                f"Case {case_id} has no {self._phase} scan, which alone decides here. Add it, or leave the case out."
+            )
+        return _fuse(case_id, findings, expected, "present", lambda _: findings[self._phase].relative_score)
+
+
+def _fuse(
+    case_id: str,
+    findings: Findings,
+    expected: tuple[str, ...],
+    missing_policy: str,
+    score_of: Callable[[Sequence[float]], float],
+) -> CaseFinding:
+    """Apply the policy for missing phases, score the others, and put the finding together."""
+    strange = sorted(set(findings) - set(expected))
+    if strange:
+        raise ValueError(f"case {case_id} has findings of {', '.join(strange)}, expected were {', '.join(expected)}")
+    present = [phase for phase in expected if phase in findings]
+    missing = tuple(phase for phase in expected if phase not in findings)
+    if not present or (missing and missing_policy == "refuse"):
+        raise MissingPhaseError(
+            f"Case {case_id} lacks {', '.join(missing)}. Add the scans, leave the case out, or set the fusion's "
+            f"'missing' to 'present'."
+        )
+    score = score_of([findings[phase].relative_score for phase in present])
+    return CaseFinding(
+        case_id=case_id,
+        abnormal=score >= 1,
+        score=score,
+        fired=tuple(phase for phase in present if findings[phase].abnormal),
+        findings={phase: findings[phase] for phase in present},
+        missing=missing,
+    )

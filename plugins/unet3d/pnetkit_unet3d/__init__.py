@@ -1,0 +1,1 @@
+"""3D U-Net (Cicek et al., MICCAI 2016)."""

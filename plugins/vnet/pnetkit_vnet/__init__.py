@@ -1,0 +1,1 @@
+"""V-Net (Milletari et al., 3DV 2016)."""
