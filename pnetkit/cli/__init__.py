@@ -1,0 +1,1 @@
+"""The command line: parse, call, print. Only here are click and rich imported."""

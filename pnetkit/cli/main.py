@@ -1,0 +1,38 @@
+"""The `pnetkit` command: its groups, and how errors end it."""
+
+import sys
+
+import click
+
+from pnetkit import __version__
+from pnetkit.cli.cohort import cohort
+from pnetkit.cli.doctor import doctor
+from pnetkit.cli.plugins import plugins
+from pnetkit.cli.recipe import recipe
+from pnetkit.cli.run import run
+from pnetkit.errors import PnetkitError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="pnetkit")
+def cli() -> None:
+    """Screen abdominal CT for pancreatic neuroendocrine tumors. For research use only.
+
+    Start with `pnetkit run recipes/s4c_dual.yaml`: it trains and evaluates the paper's method on generated phantoms.
+
+    Exit codes: 0 done, 1 other error, 2 wrong usage, 3 recipe, 4 cohort or image, 5 plugin, 6 training, 7 store,
+    8 parts of a run failed, 130 interrupted.
+    """
+
+
+for command in (run, plugins, recipe, cohort, doctor):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; an error that the user can put right ends it with one message and its own exit code."""
+    try:
+        cli()
+    except PnetkitError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,26 @@
+"""Say what a result was made with: versions and hardware."""
+
+import os
+import platform
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Give the versions of pnetkit, Python and the libraries that numbers depend on."""
+    names = ("pnetkit", "torch", "numpy", "scipy", "nibabel")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def hardware() -> dict[str, Any]:
+    """Give what a reader of a run has to know of the machine; no host or user name."""
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+    }

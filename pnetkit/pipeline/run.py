@@ -1,0 +1,185 @@
+"""Run a recipe on a cohort: take it in, lay out the stages, make what is missing, gather, write."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pnetkit.cohort.check import CheckedCase
+from pnetkit.cohort.folds import assign_folds
+from pnetkit.errors import RunError
+from pnetkit.evaluation.summary import Metrics, summarize
+from pnetkit.imaging.nifti import write_atomically
+from pnetkit.networks import choose_device
+from pnetkit.pipeline.context import Context
+from pnetkit.pipeline.engine import Outcome, Progress, WorkerPool, run_nodes
+from pnetkit.pipeline.intake import (
+    CheckedCohort,
+    OnBadCase,
+    check_cohort,
+    default_workers,
+    label_policy,
+    phantom_cohort,
+    sort_out,
+)
+from pnetkit.pipeline.node import Node, digest
+from pnetkit.pipeline.plan import Plan, make_plan
+from pnetkit.pipeline.plugins import build
+from pnetkit.pipeline.provenance import hardware, versions
+from pnetkit.pipeline.record import claim_folder, write_cases, write_run, write_segmentations
+from pnetkit.pipeline.results import gather
+from pnetkit.pipeline.store import Store
+from pnetkit.recipe.check import LoadedRecipe, resolved, to_yaml
+
+THREADS = 1
+"""CPU threads of a worker: with one, results do not depend on the number of cores, and workers scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """Say what to run, on what, and where to put it. A `table` of None stands for the recipe's phantoms."""
+
+    loaded: LoadedRecipe
+    table: Path | None
+    store_root: Path
+    out: Path | None
+    device: str = "auto"
+    workers: int | None = None
+    on_bad_case: OnBadCase = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Is told what goes on: sentences, the nodes planned, and how far each is."""
+
+    say: Callable[[str], None] = field(default=lambda _: None)
+    planned: Callable[[Sequence[Node]], None] = field(default=lambda _: None)
+    progress: Callable[[Progress], None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Hold where a run's folder is, its figures, its cohort in words, and what failed."""
+
+    folder: Path
+    metrics: Metrics
+    cohort: str
+    failed: Mapping[str, str]
+    made: int
+
+
+def run(request: RunRequest, render_tables: Callable[[Metrics, str], str], listener: Listener) -> RunResult:
+    """Run a recipe to the end and write its folder; what the store holds already is not computed again.
+
+    `render_tables` makes the text of `tables.md` from the figures and the cohort in words.
+
+    Raises:
+        PnetkitError: the recipe, the cohort, a plugin, or the place of the results cannot be used.
+    """
+    recipe, started = request.loaded.recipe, time.perf_counter()
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    device = choose_device(request.device)
+    workers = default_workers(device) if request.workers is None else request.workers
+    context = Context(request.store_root, device, THREADS)
+    with WorkerPool(workers, threads=THREADS) as executor:
+        checked, cohort = _take_in(request, context.store, executor, listener)
+        good, bad = sort_out(checked, request.on_bad_case)
+        folds = assign_folds([item.case for item in good], folds=recipe.cohort.folds, seed=recipe.cohort.seed)
+        plan = make_plan(recipe, good, folds)
+        run_key = _run_key(request, plan, good, bad)
+        folder = request.out or Path("runs") / _folder_name(request, run_key)
+        claim_folder(folder, run_key)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "recipe.yaml", to_yaml(resolved(recipe)).encode())
+        listener.planned(plan.nodes)
+        outcome = run_nodes(plan.nodes, executor, context, on_progress=listener.progress)
+    rows = gather(
+        plan,
+        outcome,
+        context.store,
+        build(plan.plugins["fusion"]),
+        good=good,
+        bad=bad,
+        folds=folds,
+        phases=recipe.phases,
+    )
+    metrics = summarize(rows, recipe.phases)
+    write_cases(folder / "cases.csv", rows, recipe.phases)
+    write_segmentations(folder / "segmentations", plan, context.store)
+    record = _record(request, plan, outcome, context, cohort=cohort, run_key=run_key, began=began)
+    record["seconds"] = round(time.perf_counter() - started, 1)
+    record["workers"] = workers
+    write_run(folder, record, metrics, render_tables(metrics, cohort))
+    failed = {f"{node.stage} of {node.label}": outcome.failed[node.key].reason for node in plan.nodes
+              if node.key in outcome.failed}  # fmt: skip
+    return RunResult(folder, metrics, cohort, failed, len(outcome.made))
+
+
+def require_success(result: RunResult) -> None:
+    """Raise RunError naming what failed, if anything did; everything else is in the run's folder."""
+    if not result.failed:
+        return
+    lines = [f"{len(result.failed)} parts of the run failed; all others are done and kept:"]
+    lines += [f"  {where}: {reason}" for where, reason in result.failed.items()]
+    raise RunError("\n".join([*lines, "Mend the causes and run the same command again: only these are tried anew."]))
+
+
+def _take_in(request: RunRequest, store: Store, executor: Executor, listener: Listener) -> tuple[CheckedCohort, str]:
+    recipe, table = request.loaded.recipe, request.table
+    if table is None:
+        table = phantom_cohort(recipe, store, executor)
+        cohort = f"generated phantoms, seed {recipe.cohort.seed} (synthetic, not clinical data)"
+    else:
+        cohort = f"{table.name} of {table.resolve().parent.name}"
+        listener.say(f"Checking every file of {table}.")
+    checked = check_cohort(table, recipe.phases, label_policy(recipe), executor)
+    for note in checked.notes:
+        listener.say(f"note: {note}")
+    return checked, cohort
+
+
+def _run_key(request: RunRequest, plan: Plan, good: Sequence[CheckedCase], bad: Sequence[CheckedCase]) -> str:
+    return digest(
+        {
+            "nodes": sorted(node.key for node in plan.nodes),
+            "fusion": plan.plugins["fusion"],
+            "cases": {item.case.id: item.case.abnormal for item in good},
+            "bad": sorted(item.case.id for item in bad),
+            "name": request.loaded.recipe.name,
+        }
+    )
+
+
+def _folder_name(request: RunRequest, run_key: str) -> str:
+    profile = f"-{request.loaded.profile}" if request.loaded.profile else ""
+    return f"{request.loaded.recipe.name}{profile}-{run_key[:8]}"
+
+
+def _record(
+    request: RunRequest, plan: Plan, outcome: Outcome, context: Context, *, cohort: str, run_key: str, began: str
+) -> dict[str, Any]:
+    """Put together what `run.json` says: what was run on what, with what, and where each result is."""
+    return {
+        "recipe": request.loaded.recipe.name,
+        "profile": request.loaded.profile,
+        "run_key": run_key,
+        "cohort": cohort,
+        "research_use_only": True,
+        "began": began,
+        "device": context.device,
+        "threads": context.threads,
+        "versions": versions(),
+        "hardware": hardware(),
+        "plugins": dict(plan.plugins),
+        "backbone_parameters": plan.parameters,
+        "stages": [{"stage": node.stage, "label": node.label, "key": node.key} for node in plan.nodes],
+        "failed": [
+            {"stage": node.stage, "label": node.label, "key": node.key, "reason": failure.reason}
+            | ({"traceback": failure.traceback} if failure.traceback else {})
+            for node in plan.nodes
+            if (failure := outcome.failed.get(node.key)) is not None
+        ],
+    }

@@ -1,0 +1,73 @@
+"""Read what stages have in common: scans as network input, reference labels, trained networks."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from pnetkit.errors import StoreError
+from pnetkit.imaging.intensity import Intensity, fit_intensity
+from pnetkit.imaging.nifti import read_labels, read_scan
+from pnetkit.interfaces import Backbone
+from pnetkit.networks import build_seeded
+from pnetkit.pipeline.context import Context
+from pnetkit.pipeline.node import Node
+from pnetkit.pipeline.plugins import build
+from pnetkit.types import CLASSES, Grid
+
+WEIGHTS = "weights.safetensors"
+"""The file of a trained network's tensors in the result of `train`."""
+
+BACKBONE = "backbone.json"
+"""The file beside it that says which network they belong to."""
+
+
+def new_backbone(identity: dict[str, Any], *, in_channels: int, seed: int) -> Backbone:
+    """Build an untrained backbone under a seed."""
+    return build_seeded(lambda: build(identity, in_channels=in_channels, num_classes=len(CLASSES)), seed)
+
+
+def trained_backbone(node: Node, context: Context) -> Backbone:
+    """Load the network that a node builds on; a worker keeps the last one it loaded."""
+    return _load_backbone(context.store.folder("train", node.inputs["train"]))
+
+
+def network_input(node: Node) -> tuple[NDArray[np.float32], Grid, Intensity]:
+    """Read a node's image as the network sees it: (channel, x, y, z), its grid, and its intensity transform."""
+    scan = read_scan(node.files["image"][0])
+    intensity = intensity_of(node, scan.hu)
+    return intensity.apply(scan.hu)[None], scan.grid, intensity
+
+
+def intensity_of(node: Node, hu: NDArray[np.float32]) -> Intensity:
+    """Fit the intensity transform that a node's identity asks for."""
+    wanted = node.identity["intensity"]
+    low, high = wanted["window_hu"]
+    return fit_intensity(hu, window_hu=(low, high), normalization=wanted["normalization"])
+
+
+def reference_labels(node: Node) -> NDArray[np.uint8]:
+    """Read a node's label file under its label policy."""
+    policy = node.identity["labels"]
+    mapping = policy["mapping"]
+    translated = None if mapping is None else {int(key): int(value) for key, value in mapping.items()}
+    return read_labels(node.files["label"][0], translated, unmapped=policy["unmapped"])[0]
+
+
+@lru_cache(maxsize=1)
+def _load_backbone(folder: Path) -> Backbone:
+    described = json.loads((folder / BACKBONE).read_text(encoding="utf-8"))
+    backbone = new_backbone(described["backbone"], in_channels=described["in_channels"], seed=0)
+    try:
+        backbone.load_state_dict(load_file(folder / WEIGHTS))
+    except (SafetensorError, RuntimeError) as error:
+        raise StoreError(
+            f"{folder / WEIGHTS}: cannot be loaded into {described['backbone']['plugin']} ({error}). "
+            f"Delete {folder} to train again."
+        ) from error
+    return backbone
