@@ -171,8 +171,8 @@ class _Up(nn.Module):
         self.stage = _Residual(channels, channels, convs, style)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        kept = self.skip_dropout(skip)
-        y = torch.cat([self.up(self.dropout(x)), kept], dim=1)
+        below = self.dropout(x)  # before the skip's: in MONAI's order, so that one seed drops the same features
+        y = torch.cat([self.up(below), self.skip_dropout(skip)], dim=1)
         return torch.as_tensor(self.stage(y, y))
 
 

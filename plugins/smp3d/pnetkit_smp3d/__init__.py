@@ -1,0 +1,1 @@
+"""Networks of segmentation-models-pytorch-3d as pnetkit backbones."""

@@ -1,0 +1,95 @@
+"""The repair of torchvision: on fakes, each in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEALTHY = """
+import builtins
+builtins.imports = getattr(builtins, "imports", 0) + 1
+"""
+
+BROKEN = """
+import builtins
+builtins.imports = getattr(builtins, "imports", 0) + 1
+from torchvision import extension
+import torch
+for name in {operators}:
+    torch.library.register_fake("torchvision::" + name)(lambda dets, scores, threshold: None)
+"""
+
+OTHERWISE_BROKEN = """
+raise RuntimeError("the moon is full")
+"""
+
+IMPORT = """
+import builtins, sys, torch
+from pnetkit_smp3d.torchvision_repair import import_repaired
+before = dict(torch.ops.torchvision.__dict__)
+"""
+
+
+def _run(tmp_path: Path, torchvision: str, script: str) -> str:
+    package = tmp_path / "torchvision"
+    package.mkdir()
+    (package / "__init__.py").write_text(torchvision)
+    (package / "extension.py").write_text("import builtins\nbuiltins.seen = getattr(builtins, 'seen', 0) + 1\n")
+    here = Path(__file__).parents[1]
+    path = os.pathsep.join([str(tmp_path), str(here), str(here.parents[1]), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IMPORT + script],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_healthy_torchvision_is_imported_once_and_nothing_is_declared(tmp_path: Path) -> None:
+    script = """
+module = import_repaired()
+assert module is sys.modules["torchvision"] is import_repaired()
+print(builtins.imports, hasattr(torch.ops.torchvision, "nms"), hasattr(torch.ops.torchvision, "qnms"))
+"""
+    assert _run(tmp_path, HEALTHY, script).split() == ["1", "False", "False"]
+
+
+def test_missing_operators_are_declared_one_by_one_until_the_import_succeeds(tmp_path: Path) -> None:
+    script = """
+import gc
+module = import_repaired()
+gc.collect()
+assert import_repaired() is module is sys.modules["torchvision"]
+print(builtins.imports, builtins.seen, torch.ops.torchvision.nms.default._schema, sep="|")
+try:
+    torch.ops.torchvision.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
+except NotImplementedError:
+    print("no implementation")
+"""
+    schema = "torchvision::nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+    first, second = _run(tmp_path, BROKEN.format(operators=("nms", "qnms")), script).splitlines()
+    assert first == f"3|3|{schema}"  # submodules of a failed import are imported anew
+    assert second == "no implementation"
+
+
+@pytest.mark.parametrize(
+    ("torchvision", "message"),
+    [
+        (OTHERWISE_BROKEN, "the moon is full"),
+        (BROKEN.format(operators=("roi_align",)), "operator torchvision::roi_align does not exist"),
+    ],
+)
+def test_an_error_that_the_repair_is_not_made_for_is_passed_on(tmp_path: Path, torchvision: str, message: str) -> None:
+    script = """
+try:
+    import_repaired()
+except RuntimeError as error:
+    print(error, hasattr(torch.ops.torchvision, "nms"), sep="|")
+"""
+    assert _run(tmp_path, torchvision, script).strip() == f"{message}|False"
