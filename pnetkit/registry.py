@@ -103,7 +103,6 @@ def load_factory(kind: str, name: str) -> Factory:
         name,
         invoke_on_load=False,
         on_load_failure_callback=on_failure,
-        warn_on_missing_entrypoint=False,
     )
     factory = manager[name].plugin
     if not callable(factory):
@@ -151,8 +150,9 @@ def _docstring_line(point: EntryPoint) -> str:
     package, *rest = point.module.split(".")
     try:
         spec = importlib.util.find_spec(package)  # a top-level name: finds, does not import
-        folder = Path((spec.submodule_search_locations or [""])[0] if spec else "")
-        path = folder.joinpath(*rest).with_suffix(".py") if rest else folder / "__init__.py"
+        if spec is None or spec.origin is None:
+            return ""
+        path = Path(spec.origin).parent.joinpath(*rest).with_suffix(".py") if rest else Path(spec.origin)
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (ImportError, ValueError, OSError, SyntaxError):
         return ""  # the summary of the distribution stands in; loading will say what is wrong

@@ -1,7 +1,41 @@
 """What all tests share."""
 
+import importlib
+import sys
+import textwrap
+
+import pytest
 from hypothesis import settings
 
 # Examples are drawn from a fixed seed, so that a test fails for everyone or for no one; busy machines miss deadlines.
 settings.register_profile("pnetkit", deadline=None, derandomize=True)
 settings.load_profile("pnetkit")
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Put a distribution on the path: `install("acme-net", "acme_net", source, backbone={"acme": "acme_net:Net"})`."""
+    made = []
+
+    def put(distribution, module, source, **groups):
+        folder = tmp_path / f"site-{distribution}"
+        info = folder / f"{module}-1.2.dist-info"
+        info.mkdir(parents=True)
+        (folder / f"{module}.py").write_text(textwrap.dedent(source), encoding="utf-8")
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\nSummary: A plugin for tests\n"
+            "Requires-Dist: pnetkit<0.2,>=0.1\n",
+            encoding="utf-8",
+        )
+        points = []
+        for group, entries in groups.items():
+            points.append(f"[pnetkit.{group}]")
+            points += [f"{name} = {target}" for name, target in entries.items()]
+        (info / "entry_points.txt").write_text("\n".join(points), encoding="utf-8")
+        monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+        importlib.invalidate_caches()
+        made.append(module)
+
+    yield put
+    for module in made:
+        sys.modules.pop(module, None)

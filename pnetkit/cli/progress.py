@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -66,7 +66,7 @@ class ProgressView:
         self._started: dict[str, float] = {}
         self._reused: dict[str, int] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ProgressView":
         self._bars.start()
         return self
 

@@ -1,6 +1,6 @@
 """What a recipe may say: every section, key, type, bound and default."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -112,7 +112,7 @@ class TrainingSettings(_Section):
     checkpoint_every: Annotated[Positive, Field(description="Steps between two checkpoints.")] = 1000
 
     @model_validator(mode="after")
-    def _divisible(self) -> Self:
+    def _divisible(self) -> "TrainingSettings":
         if self.batch_size % self.accumulation:
             raise ValueError(f"batch_size {self.batch_size} cannot be split into {self.accumulation} micro-batches")
         if self.nesterov and self.momentum == 0:
@@ -150,7 +150,7 @@ class Recipe(_Section):
     fusion: PluginChoice
 
     @model_validator(mode="after")
-    def _stride_within_window(self) -> Self:
+    def _stride_within_window(self) -> "Recipe":
         window = self.inference.window_size or self.training.patch_size
         stride = self.inference.stride
         strides = (stride,) * 3 if isinstance(stride, int) else stride

@@ -1,0 +1,111 @@
+"""Tests of pnetkit.recipe.compose: parents, profiles, overrides."""
+
+import pytest
+
+from pnetkit.errors import RecipeError
+from pnetkit.recipe.compose import compose
+
+BASE = """\
+name: base
+training:
+  iterations: 100
+  momentum: 0.9
+backbone:
+  plugin: s4c
+  params: {width: 32, aux: none}
+postprocess:
+  - plugin: components
+    params: {gap_voxels: 27}
+profiles:
+  demo:
+    training: {iterations: 5}
+    backbone:
+      params: {width: 8}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    def write(text, name="child.yaml"):
+        (tmp_path / "base.yaml").write_text(BASE)
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return write
+
+
+def test_a_child_changes_what_it_names_and_keeps_the_rest(recipe):
+    data = compose(recipe("extends: base.yaml\nname: child\ntraining: {iterations: 7}\n")).data
+    assert data["name"] == "child"
+    assert data["training"] == {"iterations": 7, "momentum": 0.9}
+    assert data["backbone"]["params"] == {"width": 32, "aux": "none"}
+    assert "profiles" not in data
+    assert "extends" not in data
+
+
+def test_a_profile_lies_over_the_body_and_set_over_both(recipe):
+    path = recipe("extends: base.yaml\ntraining: {iterations: 7}\n")
+    composed = compose(path, "demo", ["training.momentum=0.5", "backbone.params.width=4", "postprocess.0.plugin=other"])
+    assert composed.data["training"] == {"iterations": 5, "momentum": 0.5}
+    assert composed.data["backbone"]["params"] == {"width": 4, "aux": "none"}
+    assert composed.data["postprocess"] == [{"plugin": "other"}]
+    assert composed.profiles == ("demo",)
+    assert composed.origins["training", "momentum"] == "--set training.momentum=0.5"
+    assert composed.origins["training", "iterations"] == "base.yaml:13"
+
+
+def test_another_plugin_drops_the_params_of_the_first_in_body_and_profiles(recipe):
+    path = recipe("extends: base.yaml\nbackbone: {plugin: vnet}\n")
+    assert compose(path).data["backbone"] == {"plugin": "vnet"}
+    assert compose(path, "demo").data["backbone"] == {"plugin": "vnet"}
+    assert compose(recipe("extends: base.yaml\n"), None, ["backbone.plugin=vnet"]).data["backbone"] == {
+        "plugin": "vnet"
+    }
+
+
+def test_naming_the_same_plugin_keeps_its_params(recipe):
+    path = recipe("extends: base.yaml\nbackbone: {plugin: s4c, params: {width: 16}}\n")
+    assert compose(path).data["backbone"]["params"] == {"width": 16, "aux": "none"}
+
+
+def test_a_child_s_profile_adds_to_its_parent_s(recipe):
+    path = recipe("extends: base.yaml\nprofiles:\n  demo:\n    training: {momentum: 0}\n  large: {name: large}\n")
+    assert compose(path, "demo").data["training"] == {"iterations": 5, "momentum": 0}
+    assert compose(path, "large").data["name"] == "large"
+    assert compose(path).profiles == ("demo", "large")
+
+
+def test_lists_replace_lists(recipe):
+    path = recipe("extends: base.yaml\npostprocess: []\n")
+    assert compose(path).data["postprocess"] == []
+
+
+def test_recipes_that_extend_each_other_are_refused(recipe, tmp_path):
+    recipe("extends: b.yaml\n", "a.yaml")
+    recipe("extends: a.yaml\n", "b.yaml")
+    with pytest.raises(RecipeError, match=r"circle: a\.yaml -> b\.yaml -> a\.yaml"):
+        compose(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("extends: nowhere.yaml\n", "no such file"),
+        ("extends: [base.yaml]\n", "wanted one file name"),
+        ("profiles: 3\n", "wanted names of profiles"),
+    ],
+)
+def test_parents_and_profiles_that_cannot_be_used_are_refused(recipe, text, reason):
+    with pytest.raises(RecipeError, match=reason):
+        compose(recipe(text))
+
+
+def test_an_unknown_profile_is_refused_with_those_that_exist(recipe):
+    with pytest.raises(RecipeError, match=r"no profile 'dem'. Did you mean 'demo'"):
+        compose(recipe("extends: base.yaml\n"), "dem")
+
+
+def test_all_bad_overrides_are_named_at_once(recipe):
+    with pytest.raises(RecipeError) as caught:
+        compose(recipe("extends: base.yaml\n"), None, ["nothing", "name.deep=1", "postprocess.4=1", "a={"])
+    assert len(caught.value.faults) == 4

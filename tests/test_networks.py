@@ -1,0 +1,56 @@
+"""Tests of pnetkit.networks: holding backbones to their promises."""
+
+import pytest
+import torch
+from torch import nn
+
+from pnetkit.errors import PluginError
+from pnetkit.interfaces import BackboneOutput
+from pnetkit.networks import autocast, build_seeded, check_patch_size, checked_output
+from pnetkit.types import BackboneSpec
+
+
+class Net(nn.Module):
+    def __init__(self, crop=0):
+        super().__init__()
+        self.spec = BackboneSpec(1, 4, (8, 8, 4))
+        self.conv = nn.Conv3d(1, 4, 1)
+        self.crop = crop
+
+    def forward(self, x):
+        return BackboneOutput(self.conv(x)[..., : x.shape[-1] - self.crop])
+
+
+def test_weights_depend_on_the_seed_alone_and_the_caller_s_random_state_stays():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, again, other = build_seeded(Net, 1), build_seeded(Net, 1), build_seeded(Net, 2)
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(first.conv.weight, again.conv.weight)
+    assert not torch.equal(first.conv.weight, other.conv.weight)
+
+
+def test_what_is_no_backbone_is_refused_with_what_it_lacks():
+    with pytest.raises(PluginError, match="Conv3d is not a Backbone: it lacks spec"):
+        build_seeded(lambda: nn.Conv3d(1, 1, 1), 0)
+
+
+def test_logits_have_to_lie_on_the_input_s_grid():
+    x = torch.zeros(2, 1, 8, 8, 4)
+    assert checked_output(Net(), x).logits.shape == (2, 4, 8, 8, 4)
+    with pytest.raises(PluginError, match=r"logits of shape \(2, 4, 8, 8, 3\) to an input of \(2, 1, 8, 8, 4\)"):
+        checked_output(Net(crop=1), x)
+
+
+def test_patches_have_to_fit_the_divisor():
+    check_patch_size(Net(), (16, 8, 12), "training.patch_size")
+    with pytest.raises(PluginError, match=r"training.patch_size is \(20, 8, 10\).*The next that fits is \(24, 8, 12\)"):
+        check_patch_size(Net(), (20, 8, 10), "training.patch_size")
+
+
+def test_bf16_is_used_only_where_asked_for():
+    with autocast("cpu", "bf16"):
+        assert Net()(torch.zeros(1, 1, 8, 8, 4)).logits.dtype == torch.bfloat16
+    with autocast("cpu", "fp32"):
+        assert Net()(torch.zeros(1, 1, 8, 8, 4)).logits.dtype == torch.float32

@@ -1,0 +1,71 @@
+"""Tests of pnetkit.registry: finding plugins, and the three ways in which that fails."""
+
+import sys
+
+import pytest
+
+from pnetkit.errors import BrokenPluginError, ConflictingPluginError, MissingPluginError
+from pnetkit.registry import list_plugins, load_factory, plugin_info, source_digest
+
+SOURCE = '''
+def tidy():
+    """Tidy a segmentation up."""
+'''
+
+
+def test_listing_gives_where_a_plugin_comes_from_without_importing_it(install):
+    install("acme-tidy", "acme_tidy", SOURCE, postprocessor={"tidy": "acme_tidy:tidy"})
+    info = next(p for p in list_plugins(["postprocessor"]) if p.name == "tidy")
+    assert (info.distribution, info.version, info.summary) == ("acme-tidy", "1.2", "Tidy a segmentation up.")
+    assert info.target == "acme_tidy:tidy"
+    assert info.pnetkit_requirement == "pnetkit<0.2,>=0.1"
+    assert "acme_tidy" not in sys.modules
+    assert load_factory("postprocessor", "tidy") is sys.modules["acme_tidy"].tidy
+
+
+def test_plugins_are_listed_by_kind_and_name():
+    found = [(p.kind, p.name) for p in list_plugins()]
+    assert ("backbone", "s4c") in found
+    kinds = [kind for kind, _ in found]
+    assert kinds == sorted(kinds, key=["backbone", "postprocessor", "case-classifier", "phase-fusion"].index)
+    backbones = [name for kind, name in found if kind == "backbone"]
+    assert backbones == sorted(backbones)
+
+
+def test_a_missing_plugin_is_named_with_close_ones():
+    with pytest.raises(MissingPluginError, match=r"No backbone plugin is called 's4d'\. Did you mean 's4c'\?"):
+        load_factory("backbone", "s4d")
+    with pytest.raises(MissingPluginError, match="There is a backbone plugin of that name"):
+        load_factory("postprocessor", "s4c")
+
+
+def test_a_plugin_that_cannot_be_imported_is_named_with_its_distribution(install):
+    install("acme-bad", "acme_bad", "import nothing_of_that_name", postprocessor={"bad": "acme_bad:tidy"})
+    assert plugin_info("postprocessor", "bad").summary == "A plugin for tests"
+    with pytest.raises(BrokenPluginError, match=r"'bad' \(acme_bad:tidy, from acme-bad 1\.2\).*nothing_of_that_name"):
+        load_factory("postprocessor", "bad")
+
+
+def test_a_plugin_that_lacks_what_it_names_or_gives_no_callable_is_broken(install):
+    points = {"gone": "acme_odd:gone", "number": "acme_odd:NUMBER"}
+    install("acme-odd", "acme_odd", "NUMBER = 3", postprocessor=points)
+    with pytest.raises(BrokenPluginError, match="'gone'"):
+        load_factory("postprocessor", "gone")
+    with pytest.raises(BrokenPluginError, match=r"is a int; a plugin has to be a class or function"):
+        load_factory("postprocessor", "number")
+
+
+def test_two_distributions_with_one_name_are_both_named(install):
+    install("acme-one", "acme_one", SOURCE, postprocessor={"tidy": "acme_one:tidy"})
+    install("acme-two", "acme_two", SOURCE, postprocessor={"tidy": "acme_two:tidy"})
+    with pytest.raises(ConflictingPluginError, match=r"'tidy' in pnetkit\.postprocessor: acme-one and acme-two"):
+        load_factory("postprocessor", "tidy")
+    assert len([p for p in list_plugins() if p.name == "tidy"]) == 2
+
+
+def test_the_source_digest_follows_the_source(install):
+    install("acme-a", "acme_a", SOURCE, postprocessor={"digest-a": "acme_a:tidy"})
+    install("acme-b", "acme_b", SOURCE + "\n# another line", postprocessor={"digest-b": "acme_b:tidy"})
+    first, second = (source_digest("postprocessor", name) for name in ("digest-a", "digest-b"))
+    assert len(first) == 64
+    assert first != second
