@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -27,6 +27,7 @@ WORDS = {
 """What the stages are called on the screen."""
 
 
+@runtime_checkable
 class Step(Protocol):
     """What is shown of a node: its stage, its key, and how many units it has."""
 
@@ -66,7 +67,7 @@ class ProgressView:
         self._started: dict[str, float] = {}
         self._reused: dict[str, int] = {}
 
-    def __enter__(self) -> "ProgressView":
+    def __enter__(self) -> "ProgressView":  # noqa: PYI034  # Self confuses beartype, which decorates methods in tests
         self._bars.start()
         return self
 

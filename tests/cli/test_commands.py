@@ -1,0 +1,169 @@
+"""The command line as a user meets it: what it prints, how it ends, how fast it answers."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pnetkit import __version__
+from pnetkit.cli import main as entry
+from pnetkit.cli.main import cli
+from pnetkit.cohort.phantom import PhantomSpec, write_cohort
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.fixture
+def pnetkit(monkeypatch, capsys):
+    """Run a command as the console script does; gives exit code, stdout, stderr."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["pnetkit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            entry.main()
+        out = capsys.readouterr()
+        return ended.value.code or 0, out.out, out.err
+
+    return call
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plugins", "list"], ["run", "--help"], ["--version"]])
+def test_help_and_lists_import_no_torch_and_answer_at_once(arguments):
+    code = (
+        "import sys; from pnetkit.cli.main import cli; cli(sys.argv[1:], standalone_mode=False);"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_help_answers_within_half_a_second():
+    fastest = min(
+        _seconds([sys.executable, "-m", "pnetkit", *words]) for words in (["--help"], ["plugins", "list"]) * 3
+    )
+    assert fastest < 0.5  # the fastest of six: a busy machine may not fail it, an import of torch (1.5 s) has to
+
+
+def _seconds(command):
+    started = time.perf_counter()
+    subprocess.run(command, capture_output=True, check=True)
+    return time.perf_counter() - started
+
+
+def test_the_version_is_the_distribution_s():
+    assert CliRunner().invoke(cli, ["--version"]).output == f"pnetkit, version {__version__}\n"
+
+
+def test_plugins_are_listed_with_where_they_come_from(pnetkit):
+    code, out, _ = pnetkit("plugins", "list")
+    assert code == 0
+    line = next(line for line in out.splitlines() if " s4c " in line)
+    assert line.split()[:4] == ["backbone", "s4c", "pnetkit-s4c", __version__]
+    found = json.loads(pnetkit("plugins", "list", "--json", "--kind", "phase-fusion")[1])
+    assert [p["name"] for p in found] == ["and", "k-of-n", "max", "mean", "or", "single"]
+
+
+def test_a_plugin_s_parameters_are_shown_with_type_default_bounds_and_meaning(pnetkit):
+    _, out, _ = pnetkit("plugins", "show", "voxel-count")
+    assert "case-classifier plugin, pnetkit_rules.voxel_count:VoxelCount, from pnetkit-rules" in out
+    line = next(line for line in out.splitlines() if line.startswith("tumor_voxels"))
+    assert "int | None" in line
+    assert "40" in line
+    assert ">= 1" in line
+    assert "Least tumor" in line
+    schema = json.loads(pnetkit("plugins", "show", "s4c", "--json")[1])["parameters"]
+    assert schema["properties"]["width"]["minimum"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["plugins", "show", "s4d"], 5, "Did you mean 's4c'"),
+        (["recipe", "check", "nowhere.yaml"], 3, "there is no such file"),
+        (["run", "nowhere.yaml"], 3, "there is no such file"),
+        (["run", RECIPES / "s4c_dual.yaml", "--profile", "dmo"], 3, "Did you mean 'demo'"),
+        (["run", RECIPES / "s4c_dual.yaml", "--cohort", "nowhere.csv"], 4, "nowhere.csv"),
+        (["run", RECIPES / "s4c_dual.yaml", "--device", "cuda:9"], 1, "There is no device"),
+        (["cohort", "check", "nowhere.csv"], 4, "nowhere.csv"),
+        (["run"], 2, "Missing argument"),
+        (["rnu"], 2, "No such command"),
+    ],
+)
+def test_mistakes_end_with_one_message_and_their_exit_code(pnetkit, arguments, code, words, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    got, out, err = pnetkit(*arguments)
+    assert got == code
+    assert words in err
+    assert "Traceback" not in out + err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recipes_are_checked_with_all_their_profiles(pnetkit, tmp_path):
+    (tmp_path / "bad.yaml").write_text((RECIPES / "s4c_dual.yaml").read_text().replace("width: 8", "widht: 8"))
+    code, out, err = pnetkit("recipe", "check", RECIPES / "s4c_dual.yaml", tmp_path / "bad.yaml")
+    assert code == 3
+    assert "s4c_dual.yaml: fine (profiles: demo)" in out
+    assert "unknown key. Did you mean 'width'" in err
+
+
+def test_a_shown_recipe_has_all_defaults(pnetkit):
+    _, out, _ = pnetkit("recipe", "show", RECIPES / "s4c_dual.yaml", "--set", "training.seed=7")
+    assert "connectivity: 26" in out
+    assert "seed: 7" in out
+    assert "iterations: 80000" in out
+    assert json.loads(pnetkit("recipe", "schema")[1])["title"] == "Recipe"
+
+
+def test_a_cohort_of_phantoms_is_made_and_found_fine(pnetkit, tmp_path):
+    code, out, _ = pnetkit("cohort", "phantom", tmp_path / "c", "--cases", 2, "--seed", 4)
+    assert code == 0
+    assert "synthetic, not patients" in out
+    code, out, _ = pnetkit("cohort", "check", tmp_path / "c" / "cohort.csv", "--workers", 0)
+    assert code == 0
+    assert "2 cases of 2 patients: 1 abnormal, 1 normal, 0 unknown; phases arterial, venous." in out
+
+
+def test_every_fault_of_a_cohort_is_listed(pnetkit, tmp_path):
+    table = write_cohort(tmp_path / "c", PhantomSpec(cases=3, shape=(32, 32, 24)))
+    for name in ("P000_arterial", "P002_venous"):
+        (table.parent / "images" / f"{name}.nii.gz").write_bytes(b"")
+    code, _, err = pnetkit("cohort", "check", table, "--workers", 0)
+    assert code == 4
+    assert "P000" in err
+    assert "P002" in err
+
+
+def test_the_doctor_names_versions_plugins_and_broken_ones(pnetkit, install):
+    code, out, _ = pnetkit("doctor")
+    assert code == 0
+    assert f"pnetkit:     {__version__}" in out
+    assert "backbone s4c (pnetkit-s4c 0.1.0): fine" in out
+    assert "CPU build" in out or "CUDA" in out
+    install("acme-bad", "acme_bad", "import nothing_at_all", backbone={"bad": "acme_bad:Net"})
+    code, out, _ = pnetkit("doctor", "--json")
+    report = json.loads(out)
+    assert code == 5
+    assert report["plugins"]["backbone bad (acme-bad 1.2)"] == "broken"
+    assert any("nothing_at_all" in problem for problem in report["problems"])
+
+
+def test_a_run_says_first_that_phantoms_are_no_patients_and_prints_both_tables(pnetkit, tmp_path, monkeypatch):
+    from tests.system.conftest import TINY
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    code, out, err = pnetkit("run", "tiny.yaml", "--workers", 0, "--set", "training.iterations=2")
+    assert code == 0, err
+    lines = out.splitlines()
+    assert "generated phantoms" in lines[0]
+    assert "no figure below says anything about patients" in lines[0]
+    assert any(line.startswith("Table 1.") for line in lines)
+    assert any(line.startswith("Table 2.") for line in lines)
+    assert sum("synthetic, not clinical data" in line for line in lines) == 2
+    (folder,) = (tmp_path / "runs").glob("tiny-demo-*")
+    assert lines[-1] == f"Results: {folder.relative_to(tmp_path)}"

@@ -1,0 +1,110 @@
+"""Tests of pnetkit.pipeline.engine: order, failures, reuse, on one process and on several."""
+
+import json
+
+import pytest
+
+from pnetkit.errors import TrainingError
+from pnetkit.pipeline import engine
+from pnetkit.pipeline.context import Context
+from pnetkit.pipeline.engine import SerialExecutor, WorkerPool, run_nodes
+from pnetkit.pipeline.node import Node
+
+
+def node(name, *needs, stage="measure", **identity):
+    return Node(stage, name, identity={"name": name, **identity}, inputs={n.label: n.key for n in needs})
+
+
+@pytest.fixture
+def context(tmp_path):
+    return Context(tmp_path / "store", "cpu", 1)
+
+
+@pytest.fixture
+def task(monkeypatch):
+    """Nodes note their names; one called `bad...` fails."""
+    done = []
+
+    def work(node, _context, folder):
+        if node.label.startswith("bad"):
+            raise TrainingError("it went wrong") if node.label == "bad" else ZeroDivisionError("oops")
+        done.append(node.label)
+        (folder / "name.json").write_text(json.dumps(node.label))
+        return {"name": node.label}
+
+    monkeypatch.setattr(engine, "TASKS", {"measure": work})
+    return done
+
+
+def test_each_node_comes_after_what_it_builds_on(context, task):
+    first, other = node("first"), node("other")
+    second = node("second", first)
+    third = node("third", second, other)
+    outcome = run_nodes([third, other, second, first], SerialExecutor(), context)
+    assert task.index("first") < task.index("second") < task.index("third")
+    assert task.index("other") < task.index("third")
+    assert outcome.made == {n.key for n in (first, second, third, other)}
+    record = context.store.record("measure", second.key)
+    assert record["identity"]["name"] == "second"
+    assert record["inputs"] == {"first": first.key}
+    assert record["details"] == {"name": "second"}
+    assert record["versions"]["torch"]
+
+
+def test_a_failure_takes_along_what_builds_on_it_and_nothing_else(context, task):
+    good, bad = node("good"), node("bad")
+    child, grandchild = node("child", bad, good), node("grandchild", node("child", bad, good))
+    outcome = run_nodes([good, bad, child, grandchild], SerialExecutor(), context)
+    assert task == ["good"]
+    assert outcome.failed[bad.key].reason == "it went wrong"
+    assert outcome.failed[bad.key].traceback is None
+    assert outcome.skipped == {child.key, grandchild.key}
+
+
+def test_an_unexpected_failure_keeps_its_traceback(context, task):
+    outcome = run_nodes([node("bad luck")], SerialExecutor(), context)
+    assert task == []
+    (failure,) = outcome.failed.values()
+    assert failure.reason == "ZeroDivisionError: oops (unexpected)"
+    assert "test_engine.py" in failure.traceback
+
+
+def test_what_the_store_holds_is_told_and_not_made(context, task):
+    nodes = [node("a"), node("b")]
+    run_nodes(nodes[:1], SerialExecutor(), context)
+    told = []
+    outcome = run_nodes(nodes, SerialExecutor(), context, on_progress=lambda p: told.append((p.node.label, p.reused)))
+    assert outcome.made == {nodes[1].key}
+    assert ("a", True) in told
+    assert ("b", False) in told
+    assert task == ["a", "b"]
+
+
+def test_the_pool_works_in_other_processes_with_its_number_of_threads():
+    with WorkerPool(1, threads=1) as pool:
+        import os
+
+        import torch
+
+        assert pool.submit(os.getpid).result() != os.getpid()
+        assert pool.submit(torch.get_num_threads).result() == 1
+
+
+def test_leaving_the_pool_by_an_error_stops_its_processes():
+    import multiprocessing
+    import time
+
+    def interrupted():
+        with WorkerPool(1, threads=1) as pool:
+            future = pool.submit(time.sleep, 60)
+            while not future.running():
+                time.sleep(0.05)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    for _ in range(100):
+        if not multiprocessing.active_children():
+            break
+        time.sleep(0.1)
+    assert multiprocessing.active_children() == []

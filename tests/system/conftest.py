@@ -1,0 +1,75 @@
+"""A recipe that runs in seconds, on phantoms that are no larger than they have to be."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pnetkit.cli.run import _markdown
+from pnetkit.pipeline.run import Listener, RunRequest, RunResult
+from pnetkit.pipeline.run import run as run_recipe
+from pnetkit.recipe.check import load_recipe
+
+TINY = """\
+name: tiny
+cohort:
+  folds: 2
+backbone: {plugin: s4c, params: {width: 2}}
+training:
+  iterations: 40
+  batch_size: 2
+  patch_size: [16, 16, 16]
+  learning_rate: 0.1
+  checkpoint_every: 5
+  class_weights: [1, 20, 60, 60]
+inference: {window_size: [16, 16, 16], stride: 16, batch_size: 4}
+postprocess:
+  - {plugin: components, params: {gap_voxels: 4}}
+classifier: {plugin: voxel-count, params: {tumor_voxels: 5, duct_voxels: 5}}
+fusion: {plugin: or}
+profiles:
+  demo:
+    cohort:
+      phantom: {cases: 4, shape: [32, 32, 24], difficulty: 0}
+"""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs the tiny recipe in a folder of its own."""
+
+    folder: Path
+
+    @property
+    def recipe(self) -> Path:
+        path = self.folder / "tiny.yaml"
+        path.write_text(TINY)
+        return path
+
+    def __call__(self, out="out", *, store="store", table=None, workers=0, sets=(), **options) -> RunResult:
+        loaded = load_recipe(self.recipe, None if table else "demo", sets)
+        request = RunRequest(
+            loaded, table, self.folder / store, self.folder / out, device="cpu", workers=workers, **options
+        )
+        return run_recipe(request, lambda metrics, cohort: _markdown("tiny", metrics, cohort), Listener())
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Runner:
+    return Runner(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> tuple[Runner, RunResult]:
+    """A run that is done, for tests that only look."""
+    runner = Runner(tmp_path_factory.mktemp("finished"))
+    return runner, runner()
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """All that has to be the same in two equal runs: everything but run.json, which holds times."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "run.json"
+    }

@@ -1,0 +1,276 @@
+"""Whole runs: what they write, that they repeat to the byte, what they do about bad cases and failing plugins."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from pnetkit.cohort.phantom import PhantomSpec, write_cohort
+from pnetkit.errors import CohortError, RecipeError, StoreError
+from pnetkit.pipeline.run import require_success
+from pnetkit.recipe.check import load_recipe, resolved
+from tests.system.conftest import results
+
+
+def rows(folder):
+    return list(csv.DictReader((folder / "cases.csv").read_text().splitlines()))
+
+
+def stages(folder):
+    return json.loads((folder / "run.json").read_text())["stages"]
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    return write_cohort(tmp_path / "cohort", PhantomSpec(cases=4, seed=1, shape=(32, 32, 24), difficulty=0))
+
+
+def edit(table, change):
+    lines = list(csv.DictReader(table.read_text().splitlines()))
+    for line in lines:
+        change(line)
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, lines[0])
+        writer.writeheader()
+        writer.writerows(lines)
+
+
+def test_a_run_writes_recipe_record_cases_figures_tables_and_segmentations(finished):
+    runner, result = finished
+    folder = result.folder
+    written, given = load_recipe(folder / "recipe.yaml").recipe, load_recipe(runner.recipe, "demo").recipe
+    assert resolved(written) == resolved(given)
+    record = json.loads((folder / "run.json").read_text())
+    assert record["backbone_parameters"] > 0
+    assert record["plugins"]["backbone"]["distribution"] == "pnetkit-s4c"
+    assert {"versions", "hardware", "device", "seconds", "stages", "failed"} <= record.keys()
+    assert [row["case_id"] for row in rows(folder)] == ["P000", "P001", "P002", "P003"]
+    assert {row["status"] for row in rows(folder)} == {"ok"}
+    assert {row["fold"] for row in rows(folder)} == {"0", "1"}
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["cases"] == 4
+    assert metrics["fused"]["sensitivity"]["total"] == 2
+
+
+def test_every_table_says_that_phantoms_are_no_patients(finished):
+    text = (finished[1].folder / "tables.md").read_text()
+    assert text.count("generated phantoms, seed 0 (synthetic, not clinical data)") == 2
+    assert text.count("Research use only") == 2
+
+
+def test_segmentations_lie_on_the_original_grids(finished):
+    runner, result = finished
+    tables = list((runner.folder / "store").rglob("cohort.csv"))
+    for row in csv.DictReader(tables[0].read_text().splitlines()):
+        for phase in ("arterial", "venous"):
+            image = nib.load(tables[0].parent / row[f"{phase}_image"])
+            found = nib.load(result.folder / "segmentations" / f"{row['case_id']}_{phase}.nii.gz")
+            assert found.shape == image.shape
+            assert np.array_equal(found.affine, image.affine)
+            assert np.asarray(found.dataobj).dtype == np.uint8
+            assert set(np.unique(found.dataobj)) <= {0, 1, 2, 3}
+
+
+def test_cases_agree_with_the_segmentations_and_the_rule(finished):
+    folder = finished[1].folder
+    seen = 0
+    for row in rows(folder):
+        calls = []
+        for phase in ("arterial", "venous"):
+            labels = np.asarray(nib.load(folder / "segmentations" / f"{row['case_id']}_{phase}.nii.gz").dataobj)
+            tumor, duct = int((labels == 2).sum()), int((labels == 3).sum())
+            assert (int(row[f"{phase}_tumor_voxels"]), int(row[f"{phase}_duct_voxels"])) == (tumor, duct)
+            assert float(row[f"{phase}_score"]) == max(tumor / 5, duct / 5)
+            calls.append(max(tumor, duct) >= 5)
+            seen += int((labels > 0).sum())
+        assert row["called_abnormal"] == str(int(any(calls)))
+    assert seen > 0  # a network that finds nothing would make this test an empty one
+
+
+def test_equal_runs_give_equal_bytes_whatever_the_workers(finished, tiny):
+    expected = results(finished[1].folder)
+    assert any(name.endswith("_venous.nii.gz") for name in expected)
+    for workers in (1, 2):
+        found = results(tiny(f"out{workers}", store=f"store{workers}", workers=workers).folder)
+        assert found.keys() == expected.keys()
+        assert [name for name in expected if found[name] != expected[name]] == []
+
+
+def test_another_seed_gives_another_run(finished, tiny):
+    other = tiny(sets=["training.seed=1"])
+    assert results(other.folder)["cases.csv"] != results(finished[1].folder)["cases.csv"]
+
+
+def test_a_second_call_makes_nothing_anew(finished):
+    runner, first = finished
+    before = results(first.folder)
+    again = runner()
+    assert again.made == 0
+    assert results(again.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "anew"),
+    [
+        ("classifier.params.tumor_voxels=9", {"classify"}),
+        ("fusion.plugin=and", set()),
+        ("postprocess.0.params.gap_voxels=3", {"postprocess", "classify", "measure"}),
+        ("inference.stride=8", {"segment", "postprocess", "classify", "measure"}),
+        ("inference.batch_size=2", set()),
+        ("training.checkpoint_every=7", set()),
+        ("training.iterations=41", {"train", "segment", "postprocess", "classify", "measure"}),
+        ("intensity.normalization=unit", {"prepare", "train", "segment", "postprocess", "classify", "measure"}),
+    ],
+)
+def test_a_change_makes_anew_what_depends_on_it_and_nothing_else(finished, change, anew):
+    from pnetkit.pipeline.plan import make_plan
+
+    runner, result = finished
+    known = {node["key"] for node in stages(result.folder)}
+    changed = load_recipe(runner.recipe, "demo", [change]).recipe
+    plan = make_plan(changed, *_as_planned(runner))
+    assert {node.stage for node in plan.nodes if node.key not in known} == anew
+
+
+def _as_planned(runner):
+    from pnetkit.cohort.check import LabelPolicy, check_case
+    from pnetkit.cohort.folds import assign_folds
+    from pnetkit.cohort.table import read_cohort
+
+    table = next((runner.folder / "store").rglob("cohort.csv"))
+    cases = read_cohort(table, ("arterial", "venous"))[0].cases
+    checked = [check_case(case, labels=LabelPolicy()) for case in cases]
+    return checked, assign_folds(cases, folds=2, seed=0)
+
+
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(finished, tiny):
+    expected = results(finished[1].folder)
+    command = [sys.executable, "-m", "pnetkit", "run", str(tiny.recipe), "--store", str(tiny.folder / "store"),
+               "--out", str(tiny.folder / "out"), "--workers", "1", "--device", "cpu"]  # fmt: skip
+    ends = []
+    for seconds in (3.5, 4.5, 5.5):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        ends.append(process.returncode)
+    assert -signal.SIGKILL in ends
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert results(tiny.folder / "out") == expected
+
+
+def test_all_bad_cases_are_listed_and_the_run_stops(cohort, tiny):
+    images = cohort.parent / "images"
+    (images / "P000_venous.nii.gz").write_bytes((images / "P000_venous.nii.gz").read_bytes()[:2000])
+    (images / "P002_arterial.nii.gz").unlink()
+    with pytest.raises(CohortError) as caught:
+        tiny(table=cohort)
+    where = " ".join(fault.where for fault in caught.value.faults)
+    assert "P000" in where
+    assert "P002" in where
+    assert not (tiny.folder / "out").exists()
+
+
+def test_bad_cases_can_be_set_aside_and_are_counted(tmp_path, tiny):
+    table = write_cohort(tmp_path / "five", PhantomSpec(cases=5, seed=1, shape=(32, 32, 24), difficulty=0))
+    (table.parent / "images" / "P000_venous.nii.gz").write_bytes(b"not an image")
+    result = tiny(table=table, on_bad_case="skip")
+    assert [row["status"] for row in rows(result.folder)] == ["quarantined", "ok", "ok", "ok", "ok"]
+    assert rows(result.folder)[0]["reason"]
+    assert result.metrics.quarantined == 1
+    assert result.metrics.cases == 5
+    assert "0 failed, 1 quarantined" in (result.folder / "tables.md").read_text()
+    assert not list((result.folder / "segmentations").glob("P000*"))
+
+
+def test_a_missing_phase_is_decided_on_the_other_and_named(cohort, tiny):
+    def drop(line):
+        if line["case_id"] == "P001":
+            line["venous_image"] = line["venous_label"] = ""
+
+    edit(cohort, drop)
+    result = tiny(table=cohort)
+    row = rows(result.folder)[1]
+    assert (row["status"], row["missing"], row["venous_score"]) == ("ok", "venous", "")
+    assert row["called_abnormal"] == row["arterial_called_abnormal"]
+    assert "Without a scan: 1 venous." in (result.folder / "tables.md").read_text()
+    refused = tiny("refused", table=cohort, sets=["fusion.params.missing=refuse"])
+    assert rows(refused.folder)[1]["status"] == "failed"
+    assert "lacks venous" in rows(refused.folder)[1]["reason"]
+
+
+def test_given_folds_win(cohort, tiny):
+    lines = list(csv.DictReader(cohort.read_text().splitlines()))
+    folds = {line["case_id"]: str(i // 2) for i, line in enumerate(lines)}
+    text = cohort.read_text().splitlines()
+    cohort.write_text("\n".join([text[0] + ",fold", *(f"{t},{i // 2}" for i, t in enumerate(text[1:]))]) + "\n")
+    result = tiny(table=cohort)
+    assert {row["case_id"]: row["fold"] for row in rows(result.folder)} == folds
+
+
+def test_a_cohort_without_labels_cannot_be_trained_on(cohort, tiny):
+    edit(cohort, lambda line: line.update(arterial_label="", venous_label=""))
+    with pytest.raises(RecipeError, match=r"arterial, fold 0: no training case has a reference label"):
+        tiny(table=cohort)
+
+
+def test_a_plugin_that_fails_on_some_scans_costs_these_only(tiny, install):
+    source = '''
+    """A postprocessor that breaks on one shape."""
+
+    class Picky:
+        def __init__(self, *, depth: int = 0) -> None:
+            self.depth = depth
+
+        def __call__(self, segmentation):
+            if segmentation.labels[0, 0, 0] == 0 and segmentation.labels.shape[2] == self.depth:
+                raise RuntimeError("too picky")
+            return segmentation
+    '''
+    install("acme-picky", "acme_picky", source, postprocessor={"picky": "acme_picky:Picky"})
+    result = tiny(sets=["postprocess.0.plugin=picky", "postprocess.0.params={depth: 27}"])  # arterial scans
+    assert {row["status"] for row in rows(result.folder)} == {"failed"}
+    assert all("postprocess of P" in row["reason"] and "too picky" in row["reason"] for row in rows(result.folder))
+    assert all(row["venous_score"] for row in rows(result.folder))
+    assert "acme_picky.py" in json.loads((result.folder / "run.json").read_text())["failed"][0]["traceback"]
+    with pytest.raises(Exception, match="4 parts of the run failed"):
+        require_success(result)
+
+
+def test_the_roi_classifier_runs_in_the_place_of_the_rule(tiny):
+    sets = ["classifier.plugin=roi-classifier", "classifier.params={channels: [8], groups: 4, iterations: 20}"]
+    result = tiny(sets=sets)
+    assert {"features", "fit"} <= {node["stage"] for node in stages(result.folder)}
+    scores = [float(row[f"{phase}_score"]) for row in rows(result.folder) for phase in ("arterial", "venous")]
+    assert all(0 <= score <= 1 for score in scores)
+    assert {row["status"] for row in rows(result.folder)} == {"ok"}
+    again = tiny("again", store="other", sets=sets)
+    assert results(again.folder) == results(result.folder)
+
+
+def test_agreement_maps_are_written_when_asked_for(tiny):
+    result = tiny(sets=["inference.keep_votes=true", "inference.stride=8"])
+    maps = sorted((result.folder / "segmentations").glob("*_agreement.nii.gz"))
+    assert len(maps) == 8
+    values = np.asarray(nib.load(maps[0]).dataobj)
+    assert values.min() >= 25  # of four classes one has at least a quarter of the votes
+    assert values.max() == 100
+
+
+def test_a_folder_of_something_else_is_never_written_into(finished, tiny):
+    (tiny.folder / "thesis").mkdir()
+    (tiny.folder / "thesis" / "chapter.txt").write_text("mine")
+    with pytest.raises(StoreError, match="is not empty and holds no run"):
+        tiny("thesis")
+    runner, result = finished
+    with pytest.raises(StoreError, match="holds another run"):
+        replace(runner)(result.folder.name, sets=["classifier.params.tumor_voxels=9"])
