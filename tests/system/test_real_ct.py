@@ -1,0 +1,104 @@
+"""Real CTs with manual or machine-made pancreas labels: training, segmentation, rules, report; slabs of 11 slices.
+
+Needs a folder with AMOS slabs and TotalSegmentator's test files (PNETKIT_REAL_CT, or `shared/data` beside the
+repository); without it these tests are skipped.
+"""
+
+import csv
+import os
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from pnetkit.errors import CohortError
+
+REAL = Path(os.environ.get("PNETKIT_REAL_CT", Path(__file__).parents[3] / "shared" / "data"))
+AMOS, TOTAL = REAL / "amos_slabs", REAL / "totalsegmentator_tests"
+SCANS = {
+    "amos1": (AMOS / "amos_0001_slab_ct.nii.gz", AMOS / "amos_0001_slab_labels.nii.gz"),
+    "amos13": (AMOS / "amos_0013_slab_ct.nii.gz", AMOS / "amos_0013_slab_labels.nii.gz"),
+    "total": (TOTAL / "example_ct_sm.nii.gz", TOTAL / "example_seg.nii.gz"),
+}
+pytestmark = pytest.mark.skipif(
+    not all(p.is_file() for pair in SCANS.values() for p in pair), reason="no real CTs here"
+)
+
+AMOS_PANCREAS, TOTAL_PANCREAS = 10, 7
+SETS = (
+    "phases=[scan]", "cohort.folds=3", f"cohort.labels={{{AMOS_PANCREAS}: 1}}", "cohort.unmapped_labels=background",
+    "training.iterations=6", "inference.window_size=[64, 64, 16]", "inference.stride=[32, 32, 8]",
+    "postprocess.0.params.gap_voxels=27",
+)  # fmt: skip
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """A table of the three scans; TotalSegmentator's label values are written as AMOS's, so that one mapping serves."""
+    image = nib.load(SCANS["total"][1])
+    pancreas = np.asarray(image.dataobj) == TOTAL_PANCREAS
+    renamed = nib.Nifti1Image(np.where(pancreas, AMOS_PANCREAS, 0).astype(np.uint8), image.affine)
+    nib.save(renamed, tmp_path / "total_labels.nii.gz")
+    labels = {name: pair[1] for name, pair in SCANS.items()} | {"total": tmp_path / "total_labels.nii.gz"}
+    with (tmp_path / "cohort.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["case_id", "patient_id", "abnormal", "scan_image", "scan_label"])
+        writer.writerows([name, name, "", SCANS[name][0], labels[name]] for name in SCANS)
+    return tmp_path / "cohort.csv"
+
+
+def test_real_slabs_run_from_training_to_report_and_overlay_their_scans(cohort, tiny):
+    result = tiny(table=cohort, sets=SETS, workers=2)
+    rows = list(csv.DictReader((result.folder / "cases.csv").read_text().splitlines()))
+    assert [(row["case_id"], row["status"]) for row in rows] == [(name, "ok") for name in sorted(SCANS)]
+    assert all(0 <= float(row["scan_pancreas_dice"]) <= 1 for row in rows)
+    assert {row["scan_tumor_dice"] for row in rows} <= {"undefined", "0.0"}  # no tumor is marked in any of them
+    for name, (image_path, _) in SCANS.items():
+        image, found = nib.load(image_path), nib.load(result.folder / "segmentations" / f"{name}_scan.nii.gz")
+        assert found.shape == image.shape
+        assert np.array_equal(found.affine, image.affine)
+        assert nib.aff2axcodes(found.affine) == nib.aff2axcodes(image.affine)
+    text = (result.folder / "tables.md").read_text()
+    assert "Cohort: cohort.csv of" in text
+    assert "3 of unknown diagnosis (in no rate)" in text
+
+
+def test_labels_that_no_mapping_names_are_faults(cohort, tiny):
+    with pytest.raises(CohortError) as caught:
+        tiny(table=cohort, sets=[s for s in SETS if "labels" not in s])
+    assert len(caught.value.faults) == 3
+    assert "amos13" in str(caught.value)
+
+
+THRESHOLD = '''
+import torch
+from torch import nn
+from pnetkit.interfaces import BackboneOutput
+from pnetkit.types import BackboneSpec
+
+class Bright(nn.Module):
+    """Calls pancreas what is brighter than 100 HU, once it was trained on nothing."""
+
+    def __init__(self, *, in_channels: int = 1, num_classes: int = 4, hu: float = 100.0) -> None:
+        super().__init__()
+        self.spec = BackboneSpec(in_channels, num_classes, (1, 1, 1))
+        self.hu = hu
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        bright = (x > self.hu).float()
+        nothing = torch.zeros_like(bright) + self.weight * 0
+        return BackboneOutput(torch.cat([1 - bright, bright, nothing - 1, nothing - 1], dim=1))
+'''
+
+
+def test_each_voxel_of_a_result_lies_on_the_voxel_of_the_file_that_it_came_from(cohort, tiny, install):
+    install("acme-bright", "acme_bright", THRESHOLD, backbone={"bright": "acme_bright:Bright"})
+    plain = ["backbone.plugin=bright", "intensity.normalization=none", "postprocess=[]"]
+    result = tiny(table=cohort, sets=[*SETS, *plain])
+    for name, (image_path, _) in SCANS.items():
+        hu = np.asarray(nib.load(image_path).dataobj, dtype=np.float32)
+        found = np.asarray(nib.load(result.folder / "segmentations" / f"{name}_scan.nii.gz").dataobj)
+        assert np.array_equal(found == 1, hu > 100)
+        assert (found == 1).any()
