@@ -6,10 +6,12 @@ import click
 
 from pnetkit import __version__
 from pnetkit.cli.cohort import cohort
+from pnetkit.cli.compare import compare
 from pnetkit.cli.doctor import doctor
 from pnetkit.cli.plugins import plugins
 from pnetkit.cli.recipe import recipe
 from pnetkit.cli.run import run
+from pnetkit.cli.runs import runs
 from pnetkit.errors import PnetkitError
 
 
@@ -25,7 +27,7 @@ def cli() -> None:
     """
 
 
-for command in (run, plugins, recipe, cohort, doctor):
+for command in (run, compare, runs, plugins, recipe, cohort, doctor):
     cli.add_command(command)
 
 

@@ -5,66 +5,48 @@ from typing import Any
 
 import click
 
+from pnetkit.cli.options import run_options
+
 
 @click.command()
 @click.argument("recipe_path", metavar="RECIPE", type=click.Path(path_type=Path))
-@click.option("--cohort", "table", type=click.Path(path_type=Path), help="Table of cases (CSV). [default: phantoms]")
-@click.option("--profile", help="Apply this profile. [default: demo without --cohort, none with it]")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one key; repeatable.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the results. [default: runs/NAME-KEY]")
-@click.option(
-    "--store",
-    type=click.Path(path_type=Path),
-    default=Path("runs") / ".store",
-    show_default=True,
-    help="Folder in which results of stages are kept and shared between runs.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--workers", type=click.IntRange(min=0), help="Processes. [default: one a core; one on a GPU]")
-@click.option(
-    "--on-bad-case",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="Stop at faulty cases, or set them aside and count them.",
-)
-def run(
-    recipe_path: Path,
-    table: Path | None,
-    profile: str | None,
-    overrides: tuple[str, ...],
-    out: Path | None,
-    store: Path,
-    device: str,
-    workers: int | None,
-    on_bad_case: str,
-) -> None:
+@click.option("--dry-run", is_flag=True, help="Print what there is to do and what it will take, and do nothing.")
+@run_options
+def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> None:
     """Train, segment, clean up, classify, fuse and evaluate RECIPE, and print the paper's two tables.
 
     Without --cohort it takes the recipe's profile `demo` on generated phantoms. Interrupted, the same command goes on
     where it stopped; results that a recipe shares with earlier ones are not computed again.
     """
-    from pnetkit.cli.progress import ProgressView
-    from pnetkit.pipeline.run import Listener, RunRequest, require_success
-    from pnetkit.pipeline.run import run as run_recipe
-    from pnetkit.recipe.check import load_recipe
+    from pnetkit.cli.tables import print_table
+    from pnetkit.pipeline.run import require_success
+    from pnetkit.report.tables import run_tables
 
-    if table is None:
-        profile = profile or "demo"
-        click.echo(
-            f"No --cohort: running the profile '{profile}' on generated phantoms. They are synthetic; no figure below "
-            "says anything about patients."
-        )
-    loaded = load_recipe(recipe_path, profile=profile, overrides=overrides)
-    request = RunRequest(
-        loaded=loaded,
-        table=table,
-        store_root=store,
-        out=out,
-        device=device,
-        workers=workers,
-        on_bad_case="skip" if on_bad_case == "skip" else "stop",
-    )
+    if dry_run:
+        _print_plan(recipe_path, out, options)
+        return
+    result = run_and_report(recipe_path, out=out, **options)
+    for table in run_tables(result.metrics, method=result.recipe, cohort=result.cohort, thresholds=result.thresholds):
+        print_table(table)
+    click.echo(f"Results: {result.folder}")
+    require_success(result)
+
+
+def run_and_report(recipe_path: Path, *, out: Path | None = None, **options: Any) -> Any:
+    """Run one recipe with progress on the screen, and give the result."""
+    from pnetkit.cli.progress import ProgressView
+    from pnetkit.pipeline.run import Listener
+    from pnetkit.pipeline.run import run as run_recipe
+    from pnetkit.report.tables import run_tables, to_markdown
+
+    request = _request(recipe_path, out, **options)
+    name = request.loaded.recipe.name
+
+    def tables(metrics: Any, cohort: str, thresholds: str) -> str:
+        found = run_tables(metrics, method=name, cohort=cohort, thresholds=thresholds)
+        return "\n".join(map(to_markdown, found))
+
     with ProgressView() as view:
         listener = Listener(
             say=click.echo,
@@ -72,32 +54,76 @@ def run(
             progress=lambda p: view.update(p.node, p.done, reused=p.reused),
         )
         try:
-            result = run_recipe(
-                request, lambda metrics, cohort: _markdown(loaded.recipe.name, metrics, cohort), listener
-            )
+            return run_recipe(request, tables, listener)
         except KeyboardInterrupt:
             click.echo("Interrupted. Run the same command again: it goes on where it stopped.", err=True)
             raise click.exceptions.Exit(130) from None
-    _print_tables(loaded.recipe.name, result.metrics, result.cohort)
-    click.echo(f"Results: {result.folder}")
-    require_success(result)
 
 
-def _markdown(method: str, metrics: Any, cohort: str) -> str:
-    from pnetkit.report.tables import table_1, table_2, to_markdown
+def _request(
+    recipe_path: Path,
+    out: Path | None,
+    *,
+    table: Path | None,
+    profile: str | None,
+    overrides: tuple[str, ...],
+    store: Path,
+    device: str,
+    workers: int | None,
+    on_bad_case: Any,
+    on_code_change: Any,
+) -> Any:
+    """Turn options into a request; say so where phantoms stand in for a cohort."""
+    from pnetkit.pipeline.run import RunRequest
+    from pnetkit.recipe.check import load_recipe
 
-    tables = (make(metrics, method=method, cohort=cohort) for make in (table_1, table_2))
-    return "\n".join(map(to_markdown, tables))
+    if table is None:
+        profile = profile or "demo"
+        click.echo(
+            f"No --cohort: running the profile '{profile}' on generated phantoms. They are synthetic; no figure below "
+            "says anything about patients.",
+        )
+    return RunRequest(
+        loaded=load_recipe(recipe_path, profile=profile, overrides=overrides),
+        table=table,
+        store_root=store,
+        out=out,
+        device=device,
+        workers=workers,
+        on_bad_case=on_bad_case,
+        on_code_change=on_code_change,
+    )
 
 
-def _print_tables(method: str, metrics: Any, cohort: str) -> None:
+def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) -> None:
     from pnetkit.cli.console import console, grid
-    from pnetkit.report.tables import table_1, table_2
+    from pnetkit.cli.progress import WORDS
+    from pnetkit.pipeline.intake import default_workers
+    from pnetkit.pipeline.run import Listener, dry_run
 
-    out = console()
-    for make in (table_1, table_2):
-        table = make(metrics, method=method, cohort=cohort)
-        out.print()
-        out.print(grid(table.columns, table.rows, title=table.title))
-        for note in table.notes:
-            click.echo(note)
+    request = _request(recipe_path, out, **options)
+    found = dry_run(request, Listener(say=click.echo))
+    workers = max(request.workers if request.workers is not None else default_workers(request.device), 1)
+    rows = [
+        (
+            WORDS[stage.stage],
+            str(stage.there),
+            str(stage.todo),
+            _amount(None if stage.seconds is None else stage.seconds / workers, "s"),
+            _amount(stage.peak_mib, "MiB"),
+            _amount(stage.disk_mib, "MiB"),
+        )
+        for stage in found
+    ]
+    console().print(grid(["stage", "there", "to do", f"time, {workers} workers", "memory a worker", "disk"], rows))
+    click.echo(
+        "Times of training and segmenting from one step and one window, timed now; the rest from earlier results."
+    )
+
+
+def _amount(value: float | None, unit: str) -> str:
+    if value is None:
+        return "not known"
+    if unit == "s" and value >= 3600:  # noqa: PLR2004
+        return f"{value / 3600:.1f} h"
+    return f"{value:.0f} {unit}"

@@ -53,10 +53,10 @@ def vote(
     padded = (volume.shape[1], volume.shape[2], volume.shape[3])
     dtype = np.min_scalar_type(most_votes(padded, window, stride))
     counts = np.zeros((num_classes, *padded), dtype=dtype)
-    for starts in _batches(window_grid(padded, window, stride), batch_size):
-        patches = np.stack([volume[(slice(None), *_at(start, window))] for start in starts])
+    for starts in batches(window_grid(padded, window, stride), batch_size):
+        patches = np.stack([volume[(slice(None), *window_at(start, window))] for start in starts])
         for start, labels in zip(starts, predict(patches), strict=True):
-            counter = counts[(slice(None), *_at(start, window))]
+            counter = counts[(slice(None), *window_at(start, window))]
             for label in range(num_classes):
                 counter[label] += labels == label
     inside = tuple(slice(a, a + n) for (a, _), n in zip(margins, shape, strict=True))
@@ -65,11 +65,13 @@ def vote(
     return Votes(labels, counts.max(axis=0), counts.sum(axis=0, dtype=dtype))
 
 
-def _at(start: Triple, window: Triple) -> tuple[slice, slice, slice]:
+def window_at(start: Triple, window: Triple) -> tuple[slice, slice, slice]:
+    """Give the slices of a window."""
     (x, y, z), (wx, wy, wz) = start, window
     return slice(x, x + wx), slice(y, y + wy), slice(z, z + wz)
 
 
-def _batches(starts: Sequence[Triple], size: int) -> Iterator[Sequence[Triple]]:
+def batches(starts: Sequence[Triple], size: int) -> Iterator[Sequence[Triple]]:
+    """Yield the windows in groups of `size`, in their order."""
     for first in range(0, len(starts), size):
         yield starts[first : first + size]

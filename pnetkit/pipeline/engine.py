@@ -16,9 +16,10 @@ from typing import Any
 import torch
 
 from pnetkit.errors import PnetkitError
+from pnetkit.pipeline.code_change import made_with
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
-from pnetkit.pipeline.provenance import versions
+from pnetkit.pipeline.provenance import peak_memory_mib, versions
 from pnetkit.pipeline.stages import TASKS
 from pnetkit.pipeline.store import Store
 
@@ -166,8 +167,10 @@ def _record(node: Node, context: Context, details: Mapping[str, Any], seconds: f
         "identity": dict(node.identity),
         "inputs": dict(node.inputs),
         "files": {name: content for name, (_, content) in node.files.items()},
+        "made_with": made_with(node.identity),
         "details": dict(details),
         "seconds": round(seconds, 3),
+        "peak_mib": peak_memory_mib(),
         "device": context.device,
         "threads": context.threads,
         "machine": platform.machine(),

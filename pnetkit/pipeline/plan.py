@@ -12,10 +12,11 @@ from pnetkit.cohort.check import CheckedCase
 from pnetkit.errors import Fault, RecipeError
 from pnetkit.interfaces import Backbone, FeatureBackbone, TrainedCaseClassifier
 from pnetkit.networks import build_seeded, check_patch_size
+from pnetkit.pipeline.code_change import Sources
 from pnetkit.pipeline.node import Node
 from pnetkit.pipeline.plugins import build, identify
 from pnetkit.recipe.models import PluginChoice, Recipe
-from pnetkit.types import CLASSES, FeatureNeeds
+from pnetkit.types import CLASSES, FeatureNeeds, Triple
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,20 @@ class _Parts:
     in_channels: int
 
 
-def make_plan(recipe: Recipe, cases: Sequence[CheckedCase], folds: Mapping[str, int]) -> Plan:
+def make_plan(
+    recipe: Recipe, cases: Sequence[CheckedCase], folds: Mapping[str, int], sources: Sources | None = None
+) -> Plan:
     """Lay out training, segmentation, rules, features and measurement for every phase, case and fold.
+
+    Cases are taken in the order of their ids, so that the order of a table's rows changes nothing. `sources` are the
+    plugins' source digests that stand in keys; those of the present sources where none is given.
 
     Raises:
         PluginError: a plugin cannot be built, or does not fit the others or the recipe's patch size.
         RecipeError: a fold has no case with a reference label to train on.
     """
-    parts, parameters = _parts(recipe)
+    cases = sorted(cases, key=lambda item: item.case.id)
+    parts, parameters = _parts(recipe, sources or {})
     nodes: dict[str, Node] = {}
 
     def add(node: Node) -> Node:
@@ -85,17 +92,18 @@ def make_plan(recipe: Recipe, cases: Sequence[CheckedCase], folds: Mapping[str, 
     if faults:
         raise RecipeError(f"The recipe {recipe.name} cannot be trained on this cohort:", faults)
     plugins = {"backbone": parts.backbone, "postprocess": parts.chain, "classifier": parts.classifier}
-    plugins["fusion"] = _identify("phase-fusion", recipe.fusion)
+    plugins["fusion"] = _identify("phase-fusion", recipe.fusion, sources or {})
     return Plan(tuple(nodes.values()), final, plugins, parameters)
 
 
-def _identify(kind: str, choice: PluginChoice) -> dict[str, Any]:
-    return identify(kind, choice.plugin, choice.params)
+def _identify(kind: str, choice: PluginChoice, sources: Sources) -> dict[str, Any]:
+    found = identify(kind, choice.plugin, choice.params)
+    return found | {"source": sources.get((kind, choice.plugin), found["source"])}
 
 
-def _parts(recipe: Recipe) -> tuple[_Parts, int]:
-    backbone = _identify("backbone", recipe.backbone)
-    classifier = _identify("case-classifier", recipe.classifier)
+def _parts(recipe: Recipe, sources: Sources) -> tuple[_Parts, int]:
+    backbone = _identify("backbone", recipe.backbone, sources)
+    classifier = _identify("case-classifier", recipe.classifier, sources)
     built = build(classifier)
     needs = built.needs if isinstance(built, TrainedCaseClassifier) else FeatureNeeds()
     with torch.device("meta"):
@@ -104,14 +112,13 @@ def _parts(recipe: Recipe) -> tuple[_Parts, int]:
     check_patch_size(shape_only, recipe.training.patch_size, "training.patch_size")
     check_patch_size(shape_only, window, "inference.window_size")
     _check_features(shape_only, needs, recipe)
-    stride = recipe.inference.stride
     training = recipe.training.model_dump(mode="json")
     for key in ("seed", "checkpoint_every"):
         del training[key]
     labels = recipe.cohort.labels
     parts = _Parts(
         backbone=backbone,
-        chain=[_identify("postprocessor", choice) for choice in recipe.postprocess],
+        chain=[_identify("postprocessor", choice, sources) for choice in recipe.postprocess],
         classifier=classifier,
         needs=needs,
         intensity=recipe.intensity.model_dump(mode="json"),
@@ -120,15 +127,24 @@ def _parts(recipe: Recipe) -> tuple[_Parts, int]:
             "unmapped": recipe.cohort.unmapped_labels,
         },
         training=training,
-        inference={
-            "window_size": list(window),
-            "stride": [stride] * 3 if isinstance(stride, int) else list(stride),
-            "keep_votes": recipe.inference.keep_votes,
-            "precision": recipe.inference.precision,
-        },
+        inference=_inference_identity(recipe, window),
         in_channels=1,
     )
     return parts, sum(p.numel() for p in shape_only.parameters())
+
+
+def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
+    """Give what decides a segmentation; a mean of probabilities may depend on the batch in its last bit."""
+    settings = recipe.inference
+    found = {
+        "window_size": list(window),
+        "stride": [settings.stride] * 3 if isinstance(settings.stride, int) else list(settings.stride),
+        "keep_votes": settings.keep_votes,
+        "precision": settings.precision,
+    }
+    if settings.combine != "vote":
+        found |= {"combine": settings.combine, "batch_size": settings.batch_size}
+    return found
 
 
 def _check_features(backbone: Backbone, needs: FeatureNeeds, recipe: Recipe) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -24,3 +25,13 @@ def hardware() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
     }
+
+
+def peak_memory_mib() -> float | None:
+    """Give the most memory that this process has held so far; None where the system does not tell."""
+    try:
+        import resource  # noqa: PLC0415  # not on Windows
+    except ImportError:
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(most / (2**20 if sys.platform == "darwin" else 2**10), 1)  # bytes there, KiB elsewhere

@@ -1,21 +1,28 @@
 """Run a recipe on a cohort: take it in, lay out the stages, make what is missing, gather, write."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.cohort.folds import assign_folds
 from pnetkit.errors import RunError
+from pnetkit.evaluation.operating_point import OperatingPoint
 from pnetkit.evaluation.summary import Metrics, summarize
 from pnetkit.imaging.nifti import write_atomically
 from pnetkit.networks import choose_device
+from pnetkit.pipeline.code_change import Policy, settle_sources
 from pnetkit.pipeline.context import Context
+from pnetkit.pipeline.described import describe_cases
 from pnetkit.pipeline.engine import Outcome, Progress, WorkerPool, run_nodes
+from pnetkit.pipeline.estimate import StageEstimate, estimate
 from pnetkit.pipeline.intake import (
     CheckedCohort,
     OnBadCase,
@@ -32,6 +39,7 @@ from pnetkit.pipeline.provenance import hardware, versions
 from pnetkit.pipeline.record import claim_folder, write_cases, write_run, write_segmentations
 from pnetkit.pipeline.results import gather
 from pnetkit.pipeline.store import Store
+from pnetkit.pipeline.tuning import thresholds_in_words, tune
 from pnetkit.recipe.check import LoadedRecipe, resolved, to_yaml
 
 THREADS = 1
@@ -49,6 +57,7 @@ class RunRequest:
     device: str = "auto"
     workers: int | None = None
     on_bad_case: OnBadCase = "stop"
+    on_code_change: Policy = "rebuild"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +71,25 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """Hold where a run's folder is, its figures, its cohort in words, and what failed."""
+    """Hold the outcome of a run: recipe, folder, figures, cohort in words, what failed, and what was made anew.
 
+    `made` counts results by stage; what the store held already is not in it.
+    """
+
+    recipe: str
     folder: Path
     metrics: Metrics
     cohort: str
+    thresholds: str
     failed: Mapping[str, str]
-    made: int
+    made: Mapping[str, int]
 
 
-def run(request: RunRequest, render_tables: Callable[[Metrics, str], str], listener: Listener) -> RunResult:
+def run(request: RunRequest, render_tables: Callable[[Metrics, str, str], str], listener: Listener) -> RunResult:
     """Run a recipe to the end and write its folder; what the store holds already is not computed again.
 
-    `render_tables` makes the text of `tables.md` from the figures and the cohort in words.
+    `render_tables` makes the text of `tables.md` from the figures, and the cohort and the origin of the
+    thresholds in words.
 
     Raises:
         PnetkitError: the recipe, the cohort, a plugin, or the place of the results cannot be used.
@@ -85,10 +100,8 @@ def run(request: RunRequest, render_tables: Callable[[Metrics, str], str], liste
     workers = default_workers(device) if request.workers is None else request.workers
     context = Context(request.store_root, device, THREADS)
     with WorkerPool(workers, threads=THREADS) as executor:
-        checked, cohort = _take_in(request, context.store, executor, listener)
-        good, bad = sort_out(checked, request.on_bad_case)
-        folds = assign_folds([item.case for item in good], folds=recipe.cohort.folds, seed=recipe.cohort.seed)
-        plan = make_plan(recipe, good, folds)
+        layout = _lay_out(request, context.store, executor, listener)
+        plan, good, bad, folds = layout.plan, layout.good, layout.bad, layout.folds
         run_key = _run_key(request, plan, good, bad)
         folder = request.out or Path("runs") / _folder_name(request, run_key)
         claim_folder(folder, run_key)
@@ -106,16 +119,57 @@ def run(request: RunRequest, render_tables: Callable[[Metrics, str], str], liste
         folds=folds,
         phases=recipe.phases,
     )
+    chosen: dict[int, OperatingPoint | None] = {}
+    if recipe.operating_point is not None:
+        rows, chosen = tune(rows, build(plan.plugins["fusion"]), recipe.phases, recipe.operating_point)
+    thresholds = thresholds_in_words(recipe.operating_point, chosen)
     metrics = summarize(rows, recipe.phases)
     write_cases(folder / "cases.csv", rows, recipe.phases)
     write_segmentations(folder / "segmentations", plan, context.store)
-    record = _record(request, plan, outcome, context, cohort=cohort, run_key=run_key, began=began)
+    record = _record(request, plan, outcome, context, cohort=layout.cohort, run_key=run_key, began=began)
+    record |= describe_cases(recipe, [*good, *bad], folds)
+    record["thresholds"] = thresholds
+    record["operating_points"] = {str(fold): None if point is None else asdict(point) for fold, point in chosen.items()}
     record["seconds"] = round(time.perf_counter() - started, 1)
     record["workers"] = workers
-    write_run(folder, record, metrics, render_tables(metrics, cohort))
+    write_run(folder, record, metrics, render_tables(metrics, layout.cohort, thresholds))
     failed = {f"{node.stage} of {node.label}": outcome.failed[node.key].reason for node in plan.nodes
               if node.key in outcome.failed}  # fmt: skip
-    return RunResult(folder, metrics, cohort, failed, len(outcome.made))
+    made = Counter(node.stage for node in plan.nodes if node.key in outcome.made)
+    return RunResult(recipe.name, folder, metrics, layout.cohort, thresholds, failed, made)
+
+
+def dry_run(request: RunRequest, listener: Listener) -> list[StageEstimate]:
+    """Lay a run out, without making anything but missing phantoms, and estimate what it would take."""
+    device = choose_device(request.device)
+    workers = default_workers(device) if request.workers is None else request.workers
+    store = Store(request.store_root)
+    with WorkerPool(workers, threads=THREADS) as executor:
+        layout = _lay_out(request, store, executor, listener)
+    torch.set_num_threads(THREADS)  # as a worker would be
+    return estimate(layout.plan.nodes, store, layout.good, device=device)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """A run before anything is made: its cases, folds and stages, and its cohort in words."""
+
+    good: list[CheckedCase]
+    bad: list[CheckedCase]
+    folds: Mapping[str, int]
+    plan: Plan
+    cohort: str
+
+
+def _lay_out(request: RunRequest, store: Store, executor: Executor, listener: Listener) -> _Layout:
+    recipe = request.loaded.recipe
+    checked, cohort = _take_in(request, store, executor, listener)
+    good, bad = sort_out(checked, request.on_bad_case)
+    sources, changed = settle_sources(recipe, store, request.on_code_change)
+    for line in changed:
+        listener.say(line)
+    folds = assign_folds([item.case for item in good], folds=recipe.cohort.folds, seed=recipe.cohort.seed)
+    return _Layout(good, bad, folds, make_plan(recipe, good, folds, sources), cohort)
 
 
 def require_success(result: RunResult) -> None:
@@ -142,6 +196,7 @@ def _take_in(request: RunRequest, store: Store, executor: Executor, listener: Li
 
 
 def _run_key(request: RunRequest, plan: Plan, good: Sequence[CheckedCase], bad: Sequence[CheckedCase]) -> str:
+    point = request.loaded.recipe.operating_point
     return digest(
         {
             "nodes": sorted(node.key for node in plan.nodes),
@@ -149,6 +204,7 @@ def _run_key(request: RunRequest, plan: Plan, good: Sequence[CheckedCase], bad: 
             "cases": {item.case.id: item.case.abnormal for item in good},
             "bad": sorted(item.case.id for item in bad),
             "name": request.loaded.recipe.name,
+            "operating_point": None if point is None else point.model_dump(mode="json"),
         }
     )
 

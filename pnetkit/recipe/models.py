@@ -128,8 +128,24 @@ class InferenceSettings(_Section):
     ] = 20
     window_size: Annotated[Edges | None, Field(description="Edges of a window; null for the training patch.")] = None
     batch_size: Annotated[Positive, Field(description="Windows run at once; changes no result.")] = 1
+    combine: Annotated[
+        Literal["vote", "mean-softmax"], Field(description="Majority of hard labels (the paper), or mean probability.")
+    ] = "vote"
     keep_votes: Annotated[bool, Field(description="Whether a map of the windows' agreement is written.")] = False
     precision: Annotated[Precision, Field(description="Numbers that the network computes in.")] = "fp32"
+
+    @model_validator(mode="after")
+    def _votes_to_keep(self) -> "InferenceSettings":
+        if self.keep_votes and self.combine != "vote":
+            raise ValueError(f"keep_votes needs combine 'vote'; with {self.combine!r} there are no votes")
+        return self
+
+
+class OperatingPointSettings(_Section):
+    """Say which rate of the fused decision thresholds are to reach; they are chosen for each fold on the others."""
+
+    target: Annotated[Literal["sensitivity", "specificity"], Field(description="The rate that has to be reached.")]
+    at_least: Annotated[float, Field(gt=0, le=1, description="What it has to be on the choosing folds.")]
 
 
 class Recipe(_Section):
@@ -148,6 +164,9 @@ class Recipe(_Section):
     postprocess: Annotated[tuple[PluginChoice, ...], Field(description="Rules applied one after another.")] = ()
     classifier: PluginChoice
     fusion: PluginChoice
+    operating_point: Annotated[
+        OperatingPointSettings | None, Field(description="Thresholds chosen on the other folds; null for the recipe's.")
+    ] = None
 
     @model_validator(mode="after")
     def _stride_within_window(self) -> "Recipe":

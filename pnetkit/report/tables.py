@@ -15,15 +15,16 @@ NOTHING = "-"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Hold a table as text: title, columns, rows, and notes below it."""
+    """Hold a table as text: title, columns, rows, notes below it, and the rows above which a rule is drawn."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
+    rules: tuple[int, ...] = ()
 
 
-def table_1(metrics: Metrics, *, method: str, cohort: str) -> Table:
+def table_1(metrics: Metrics, *, method: str, cohort: str, thresholds: str = "") -> Table:
     """Make Table 1: each phase by itself. Dice in percent, mean ± standard deviation over cases."""
     rows = []
     for phase, figures in metrics.phases.items():
@@ -38,17 +39,22 @@ def table_1(metrics: Metrics, *, method: str, cohort: str) -> Table:
             )
         )
     columns = ("Phase", "Method", "N.Pancreas %", "A.Pancreas %", "Tumor %", *_DECISION)
-    notes = [*_notes(metrics, cohort), *_dice_notes(metrics)]
+    notes = [*_notes(metrics, cohort, thresholds), *_dice_notes(metrics)]
     return Table("Table 1. Segmentation and classification by phase", columns, tuple(rows), tuple(notes))
 
 
-def table_2(metrics: Metrics, *, method: str, cohort: str) -> Table:
+def table_2(metrics: Metrics, *, method: str, cohort: str, thresholds: str = "") -> Table:
     """Make Table 2: the fused decision, with the range over folds."""
     decision = metrics.fused
     spread = [_range(decision.sensitivity_by_fold.values()), _range(decision.specificity_by_fold.values())]
     columns = ("Phases", "Method", *_DECISION, "Sens. by fold", "Spec. by fold")
     row = (" & ".join(metrics.phases), method, *_decision(decision), *spread)
-    return Table("Table 2. Fused decision", columns, (row,), tuple(_notes(metrics, cohort)))
+    return Table("Table 2. Fused decision", columns, (row,), tuple(_notes(metrics, cohort, thresholds)))
+
+
+def run_tables(metrics: Metrics, *, method: str, cohort: str, thresholds: str) -> list[Table]:
+    """Make both tables of a run; `thresholds` says where these come from."""
+    return [make(metrics, method=method, cohort=cohort, thresholds=thresholds) for make in (table_1, table_2)]
 
 
 def to_markdown(table: Table) -> str:
@@ -67,14 +73,15 @@ _DECISION = ("Misses", "Sensitivity % [95 % CI]", "Wrong calls", "Specificity % 
 def _decision(decision: Decision) -> tuple[str, ...]:
     return (
         f"{decision.misses}/{decision.sensitivity.total}",
-        _rate(decision.sensitivity),
+        rate_text(decision.sensitivity),
         f"{decision.wrong_calls}/{decision.specificity.total}",
-        _rate(decision.specificity),
+        rate_text(decision.specificity),
         NOTHING if decision.auc is None else f"{decision.auc:.3f}",
     )
 
 
-def _rate(rate: Rate) -> str:
+def rate_text(rate: Rate) -> str:
+    """Give a rate in percent with its interval."""
     if rate.value is None or rate.low is None or rate.high is None:
         return NOTHING
     return f"{100 * rate.value:.2f} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"
@@ -91,11 +98,13 @@ def _dice(dice: DiceSummary) -> str:
     return f"{100 * dice.mean:.2f}" + (f" ± {100 * dice.sd:.2f}" if dice.sd is not None else "")
 
 
-def _notes(metrics: Metrics, cohort: str) -> list[str]:
+def _notes(metrics: Metrics, cohort: str, thresholds: str) -> list[str]:
     counted = f"{metrics.abnormal} abnormal, {metrics.normal} normal"
     if metrics.unknown:
         counted += f", {metrics.unknown} of unknown diagnosis (in no rate)"
     notes = [f"Cohort: {cohort}. {metrics.cases} cases: {counted}. Research use only, not for diagnosis."]
+    if thresholds:
+        notes.append(thresholds)
     if metrics.failed or metrics.quarantined:
         notes.append(
             f"Not counted in the rates: {metrics.failed} failed, {metrics.quarantined} quarantined (see cases.csv)."

@@ -6,7 +6,7 @@ far, the seed and the iteration's number, so a training that was killed goes on 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,14 @@ def train(
             momentum = momentum_of(optimizer, names)
             write_checkpoint(checkpoint, Checkpoint(progress.iteration, backbone.state_dict(), momentum, record))
     return progress.losses
+
+
+def one_step(backbone: Backbone, batch: Batch, plan: TrainingPlan, device: str) -> float:
+    """Do one micro-batch of a training from scratch and give its loss: for measuring what a training will take."""
+    single = replace(plan, accumulation=1)
+    optimizer = torch.optim.SGD(backbone.parameters(), lr=plan.learning_rate, momentum=plan.momentum)
+    scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=False)
+    return _step(backbone, optimizer, scaler, batch, single, device)
 
 
 def _step(

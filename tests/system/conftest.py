@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pnetkit.cli.run import _markdown
 from pnetkit.pipeline.run import Listener, RunRequest, RunResult
 from pnetkit.pipeline.run import run as run_recipe
 from pnetkit.recipe.check import load_recipe
+from pnetkit.report.tables import run_tables, to_markdown
 
 TINY = """\
 name: tiny
@@ -51,7 +51,11 @@ class Runner:
         request = RunRequest(
             loaded, table, self.folder / store, self.folder / out, device="cpu", workers=workers, **options
         )
-        return run_recipe(request, lambda metrics, cohort: _markdown("tiny", metrics, cohort), Listener())
+
+        def tables(metrics, cohort, thresholds):
+            return "\n".join(map(to_markdown, run_tables(metrics, method="tiny", cohort=cohort, thresholds=thresholds)))
+
+        return run_recipe(request, tables, Listener())
 
 
 @pytest.fixture

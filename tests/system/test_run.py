@@ -113,7 +113,8 @@ def test_a_second_call_makes_nothing_anew(finished):
     runner, first = finished
     before = results(first.folder)
     again = runner()
-    assert again.made == 0
+    assert again.made == {}
+    assert first.made["train"] == 4
     assert results(again.folder) == before
 
 
@@ -255,6 +256,27 @@ def test_the_roi_classifier_runs_in_the_place_of_the_rule(tiny):
     assert {row["status"] for row in rows(result.folder)} == {"ok"}
     again = tiny("again", store="other", sets=sets)
     assert results(again.folder) == results(result.folder)
+
+
+def test_thresholds_are_chosen_on_the_other_folds_and_the_tables_say_so(tmp_path, tiny):
+    table = write_cohort(tmp_path / "eight", PhantomSpec(cases=8, seed=1, shape=(32, 32, 24), difficulty=0))
+    fixed = tiny("fixed", table=table)
+    result = tiny(table=table, sets=["operating_point={target: sensitivity, at_least: 1}"])
+    assert result.made == {}
+    assert "Thresholds: the recipe's, the same for every fold." in (fixed.folder / "tables.md").read_text()
+    assert "chosen for each fold on the other folds, for a sensitivity" in (result.folder / "tables.md").read_text()
+    points = json.loads((result.folder / "run.json").read_text())["operating_points"]
+    assert points.keys() == {"0", "1"}
+    for row in rows(result.folder):
+        factors = points[row["fold"]]["factors"]
+        calls = [float(row[f"{p}_score"]) >= factors[p] for p in factors]
+        assert row["called_abnormal"] == str(int(any(calls)))
+    moved = [
+        a["called_abnormal"] != b["called_abnormal"]
+        for a, b in zip(rows(fixed.folder), rows(result.folder), strict=True)
+    ]
+    assert {row["fold"] for row in rows(fixed.folder)} == {"0", "1"}
+    assert any(moved) or all(point["factors"] == {"arterial": 1.0, "venous": 1.0} for point in points.values())
 
 
 def test_agreement_maps_are_written_when_asked_for(tiny):

@@ -33,11 +33,12 @@ def segment(node: Node, context: Context, folder: Path) -> dict[str, Any]:
         fill=intensity.air,
         device=context.device,
         precision=inference["precision"],
+        combine=inference.get("combine", "vote"),
     )
     image = node.files["image"][0]
     write_labels(folder / LABELS, result.labels, like=image)
-    if result.votes is None or result.voters is None:
-        raise ValueError("segmenting by vote gives votes")
+    if result.votes is None or result.voters is None:  # probabilities were averaged
+        return {"mean_foreground_agreement": None}
     agreement = result.votes.astype(np.float32) / result.voters
     if inference["keep_votes"]:
         write_labels(folder / AGREEMENT, np.round(agreement * 100).astype(np.uint8), like=image)

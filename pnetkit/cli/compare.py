@@ -1,0 +1,153 @@
+"""`pnetkit compare`: several methods on the same cases, side by side and against a baseline."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pnetkit.cli.options import run_options
+
+
+@click.command()
+@click.argument("arms", nargs=-1, metavar="[RUN|RECIPE]...", type=click.Path(path_type=Path))
+@click.option("--baseline", type=click.Path(path_type=Path), help="Run or recipe that the others are tested against.")
+@click.option("--by", type=click.Choice(["fused", "phase", "both"]), default="both", show_default=True, help="Views.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["console", "markdown", "latex", "csv", "json", "html"]),
+    default="console",
+    show_default=True,
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write to this file instead of the terminal.")
+@click.option("--anyway", is_flag=True, help="Compare runs of different cohorts, folds or labels; the tables say so.")
+@click.option("--reference", type=click.Choice(["paper"]), help="Add the published rows, set apart.")
+@run_options
+def compare(
+    arms: tuple[Path, ...],
+    baseline: Path | None,
+    by: str,
+    style: str,
+    out: Path | None,
+    anyway: bool,
+    reference: str | None,
+    **options: Any,
+) -> None:
+    """Compare finished runs, or recipes, which are run first where that is needed.
+
+    Each arm gets a row with counts, intervals and overlaps; with --baseline each other arm is tested against it on the
+    cases that both decided. Without any arm, --reference paper prints the published tables alone.
+    """
+    from pnetkit.pipeline.finished import differences, require_comparable
+
+    if not arms and baseline is None:
+        if reference is None:
+            raise click.UsageError("Name runs or recipes to compare, or give --reference paper.")
+        _deliver(_published(by), {}, style, out)
+        return
+    paths = list(dict.fromkeys([*([baseline] if baseline else []), *arms]))
+    made = 0
+    finished = []
+    for path in paths:
+        run, trainings = _finished(path, options)
+        finished.append(run)
+        made += trainings
+    runs = _named(finished)
+    warnings = []
+    if not anyway:
+        require_comparable(list(runs.values()))
+    else:
+        warnings = [f"COMPARED ANYWAY: {fault}." for fault in differences(list(runs.values()))]
+    first = next(iter(runs)) if baseline else None
+    tables, plain = _tables(runs, first, by, warnings, reference=reference == "paper")
+    _deliver(tables, plain, style, out)
+    if style == "console":
+        distinct = {node["key"] for run in finished for node in run.record["stages"] if node["stage"] == "train"}
+        click.echo(f"Trainings: {made} made, {len(distinct)} distinct in {len(runs)} arms.")
+
+
+def _finished(path: Path, options: dict[str, Any]) -> tuple[Any, int]:
+    """Read a run, or run a recipe and read what came of it; and give how many trainings that took."""
+    from pnetkit.cli.run import run_and_report
+    from pnetkit.pipeline.finished import is_run, read_run
+
+    if path.is_dir():
+        return read_run(path), 0
+    if is_run(path.parent) and path.name == "run.json":
+        return read_run(path.parent), 0
+    result = run_and_report(path, **options)
+    return read_run(result.folder), result.made.get("train", 0)
+
+
+def _named(runs: Sequence[Any]) -> dict[str, Any]:
+    """Name each run by its recipe, and by its folder too where two have one name."""
+    names = [run.name for run in runs]
+    return {run.name if names.count(run.name) == 1 else f"{run.name} ({run.folder.name})": run for run in runs}
+
+
+def _tables(
+    runs: dict[str, Any], baseline: str | None, by: str, warnings: Sequence[str], *, reference: bool
+) -> tuple[list[Any], dict[str, Any]]:
+    from pnetkit.evaluation.comparison import compare_arms
+    from pnetkit.report.comparison import FUSED, arms_table, differences_table
+
+    first = next(iter(runs.values()))
+    truth = {case: known for run in reversed(runs.values()) for case, known in run.truth.items()}
+    phases = list(dict.fromkeys(phase for run in runs.values() for phase in run.by_phase))
+    views = [*(phases if by != "fused" else []), *([FUSED] if by != "phase" else [])]
+    tables, plain = [], {}
+    for view in views:
+        calls = {name: run.fused if view == FUSED else run.by_phase.get(view, {}) for name, run in runs.items()}
+        calls = {name: of for name, of in calls.items() if of}
+        found = compare_arms(truth, calls, baseline=baseline if baseline in calls else None)
+        said = [*warnings, *_thresholds(runs)]
+        tables.append(arms_table(found, view, cohort=first.cohort, warnings=said, reference=reference))
+        if found.against:
+            tables.append(differences_table(found, view))
+        plain[view] = asdict(found)
+    return tables, {"cohort": first.cohort, "research_use_only": True, "warnings": list(warnings), "views": plain}
+
+
+def _thresholds(runs: dict[str, Any]) -> list[str]:
+    """Say where each arm's thresholds come from, arms of one kind together."""
+    kinds: dict[str, list[str]] = {}
+    for name, run in runs.items():
+        kinds.setdefault(run.record["thresholds"], []).append(name)
+    return [text if len(kinds) == 1 else f"{', '.join(names)}: {text}" for text, names in kinds.items()]
+
+
+def _published(by: str) -> list[Any]:
+    from pnetkit.report.comparison import FUSED, published_table
+
+    views = [*(["venous", "arterial"] if by != "fused" else []), *([FUSED] if by != "phase" else [])]
+    return [published_table(view) for view in views]
+
+
+def _deliver(tables: Sequence[Any], plain: dict[str, Any], style: str, out: Path | None) -> None:
+    from pnetkit.imaging.nifti import write_atomically
+    from pnetkit.report.formats import to_csv, to_html, to_latex, to_markdown
+
+    if style == "console" and out is None:
+        from pnetkit.cli.tables import print_table
+
+        for table in tables:
+            print_table(table)
+        return
+    if style == "json":
+        text = json.dumps(plain or [asdict(table) for table in tables], indent=2, ensure_ascii=False) + "\n"
+    elif style == "html":
+        text = to_html(tables, title="pnetkit: comparison")
+    elif style == "latex":
+        text = to_latex(tables)
+    elif style == "csv":
+        text = to_csv(tables)
+    else:
+        text = "\n".join(map(to_markdown, tables))
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        write_atomically(out, text.encode())
+        click.echo(f"Written: {out}")

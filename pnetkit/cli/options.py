@@ -1,0 +1,44 @@
+"""Options that `pnetkit run` and `pnetkit compare` share."""
+
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import click
+
+_OPTIONS = (
+    click.option(
+        "--cohort", "table", type=click.Path(path_type=Path), help="Table of cases (CSV). [default: phantoms]"
+    ),
+    click.option("--profile", help="Apply this profile. [default: demo without --cohort, none with it]"),
+    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one key; repeatable."),
+    click.option(
+        "--store",
+        type=click.Path(path_type=Path),
+        default=Path("runs") / ".store",
+        show_default=True,
+        help="Folder in which results of stages are kept and shared between runs.",
+    ),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
+    click.option("--workers", type=click.IntRange(min=0), help="Processes. [default: one a core; one on a GPU]"),
+    click.option(
+        "--on-bad-case",
+        type=click.Choice(["stop", "skip"]),
+        default="stop",
+        show_default=True,
+        help="Stop at faulty cases, or set them aside and count them.",
+    ),
+    click.option(
+        "--on-code-change",
+        type=click.Choice(["rebuild", "warn", "error"]),
+        default="rebuild",
+        show_default=True,
+        help="A plugin's source has changed: make anew what depends on it, use the old results, or stop.",
+    ),
+)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say on what and how recipes are run."""
+    return reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), command)

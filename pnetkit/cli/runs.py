@@ -1,0 +1,165 @@
+"""`pnetkit runs`: what was run, where each number comes from, and what the store holds for nothing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+RUNS = click.option(
+    "--runs", "root", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
+)
+
+
+@click.group()
+def runs() -> None:
+    """List finished runs, trace their numbers, and tidy the store."""
+
+
+@runs.command("list")
+@RUNS
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_command(root: Path, as_json: bool) -> None:
+    """List the finished runs in a folder, newest last."""
+    from pnetkit.cli.console import console, grid
+    from pnetkit.errors import StoreError
+
+    found, unreadable = [], []
+    for folder in _folders(root):
+        try:
+            found.append((folder, _record(folder)))
+        except StoreError as error:
+            unreadable.append(str(error))
+    found.sort(key=lambda item: item[1]["began"])
+    if as_json:
+        keys = ("recipe", "profile", "cohort", "began", "seconds", "device", "run_key")
+        click.echo(json.dumps([{"folder": str(f), **{k: r.get(k) for k in keys}} for f, r in found], indent=2))
+        return
+    for line in unreadable:
+        click.echo(f"Not listed: {line}", err=True)
+    if not found:
+        click.echo(f"There is no finished run in {root}.")
+        return
+    rows = [
+        (
+            r["began"],
+            r["recipe"],
+            r.get("profile") or "-",
+            f"{r['seconds']:.0f} s",
+            str(len(r["failed"])),
+            r["cohort"],
+            str(f),
+        )
+        for f, r in found
+    ]
+    console().print(grid(["began", "recipe", "profile", "took", "failed", "cohort", "folder"], rows))
+
+
+@runs.command("show")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--case", "case_id", help="Trace one case: every stage behind its numbers.")
+@click.option(
+    "--store", type=click.Path(path_type=Path), default=Path("runs") / ".store", show_default=True, help="The store."
+)
+def show(folder: Path, case_id: str | None, store: Path) -> None:
+    """Show what is behind a run's numbers: inputs, plugins, versions, hardware; with --case each stage of a case."""
+    from pnetkit.errors import StoreError
+    from pnetkit.pipeline.store import Store
+
+    record = _record(folder)
+    if case_id is None:
+        for line in _summary(record):
+            click.echo(line)
+        return
+    if case_id not in record["cases"]:
+        raise StoreError(f"{folder}: has no case {case_id!r}.")
+    case = record["cases"][case_id]
+    click.echo(f"{case_id}: abnormal {case['abnormal']}, fold {case['fold']}, patient number {case['patient']}")
+    for phase, files in case["files"].items():
+        for kind, content in files.items():
+            click.echo(f"  {phase} {kind}: {'none' if content is None else 'sha256 ' + content}")
+    kept = Store(store)
+    for node in record["stages"]:
+        if not _concerns(node, case_id, case, record):
+            continue
+        click.echo(f"  {node['stage']} {node['label']}: {node['key'][:16]}")
+        if not kept.has(node["stage"], node["key"]):
+            click.echo(f"    not in {store}")
+            continue
+        made = kept.record(node["stage"], node["key"])
+        click.echo(
+            f"    {made['seconds']} s on {made['device']}, {made['threads']} threads, {_versions(made['versions'])}"
+        )
+        click.echo(f"    made with {_pairs(made.get('made_with', {})) or 'no plugin'}")
+
+
+@runs.command("gc")
+@RUNS
+@click.option(
+    "--store", type=click.Path(path_type=Path), default=Path("runs") / ".store", show_default=True, help="The store."
+)
+@click.option("--yes", is_flag=True, help="Delete; without it, only say what would be.")
+def gc(root: Path, store: Path, yes: bool) -> None:
+    """Delete results in the store that no run in the folder names; runs kept elsewhere are not known."""
+    from pnetkit.pipeline.garbage import delete, unused_results
+    from pnetkit.pipeline.store import Store
+
+    unused = unused_results(Store(store), _folders(root))
+    size = sum(item.size for item in unused) / 2**20
+    if not unused:
+        click.echo("Every result is needed by a run.")
+    elif yes:
+        click.echo(f"{delete(Store(store), unused)} results deleted, {size:.1f} MiB.")
+    else:
+        click.echo(f"{len(unused)} results, {size:.1f} MiB, are named by no run in {root}. Delete them with --yes.")
+
+
+def _folders(root: Path) -> list[Path]:
+    from pnetkit.pipeline.finished import is_run
+
+    return [folder for folder in sorted(root.iterdir()) if is_run(folder)] if root.is_dir() else []
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    from pnetkit.pipeline.finished import read_run
+
+    return dict(read_run(folder).record)
+
+
+def _concerns(node: dict[str, str], case_id: str, case: dict[str, Any], record: dict[str, Any]) -> bool:
+    """Tell whether a stage is of this case, or of the networks that tested it."""
+    if node["stage"] in ("train", "fit"):
+        return node["label"] in {f"{phase} fold {case['fold']}" for phase in record["phases"]}
+    return node["label"].split(" ")[0] == case_id
+
+
+def _summary(record: dict[str, Any]) -> list[str]:
+    lines = [
+        f"recipe: {record['recipe']}" + (f", profile {record['profile']}" if record["profile"] else ""),
+        f"cohort: {record['cohort']}, {len(record['cases'])} cases",
+        f"began {record['began']}, took {record['seconds']} s",
+        f"device {record['device']}, workers {record['workers']}",
+        f"hardware: {_pairs(record['hardware'])}; {record['threads']} thread a worker",
+        f"versions: {_versions(record['versions'])}",
+        f"seeds: {_pairs(record['seeds'])}",
+    ]
+    for job, chosen in record["plugins"].items():
+        lines += [
+            f"{job}: {plugin['plugin']} from {plugin['distribution']} {plugin['version']}, "
+            f"source sha256 {plugin['source'][:16]}, {json.dumps(plugin['params'])}"
+            for plugin in (chosen if isinstance(chosen, list) else [chosen])
+        ]
+    counts: dict[str, int] = {}
+    for node in record["stages"]:
+        counts[node["stage"]] = counts.get(node["stage"], 0) + 1
+    lines.append(f"stages: {_pairs(counts)}")
+    lines += [f"failed: {item['stage']} of {item['label']}: {item['reason']}" for item in record["failed"]]
+    return lines
+
+
+def _versions(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {str(value)[:16]}" for key, value in values.items())

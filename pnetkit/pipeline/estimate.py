@@ -1,0 +1,151 @@
+"""Say before a run what there is to do, and what it will take.
+
+Trainings and segmentations are estimated from one step and one window of the recipe's own network, timed here and now;
+the other stages from earlier results of the same stage in the store. What cannot be known is not guessed.
+"""
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from pnetkit.cohort.check import CheckedCase
+from pnetkit.inference.windows import padding, window_grid
+from pnetkit.pipeline.node import STAGE_VERSIONS, Node
+from pnetkit.pipeline.stages.inputs import new_backbone
+from pnetkit.pipeline.stages.train import training_plan
+from pnetkit.pipeline.store import RECORD, Store
+from pnetkit.training.loop import one_step
+from pnetkit.training.sampling import Batch
+
+MOST_RECORDS = 50
+"""Earlier results of a stage that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageEstimate:
+    """Hold what a stage of a plan has and needs; None where nothing is known.
+
+    `seconds` is for one worker, `peak_mib` the memory of one worker, `disk_mib` what is added to the store.
+    """
+
+    stage: str
+    there: int
+    todo: int
+    seconds: float | None
+    peak_mib: float | None
+    disk_mib: float | None
+
+
+def estimate(nodes: Sequence[Node], store: Store, cases: Sequence[CheckedCase], *, device: str) -> list[StageEstimate]:
+    """Estimate every stage of a plan, in their order."""
+    shapes = {f"{item.case.id} {phase}": scan.shape for item in cases for phase, scan in item.scans.items()}
+    found = []
+    for stage in STAGE_VERSIONS:
+        of_stage = [node for node in nodes if node.stage == stage]
+        todo = [node for node in of_stage if not store.has(stage, node.key)]
+        if not of_stage:
+            continue
+        earlier = _earlier(store, stage)
+        seconds = _median([float(record["seconds"]) for record, _ in earlier])
+        peaks = [float(record["peak_mib"]) for record, _ in earlier if "peak_mib" in record]
+        total = None if seconds is None else seconds * len(todo)
+        if todo and stage in ("train", "segment"):
+            total = sum(
+                _training_seconds(todo, device) if stage == "train" else _segment_seconds(todo, shapes, nodes, device)
+            )
+        size = _median([size for _, size in earlier])
+        found.append(
+            StageEstimate(
+                stage=stage,
+                there=len(of_stage) - len(todo),
+                todo=len(todo),
+                seconds=total if todo else 0.0,
+                peak_mib=max(peaks) if peaks else None,
+                disk_mib=None if size is None and todo else (size or 0.0) * len(todo) / 2**20,
+            )
+        )
+    return found
+
+
+def _earlier(store: Store, stage: str) -> list[tuple[Mapping[str, Any], float]]:
+    """Read records of a stage's earlier results, with the bytes that each takes."""
+    folder = store.root / stage
+    paths = sorted(folder.glob(f"*/{RECORD}"))[:MOST_RECORDS] if folder.is_dir() else []
+    return [
+        (json.loads(path.read_text(encoding="utf-8")), sum(f.stat().st_size for f in path.parent.iterdir()))
+        for path in paths
+    ]
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return float(median(values)) if values else None
+
+
+def _training_seconds(todo: Sequence[Node], device: str) -> list[float]:
+    """Time one step for every different network and batch, and multiply."""
+    known: dict[str, float] = {}
+    seconds = []
+    for node in todo:
+        settings = json.dumps([node.identity["backbone"], node.identity["training"]], sort_keys=True)
+        if settings not in known:
+            known[settings] = _step_seconds(node, device)
+        seconds.append(known[settings] * node.weight)
+    return seconds
+
+
+def _step_seconds(node: Node, device: str) -> float:
+    plan = training_plan(dict(node.identity["training"]), checkpoint_every=1)
+    channels, count = int(node.identity["in_channels"]), plan.sampling.batch_size // plan.accumulation
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((count, channels, *plan.sampling.patch_size), dtype=np.float32)
+    batch = Batch(x, rng.integers(0, 4, (count, *plan.sampling.patch_size), dtype=np.uint8), ())
+    backbone = new_backbone(dict(node.identity["backbone"]), in_channels=channels, seed=0)
+    backbone.to(device)
+    backbone.train()
+    timed = []
+    for _ in range(2):  # the first warms up
+        started = time.perf_counter()
+        one_step(backbone, batch, plan, device)
+        timed.append(time.perf_counter() - started)
+    return min(timed) * plan.accumulation
+
+
+def _segment_seconds(
+    todo: Sequence[Node], shapes: Mapping[str, tuple[int, int, int]], nodes: Sequence[Node], device: str
+) -> list[float]:
+    """Time one batch of windows for every different network, and multiply by the windows of each scan."""
+    trainings = {node.key: node for node in nodes if node.stage == "train"}
+    known: dict[str, float] = {}
+    seconds = []
+    for node in todo:
+        train = trainings[node.inputs["train"]]
+        inference = node.identity["inference"]
+        window, stride = tuple(inference["window_size"]), tuple(inference["stride"])
+        settings = json.dumps([train.identity["backbone"], list(window)], sort_keys=True)
+        if settings not in known:
+            known[settings] = _window_seconds(train, window, device)
+        shape = shapes[node.label]
+        px, py, pz = (n + a + b for n, (a, b) in zip(shape, padding(shape, window), strict=True))
+        seconds.append(known[settings] * len(window_grid((px, py, pz), window, stride)))
+    return seconds
+
+
+def _window_seconds(train: Node, window: tuple[int, int, int], device: str) -> float:
+    backbone = new_backbone(dict(train.identity["backbone"]), in_channels=int(train.identity["in_channels"]), seed=0)
+    backbone.to(device)
+    backbone.eval()
+    x = torch.zeros(1, int(train.identity["in_channels"]), *window, device=device)
+    best = math.inf
+    for _ in range(2):
+        started = time.perf_counter()
+        with torch.inference_mode():
+            backbone(x).logits.argmax(dim=1).cpu()
+        best = min(best, time.perf_counter() - started)
+    return best

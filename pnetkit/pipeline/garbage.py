@@ -1,0 +1,62 @@
+"""Find results in a store that no run needs any more."""
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pnetkit.errors import StoreError
+from pnetkit.pipeline.node import STAGE_VERSIONS
+from pnetkit.pipeline.record import RUN_RECORD
+from pnetkit.pipeline.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """Hold a result's folder that no run names, and its size in bytes."""
+
+    folder: Path
+    size: int
+
+
+def unused_results(store: Store, runs: Iterable[Path]) -> list[Unused]:
+    """Give the results that none of the runs in these folders names. Unfinished work is never among them.
+
+    Raises:
+        StoreError: a run's record cannot be read, so that it is not known what it needs.
+    """
+    needed: set[tuple[str, str]] = set()
+    for folder in runs:
+        path = folder / RUN_RECORD
+        try:
+            stages = json.loads(path.read_text(encoding="utf-8"))["stages"]
+            needed |= {(node["stage"], store.folder(node["stage"], node["key"]).name) for node in stages}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{path}: cannot be read ({error}), so nothing is deleted. Mend or remove it.") from error
+    found = []
+    for stage in STAGE_VERSIONS:
+        folder = store.root / stage
+        results = sorted(folder.iterdir()) if folder.is_dir() else []
+        found += [Unused(result, _size(result)) for result in results if (stage, result.name) not in needed]
+    return found
+
+
+def delete(store: Store, unused: Iterable[Unused]) -> int:
+    """Delete results, and give how many; one that is being made at this moment is left alone."""
+    deleted = 0
+    for item in unused:
+        lock = FileLock(store.root / "locks" / f"{item.folder.parent.name}-{item.folder.name}.lock")
+        try:
+            with lock.acquire(timeout=0):
+                shutil.rmtree(item.folder)
+                deleted += 1
+        except Timeout:
+            continue  # someone is at work on it
+    return deleted
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,165 @@
+"""Lay out a comparison: a row for each arm, and a row for each arm against the baseline."""
+
+from collections.abc import Mapping, Sequence
+
+from pnetkit.evaluation.comparison import OVERLAPS, AgainstBaseline, ArmFigures, Comparison, Estimate
+from pnetkit.evaluation.paired import Difference
+from pnetkit.evaluation.summary import DiceSummary
+from pnetkit.report.reference import ABNORMAL, COHORT, NORMAL, PUBLISHED, PublishedRow, possible_significance
+from pnetkit.report.tables import NOTHING, Table, rate_text
+
+FUSED = "fused"
+"""The view of the fused decision, beside those of the phases."""
+
+MOST_NAMED = 8
+"""Cases that a note names before it counts."""
+
+_CALLS = ("Misses", "Sensitivity % [95 % CI]", "Wrong calls", "Specificity % [95 % CI]", "AUC [95 % CI]",
+          "Sens. at 95 % spec.", "Sens. at 99 % spec.")  # fmt: skip
+TESTS = (
+    "Tests: exact McNemar with Newcombe's interval (rates), DeLong (AUC), Wilcoxon's signed rank with an interval "
+    "bootstrapped by patient (Dice). Holm's correction is over all tests of this table."
+)
+RESEARCH = "Research use only, not for diagnosis."
+
+
+def arms_table(
+    comparison: Comparison, view: str, *, cohort: str, warnings: Sequence[str] = (), reference: bool = False
+) -> Table:
+    """Make the table of all arms in one view (a phase, or `fused`), in the paper's columns and more."""
+    overlaps = () if view == FUSED else tuple(OVERLAPS)
+    columns = ("Method", *(f"{name} %" for name in overlaps), *_CALLS)
+    rows = [
+        (figures.arm, *(_dice(figures.dice[name]) for name in overlaps), *_calls(figures))
+        for figures in comparison.arms
+    ]
+    notes = [*warnings, f"Cohort: {cohort}. {RESEARCH}"]
+    notes.append(
+        "Intervals: Wilson (rates), DeLong (AUC), bootstrap by patient (sensitivity at a specificity, whose threshold "
+        "is read off the scored cases themselves)."
+    )
+    undecided = [f"{figures.arm} {figures.undecided}" for figures in comparison.arms if figures.undecided]
+    if undecided:
+        notes.append(f"Cases that an arm did not decide are in no figure of it: {', '.join(undecided)}.")
+    notes += _undefined(comparison.arms, overlaps)
+    rules: tuple[int, ...] = ()
+    published = [row for row in PUBLISHED if row.view == view] if reference else []
+    if published:
+        rules = (len(rows),)
+        rows += [_published(row, len(overlaps)) for row in published]
+        notes.append(f"Rows marked 'published': {COHORT}. Their overlaps and scores are not given here.")
+    title = "Fused decision" if view == FUSED else f"By phase: {view}"
+    return Table(title, columns, tuple(rows), tuple(notes), rules)
+
+
+def differences_table(comparison: Comparison, view: str) -> Table:
+    """Make the table of each arm's differences from the baseline."""
+    overlaps = () if view == FUSED else tuple(OVERLAPS)
+    columns = ("Method", "Sensitivity, pp", "Specificity, pp", "AUC", *(f"{name} Dice, pp" for name in overlaps))
+    rows = []
+    notes = [
+        f"Each method minus {comparison.baseline}, on the cases that both decided: difference [95 % CI], p, Holm's p.",
+        TESTS,
+    ]
+    for row in comparison.against:
+        cells = [_difference(row.sensitivity, row.adjusted.get("Sensitivity"), 100)]
+        cells.append(_difference(row.specificity, row.adjusted.get("Specificity"), 100))
+        cells.append(_difference(row.auc, row.adjusted.get("AUC"), 1))
+        cells += [_difference(row.dice[name], row.adjusted.get(name), 100) for name in overlaps]
+        rows.append((row.arm, *cells))
+        notes += _alone(row, comparison.baseline or "")
+    what = "fused decision" if view == FUSED else view
+    return Table(f"Against {comparison.baseline}: {what}", columns, tuple(rows), tuple(notes))
+
+
+def published_table(view: str) -> Table:
+    """Make the paper's own rows of one view, alone."""
+    rows = [_published(row, 0)[:5] for row in PUBLISHED if row.view == view]
+    notes = [f"Cohort: the paper's own ({ABNORMAL} abnormal, {NORMAL} normal). Published counts, intervals by pnetkit."]
+    for (one, two), (sensitivity, specificity) in possible_significance(view).items():
+        verdicts = [
+            f"{what} {'cannot differ significantly' if p > 0.05 else f'p at least {p:.2g}'}"  # noqa: PLR2004
+            for what, p in (("sensitivity", sensitivity), ("specificity", specificity))
+        ]
+        notes.append(f"{one} and {two}: {', '.join(verdicts)} (exact McNemar, whatever the cases).")
+    return Table(f"Published: {view}", ("Method", *_CALLS[:4]), tuple(rows), tuple(notes))
+
+
+def _published(row: PublishedRow, overlaps: int) -> tuple[str, ...]:
+    return (
+        f"{row.method} (published)",
+        *[NOTHING] * overlaps,
+        f"{row.misses}/{ABNORMAL}",
+        rate_text(row.sensitivity),
+        f"{row.wrong_calls}/{NORMAL}",
+        rate_text(row.specificity),
+        *[NOTHING] * 3,
+    )
+
+
+def _calls(figures: ArmFigures) -> tuple[str, ...]:
+    sensitivity, specificity = figures.sensitivity, figures.specificity
+    return (
+        f"{sensitivity.total - sensitivity.successes}/{sensitivity.total}",
+        rate_text(sensitivity),
+        f"{specificity.total - specificity.successes}/{specificity.total}",
+        rate_text(specificity),
+        _estimate(figures.auc, "{:.3f}", 1),
+        _estimate(figures.sensitivity_at_95, "{:.1f}", 100),
+        _estimate(figures.sensitivity_at_99, "{:.1f}", 100),
+    )
+
+
+def _estimate(estimate: Estimate, form: str, scale: float) -> str:
+    if estimate.value is None:
+        return NOTHING
+    text = form.format(scale * estimate.value)
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} [{form.format(scale * estimate.low)}, {form.format(scale * estimate.high)}]"
+
+
+def _difference(difference: Difference, adjusted: float | None, scale: float) -> str:
+    if difference.value is None:
+        return NOTHING
+    form = "{:+.1f}" if scale > 1 else "{:+.3f}"
+    text = form.format(scale * difference.value)
+    if difference.low is not None and difference.high is not None:
+        text += f" [{form.format(scale * difference.low)}, {form.format(scale * difference.high)}]"
+    if difference.p_value is not None:
+        text += f" p={_p(difference.p_value)}"
+    if adjusted is not None:
+        text += f" ({_p(adjusted)})"
+    return text
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"  # noqa: PLR2004
+
+
+def _dice(dice: DiceSummary) -> str:
+    if dice.mean is None:
+        return NOTHING
+    return f"{100 * dice.mean:.2f}" + (f" ± {100 * dice.sd:.2f}" if dice.sd is not None else "")
+
+
+def _undefined(arms: Sequence[ArmFigures], overlaps: Sequence[str]) -> list[str]:
+    notes = []
+    for figures in arms:
+        of: Mapping[str, DiceSummary] = figures.dice
+        counts = [
+            f"{name} {of[name].undefined} undefined, {of[name].without_reference} without a reference label"
+            for name in overlaps
+            if of[name].undefined or of[name].without_reference
+        ]
+        if counts:
+            notes.append(f"{figures.arm}: {'; '.join(counts)} (in no mean).")
+    return notes
+
+
+def _alone(row: AgainstBaseline, baseline: str) -> list[str]:
+    def named(cases: Sequence[str]) -> str:
+        more = f" and {len(cases) - MOST_NAMED} more" if len(cases) > MOST_NAMED else ""
+        return f"{len(cases)} ({', '.join(cases[:MOST_NAMED])}{more})" if cases else "none"
+
+    return [f"Right alone: {row.arm} {named(row.right_alone)}; {baseline} {named(row.baseline_right_alone)}."]

@@ -1,0 +1,59 @@
+"""Tests of pnetkit.inference.averaging, against MONAI and by hand."""
+
+import numpy as np
+import pytest
+import torch
+from monai.inferers import sliding_window_inference
+from torch import nn
+
+from pnetkit.inference.averaging import mean_labels
+from pnetkit.inference.segment import probability_predictor, segment
+from pnetkit.interfaces import BackboneOutput
+from pnetkit.types import BackboneSpec, Grid
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.spec = BackboneSpec(1, 4, (1, 1, 1))
+        self.conv = nn.Conv3d(1, 4, 3, padding=1)
+
+    def forward(self, x):
+        return BackboneOutput(self.conv(x) * 4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_the_mean_probability_of_overlapping_windows_is_monai_s(batch_size):
+    torch.manual_seed(0)
+    net = Net().eval()
+    x = np.random.default_rng(0).standard_normal((1, 16, 24, 12), dtype=np.float32)
+    with torch.inference_mode():
+        expected = sliding_window_inference(
+            torch.from_numpy(x[None]), (8, 8, 4), 2, lambda patch: net(patch).logits.softmax(1), overlap=0.5
+        )[0]
+    found = segment(
+        net, x, Grid((16, 24, 12), np.eye(4)), window=(8, 8, 4), stride=(4, 4, 2), batch_size=batch_size, fill=0.0,
+        device="cpu", precision="fp32", combine="mean-softmax",
+    )  # fmt: skip
+    assert np.array_equal(found.labels, expected.argmax(0).numpy())
+    assert len(np.unique(found.labels)) == 4
+    assert found.votes is None
+
+
+def test_one_sure_window_outweighs_two_unsure_ones_where_a_vote_would_not():
+    probabilities = iter([[0.1, 0.9], [0.55, 0.45], [0.55, 0.45]])
+
+    def predict(patches):
+        return np.stack([np.broadcast_to(np.array(next(probabilities), np.float32)[:, None, None, None], (2, 3, 1, 1))
+                         for _ in patches])  # fmt: skip
+
+    labels = mean_labels(
+        predict, np.zeros((1, 5, 1, 1), np.float32), num_classes=2, window=(3, 1, 1), stride=(1, 1, 1), batch_size=1,
+        fill=0.0,
+    )  # fmt: skip
+    assert labels[:, 0, 0].tolist() == [1, 1, 1, 0, 0]
+
+
+def test_probabilities_sum_to_one():
+    found = probability_predictor(Net().eval(), device="cpu", precision="bf16")(np.ones((2, 1, 4, 4, 4), np.float32))
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)

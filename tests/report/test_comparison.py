@@ -1,0 +1,84 @@
+"""Tests of pnetkit.report.comparison and reference: arms side by side, the published rows set apart."""
+
+import pytest
+
+from pnetkit.evaluation.comparison import Call, CaseTruth, compare_arms
+from pnetkit.report.comparison import FUSED, arms_table, differences_table, published_table
+from pnetkit.report.reference import PUBLISHED, smallest_p
+from pnetkit.report.tables import NOTHING
+
+TRUTH = {f"c{i}": CaseTruth(i % 2 == 0, i) for i in range(8)}
+
+
+def calls(*scores):
+    return {
+        case: Call(score >= 1, float(score), {"pancreas": 0.9, "tumor": None if i % 2 else 0.5})
+        for i, (case, score) in enumerate(zip(TRUTH, scores, strict=True))
+    }
+
+
+COMPARISON = compare_arms(
+    TRUTH, {"base": calls(2, 0, 2, 0, 0, 0, 2, 2), "other": calls(2, 0, 2, 0, 2, 0, 2, 0)}, baseline="base"
+)
+
+
+def test_each_arm_has_a_row_with_counts_and_intervals():
+    table = arms_table(COMPARISON, "venous", cohort="phantoms")
+    assert [row[0] for row in table.rows] == ["base", "other"]
+    assert table.rows[0][table.columns.index("Misses")] == "1/4"
+    assert table.rows[0][table.columns.index("Sensitivity % [95 % CI]")] == "75.00 [30.1, 95.4]"
+    assert table.rows[1][table.columns.index("AUC [95 % CI]")] == "1.000"
+    assert table.rows[0][table.columns.index("Tumor %")] == "50.00 ± 0.00"
+    assert any("Cohort: phantoms" in note and "Research use only" in note for note in table.notes)
+
+
+def test_the_fused_view_has_no_overlaps():
+    assert "Tumor %" not in arms_table(COMPARISON, FUSED, cohort="phantoms").columns
+
+
+def test_differences_name_p_values_and_cases():
+    table = differences_table(COMPARISON, "venous")
+    ((arm, sensitivity, *_),) = table.rows
+    assert arm == "other"
+    assert sensitivity.startswith("+25.0 [")
+    assert "p=1.000 (1.000)" in sensitivity
+    assert "Right alone: other 2 (c4, c7); base none." in table.notes
+
+
+def test_published_rows_are_set_apart_and_marked_as_another_cohort():
+    table = arms_table(COMPARISON, FUSED, cohort="phantoms", reference=True)
+    assert table.rules == (2,)
+    assert [row[0] for row in table.rows[2:]] == [
+        "S4C (published)", "3D UNet (published)", "VNet (published)", "Classification (published)"
+    ]  # fmt: skip
+    assert table.rows[2][1:5] == ("24/228", "89.47 [84.8, 92.8]", "28/148", "81.08 [74.0, 86.6]")
+    assert table.rows[2][-1] == NOTHING
+    assert any("another cohort" in note for note in table.notes)
+
+
+@pytest.mark.parametrize(
+    ("errors", "other", "p"), [(24, 24, 1.0), (24, 29, 0.0625), (24, 30, 0.03125), (28, 37, 0.00390625)]
+)
+def test_errors_that_differ_by_five_can_never_be_significant(errors, other, p):
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    assert smallest_p(errors, other) == p
+    assert mcnemar([[0, max(other - errors, 0)], [max(errors - other, 0), 0]], exact=True).pvalue == pytest.approx(p)
+
+
+def test_the_published_table_alone_says_what_cannot_be_significant():
+    table = published_table(FUSED)
+    assert len(table.rows) == 4
+    assert any(
+        note.startswith("S4C and Classification: sensitivity cannot differ significantly, specificity cannot")
+        for note in table.notes
+    )
+    assert {row.view for row in PUBLISHED} == {"venous", "arterial", "fused"}
+
+
+def test_undecided_cases_and_warnings_are_said():
+    partial = {case: call for case, call in calls(2, 0, 2, 0, 0, 0, 2, 2).items() if case != "c3"}
+    found = compare_arms(TRUTH, {"partial": partial})
+    notes = arms_table(found, "venous", cohort="phantoms", warnings=["COMPARED ANYWAY: folds."]).notes
+    assert notes[0] == "COMPARED ANYWAY: folds."
+    assert "Cases that an arm did not decide are in no figure of it: partial 1." in notes

@@ -1,0 +1,38 @@
+"""Tests of pnetkit.report.formats: one table in every format."""
+
+import csv
+import io
+import xml.etree.ElementTree as ET
+
+from pnetkit.report.formats import to_csv, to_html, to_latex
+from pnetkit.report.tables import Table
+
+TABLE = Table(
+    "A & B_1", ("Method", "Tumor %"), (("s4c_dual", "80.1 ± 3"), ("<b>x</b>", "5 % \\ {a}")), ("Cohort: 3 & 4.",), (1,)
+)
+
+
+def test_csv_reads_back_cell_by_cell():
+    lines = [line for line in to_csv([TABLE]).splitlines() if line and not line.startswith("#")]
+    assert list(csv.reader(io.StringIO("\n".join(lines)))) == [list(TABLE.columns), *map(list, TABLE.rows)]
+    assert "# Cohort: 3 & 4." in to_csv([TABLE])
+
+
+def test_latex_escapes_and_draws_booktabs_rules():
+    text = to_latex([TABLE])
+    assert r"\caption{A \& B\_1}" in text
+    assert r"s4c\_dual & 80.1 $\pm$ 3 \\" in text
+    assert r"<b>x</b> & 5 \% \textbackslash{} \{a\} \\" in text
+    lines = text.splitlines()
+    assert lines[lines.index(r"s4c\_dual & 80.1 $\pm$ 3 \\") + 1] == r"\midrule"
+    assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 2, 1]
+
+
+def test_html_is_well_formed_escaped_and_needs_nothing_from_outside():
+    text = to_html([TABLE, TABLE], title="x < y")
+    body = text[text.index("<body>") : text.index("</html>")]
+    tree = ET.fromstring(body)  # our own text
+    assert [cell.text for cell in tree.iter("td")] == [*TABLE.rows[0], *TABLE.rows[1]] * 2
+    assert [row.get("class") for row in tree.iter("tr")] == [None, None, "rule"] * 2
+    assert "<script" not in text
+    assert "http" not in text

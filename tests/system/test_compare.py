@@ -1,0 +1,151 @@
+"""`pnetkit compare` and `pnetkit runs` on real, tiny runs."""
+
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pnetkit.cli import main as entry
+from tests.system.conftest import TINY, results
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A folder with the tiny recipe, and runs of it."""
+
+    folder: Path
+
+    def recipe(self, name, text):
+        (self.folder / f"{name}.yaml").write_text(f"extends: tiny.yaml\nname: {name}\n{text}")
+        return f"{name}.yaml"
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("workplace")
+    (folder / "tiny.yaml").write_text(TINY)
+    return Workplace(folder)
+
+
+@pytest.fixture
+def pnetkit(workplace, monkeypatch, capsys):
+    def call(*arguments):
+        monkeypatch.chdir(workplace.folder)
+        monkeypatch.setattr(sys, "argv", ["pnetkit", *map(str, arguments)])
+        code = 0
+        try:
+            entry.main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        out = capsys.readouterr()
+        return code, out.out, out.err
+
+    return call
+
+
+def trained(workplace):
+    return {path.name for path in (workplace.folder / "runs" / ".store" / "train").iterdir()}
+
+
+def test_recipes_are_run_first_and_arms_that_differ_downstream_share_the_trainings(pnetkit, workplace):
+    strict = workplace.recipe("strict", "classifier: {plugin: voxel-count, params: {tumor_voxels: 100}}\n")
+    both = workplace.recipe("both", "fusion: {plugin: and}\n")
+    code, out, err = pnetkit("compare", strict, both, "--baseline", "tiny.yaml", "--workers", 0)
+    assert code == 0, err
+    assert len(trained(workplace)) == 4  # two folds, two phases
+    for words in ("By phase: arterial", "By phase: venous", "Fused decision", "Against tiny: fused decision"):
+        assert words in out
+    assert out.count("synthetic, not clinical data") == 3
+    assert "Trainings: 4 made, 4 distinct in 3 arms." in out
+    again = pnetkit("compare", strict, both, "--baseline", "tiny.yaml", "--workers", 0)[1]
+    assert "Trainings: 0 made, 4 distinct in 3 arms." in again
+    assert (
+        again[again.index("By phase") : again.index("Trainings")] == out[out.index("By phase") : out.index("Trainings")]
+    )
+
+
+@pytest.mark.parametrize("style", ["markdown", "latex", "csv", "json", "html"])
+def test_finished_runs_are_compared_in_every_format(pnetkit, workplace, style):
+    runs = sorted(path for path in (workplace.folder / "runs").iterdir() if path.name != ".store")
+    code, out, err = pnetkit("compare", *runs, "--format", style, "--out", f"table.{style}")
+    assert code == 0, err
+    assert out == f"Written: table.{style}\n"
+    text = (workplace.folder / f"table.{style}").read_text()
+    assert "strict" in text
+    assert "Research use only" in text or json.loads(text)["research_use_only"]
+
+
+def test_runs_of_other_folds_are_refused_unless_asked_for(pnetkit, workplace):
+    pnetkit("run", "tiny.yaml", "--workers", 0, "--set", "cohort.folds=4", "--set", "training.iterations=1")
+    four = max((workplace.folder / "runs").glob("tiny-demo-*"), key=lambda path: path.stat().st_mtime)
+    (first,) = (workplace.folder / "runs").glob("both-demo-*")
+    code, _, err = pnetkit("compare", first, four)
+    assert code == 8
+    assert "the folds of" in err
+    assert "--anyway" in err
+    code, out, _ = pnetkit("compare", first, four, "--anyway")
+    assert code == 0
+    assert "COMPARED ANYWAY" in out
+
+
+def test_what_is_no_run_is_refused(pnetkit, workplace):
+    (workplace.folder / "empty").mkdir(exist_ok=True)
+    code, _, err = pnetkit("compare", "empty")
+    assert code == 7
+    assert "holds no finished run (run.json is missing)" in err
+    assert pnetkit("compare")[0] == 2
+
+
+def test_the_paper_s_rows_are_shown_alone_or_beside(pnetkit, workplace):
+    code, out, _ = pnetkit("compare", "--reference", "paper")
+    assert code == 0
+    assert "24/228" in out
+    assert "cannot differ significantly" in out
+    (run,) = (workplace.folder / "runs").glob("both-demo-*")
+    out = pnetkit("compare", run, "--reference", "paper", "--by", "fused")[1]
+    assert "both" in out
+    assert "S4C (published)" in out
+    assert "another cohort" in out
+
+
+def test_runs_are_listed_and_their_numbers_traced(pnetkit, workplace):
+    code, out, _ = pnetkit("runs", "list")
+    assert code == 0
+    assert "strict" in out
+    (run,) = (workplace.folder / "runs").glob("strict-demo-*")
+    out = pnetkit("runs", "show", run)[1]
+    for words in ("backbone: s4c from pnetkit-s4c", "source sha256", "torch", "seeds: cohort 0, training 0", "train 4"):
+        assert words in out
+    out = pnetkit("runs", "show", run, "--case", "P001")[1]
+    for words in ("arterial image: sha256", "train arterial fold", "segment P001 venous", "threads"):
+        assert words in out.replace(" x 1;", " x 1 threads;")
+    assert pnetkit("runs", "show", run, "--case", "P999")[0] == 7
+
+
+def test_results_that_no_run_names_are_deleted_only_when_told(pnetkit, workplace):
+    (run,) = (workplace.folder / "runs").glob("strict-demo-*")
+    expected = results(next((workplace.folder / "runs").glob("both-demo-*")))
+    shutil.rmtree(run)
+    before = sorted((workplace.folder / "runs" / ".store" / "classify").iterdir())
+    out = pnetkit("runs", "gc")[1]
+    assert "8 results" in out
+    assert sorted((workplace.folder / "runs" / ".store" / "classify").iterdir()) == before
+    assert "8 results deleted" in pnetkit("runs", "gc", "--yes")[1]
+    assert "Every result is needed" in pnetkit("runs", "gc")[1]
+    assert pnetkit("run", "both.yaml", "--workers", 0)[0] == 0
+    assert results(next((workplace.folder / "runs").glob("both-demo-*"))) == expected
+
+
+def test_a_dry_run_says_what_is_there_and_makes_nothing(pnetkit, workplace):
+    names = sorted(path.name for path in (workplace.folder / "runs").iterdir())
+    code, out, _ = pnetkit("run", "tiny.yaml", "--dry-run", "--workers", 0, "--set", "training.iterations=80")
+    assert code == 0
+    lines = {line.split("  ")[0]: line.split() for line in out.splitlines()}
+    assert lines["preparing scans"][2:4] == ["8", "0"]
+    assert lines["training (iterations)"][2:4] == ["0", "4"]
+    assert "not known" not in out  # earlier runs have left their times
+    assert sorted(path.name for path in (workplace.folder / "runs").iterdir()) == names
+    assert not list((workplace.folder / "runs" / ".store" / "partial").iterdir())
