@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from pnetkit.errors import PluginError, StoreError
-from pnetkit.pipeline.store import Store, write_json
+from pnetkit.pipeline.store import Store, disk_errors_in_words, write_json
 from pnetkit.recipe.models import Recipe
 from pnetkit.registry import plugin_info, source_digest
 
@@ -56,8 +56,9 @@ def settle_sources(recipe: Recipe, store: Store, policy: Policy) -> tuple[Source
             raise PluginError(f"{what}. Choose --on-code-change rebuild or warn, or go back to the old source.")
         does = {"rebuild": "what depends on it is made again", "warn": "the old results are used all the same"}
         lines = [f"{what}: {does[policy]} (--on-code-change {policy})."]
-    store.root.mkdir(parents=True, exist_ok=True)
-    write_json(path, known)
+    with disk_errors_in_words(store.root):
+        store.root.mkdir(parents=True, exist_ok=True)
+        write_json(path, known)
     return settled, lines
 
 

@@ -38,7 +38,7 @@ from pnetkit.pipeline.plugins import build
 from pnetkit.pipeline.provenance import hardware, versions
 from pnetkit.pipeline.record import claim_folder, write_cases, write_run, write_segmentations
 from pnetkit.pipeline.results import gather
-from pnetkit.pipeline.store import Store
+from pnetkit.pipeline.store import Store, disk_errors_in_words
 from pnetkit.pipeline.tuning import thresholds_in_words, tune
 from pnetkit.recipe.check import LoadedRecipe, resolved, to_yaml
 
@@ -104,9 +104,10 @@ def run(request: RunRequest, render_tables: Callable[[Metrics, str, str], str], 
         plan, good, bad, folds = layout.plan, layout.good, layout.bad, layout.folds
         run_key = _run_key(request, plan, good, bad)
         folder = request.out or Path("runs") / _folder_name(request, run_key)
-        claim_folder(folder, run_key)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "recipe.yaml", to_yaml(resolved(recipe)).encode())
+        with disk_errors_in_words(folder):
+            claim_folder(folder, run_key)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / "recipe.yaml", to_yaml(resolved(recipe)).encode())
         listener.planned(plan.nodes)
         outcome = run_nodes(plan.nodes, executor, context, on_progress=listener.progress)
     rows = gather(
@@ -124,15 +125,17 @@ def run(request: RunRequest, render_tables: Callable[[Metrics, str, str], str], 
         rows, chosen = tune(rows, build(plan.plugins["fusion"]), recipe.phases, recipe.operating_point)
     thresholds = thresholds_in_words(recipe.operating_point, chosen)
     metrics = summarize(rows, recipe.phases)
-    write_cases(folder / "cases.csv", rows, recipe.phases)
-    write_segmentations(folder / "segmentations", plan, context.store)
+    with disk_errors_in_words(folder):
+        write_cases(folder / "cases.csv", rows, recipe.phases)
+        write_segmentations(folder / "segmentations", plan, context.store)
     record = _record(request, plan, outcome, context, cohort=layout.cohort, run_key=run_key, began=began)
     record |= describe_cases(recipe, [*good, *bad], folds)
     record["thresholds"] = thresholds
     record["operating_points"] = {str(fold): None if point is None else asdict(point) for fold, point in chosen.items()}
     record["seconds"] = round(time.perf_counter() - started, 1)
     record["workers"] = workers
-    write_run(folder, record, metrics, render_tables(metrics, layout.cohort, thresholds))
+    with disk_errors_in_words(folder):
+        write_run(folder, record, metrics, render_tables(metrics, layout.cohort, thresholds))
     failed = {f"{node.stage} of {node.label}": outcome.failed[node.key].reason for node in plan.nodes
               if node.key in outcome.failed}  # fmt: skip
     made = Counter(node.stage for node in plan.nodes if node.key in outcome.made)

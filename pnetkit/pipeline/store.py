@@ -70,7 +70,7 @@ class Store:
         Raises:
             StoreError: the folder cannot be written: full, read-only, or not a folder.
         """
-        with _clear_errors(self.root):
+        with disk_errors_in_words(self.root):
             (self.root / "locks").mkdir(parents=True, exist_ok=True)
             with FileLock(self.root / "locks" / f"{stage}-{key[:32]}.lock"):
                 if self.has(stage, key):
@@ -96,16 +96,18 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def _clear_errors(root: Path) -> Iterator[None]:
+def disk_errors_in_words(root: Path) -> Iterator[None]:
+    """Turn what a disk refuses into a StoreError that says what to do; `root` stands where the system names no file."""
     try:
         yield
     except OSError as error:
         wanted = {
             errno.ENOSPC: "the disk is full; free space and run the same command again, nothing finished is lost",
             errno.EDQUOT: "the disk quota is used up; free space and run the same command again",
-            errno.EROFS: "the file system is read-only; choose another --store",
-            errno.EACCES: "it may not be written; choose another --store or change its permissions",
-            errno.ENOTDIR: "it is not a folder; choose another --store",
+            errno.EROFS: "the file system is read-only; choose another --store or --out",
+            errno.EACCES: "it may not be written; choose another --store or --out, or change its permissions",
+            errno.EFBIG: "the file is larger than this system allows; raise the limit, or choose another place",
+            errno.ENOTDIR: "it is not a folder; choose another --store or --out",
         }
         if error.errno not in wanted:
             raise

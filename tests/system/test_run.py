@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -152,21 +153,50 @@ def _as_planned(runner):
     return checked, assign_folds(cases, folds=2, seed=0)
 
 
-def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(finished, tiny):
-    expected = results(finished[1].folder)
-    command = [sys.executable, "-m", "pnetkit", "run", str(tiny.recipe), "--store", str(tiny.folder / "store"),
-               "--out", str(tiny.folder / "out"), "--workers", "1", "--device", "cpu"]  # fmt: skip
-    ends = []
-    for seconds in (3.5, 4.5, 5.5):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-        time.sleep(seconds)
+def command(tiny, *, out="out"):
+    return [sys.executable, "-m", "pnetkit", "run", str(tiny.recipe), "--store", str(tiny.folder / "store"),
+            "--out", str(tiny.folder / out), "--workers", "1", "--device", "cpu"]  # fmt: skip
+
+
+def made_when(store):
+    """When each finished result was made: a result that is made again has another time."""
+    return {path: path.stat().st_mtime_ns for path in store.glob("*/*/stage.json")}
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_at_random_moments_ends_with_the_same_bytes_and_redoes_nothing(finished, tiny):
+    expected, store = results(finished[1].folder), tiny.folder / "store"
+    rng = random.Random(2004)  # not for secrets
+    ends, made = [], {}
+    for _ in range(8):
+        process = subprocess.Popen(
+            command(tiny), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        time.sleep(rng.uniform(2.0, 6.0))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         ends.append(process.returncode)
-    assert -signal.SIGKILL in ends
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+        now = made_when(store)
+        assert {path: now.get(path) for path in made} == made
+        made = now
+    assert ends.count(-signal.SIGKILL) >= 2
+    done = subprocess.run(command(tiny), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert results(tiny.folder / "out") == expected
+    assert {path: made_when(store)[path] for path in made} == made
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_share_a_store_and_make_each_result_once(finished, tiny):
+    pair = [
+        subprocess.Popen(command(tiny, out=out), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for out in ("one", "two")
+    ]
+    texts = [process.communicate()[0] for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], texts
+    expected = results(finished[1].folder)
+    assert results(tiny.folder / "one") == results(tiny.folder / "two") == expected
+    assert not list((tiny.folder / "store" / "partial").iterdir())
 
 
 def test_all_bad_cases_are_listed_and_the_run_stops(cohort, tiny):
@@ -286,6 +316,14 @@ def test_agreement_maps_are_written_when_asked_for(tiny):
     values = np.asarray(nib.load(maps[0]).dataobj)
     assert values.min() >= 25  # of four classes one has at least a quarter of the votes
     assert values.max() == 100
+
+
+def test_a_place_that_cannot_be_written_is_an_error_in_words(tiny):
+    (tiny.folder / "file").write_text("I am a file")
+    with pytest.raises(StoreError, match=r"not a folder|is a file"):
+        tiny("file/out")
+    with pytest.raises(StoreError, match="choose another --store"):
+        tiny(store="file/store")
 
 
 def test_a_folder_of_something_else_is_never_written_into(finished, tiny):
