@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,11 @@ def compare(
     paths = list(dict.fromkeys([*([baseline] if baseline else []), *arms]))
     made = 0
     finished = []
-    for path in paths:
-        run, trainings = _finished(path, options)
-        finished.append(run)
-        made += trainings
+    with ExitStack() as stack:
+        for path in paths:
+            run, trainings = _finished(path, options, stack)
+            finished.append(run)
+            made += trainings
     runs = _named(finished)
     warnings = []
     if not anyway:
@@ -69,15 +71,21 @@ def compare(
         click.echo(f"Trainings: {made} made, {len(distinct)} distinct in {len(runs)} arms.")
 
 
-def _finished(path: Path, options: dict[str, Any]) -> tuple[Any, int]:
-    """Read a run, or run a recipe and read what came of it; and give how many trainings that took."""
+def _finished(path: Path, options: dict[str, Any], stack: ExitStack) -> tuple[Any, int]:
+    """Read a run, or run a recipe and read what came of it; and give how many trainings that took.
+
+    The first recipe opens the session that all share, on the stack.
+    """
     from pnetkit.cli.run import run_and_report
     from pnetkit.pipeline.finished import is_run, read_run
+    from pnetkit.pipeline.run import open_session
 
     if path.is_dir():
         return read_run(path), 0
     if is_run(path.parent) and path.name == "run.json":
         return read_run(path.parent), 0
+    if "session" not in options:
+        options["session"] = stack.enter_context(open_session(options["device"], options["workers"]))
     result = run_and_report(path, **options)
     return read_run(result.folder), result.made.get("train", 0)
 
@@ -92,7 +100,8 @@ def _tables(
     runs: dict[str, Any], baseline: str | None, by: str, warnings: Sequence[str], *, reference: bool
 ) -> tuple[list[Any], dict[str, Any]]:
     from pnetkit.evaluation.comparison import compare_arms
-    from pnetkit.report.comparison import FUSED, arms_table, differences_table
+    from pnetkit.evaluation.lesions import summarize_lesions
+    from pnetkit.report.comparison import FUSED, arms_table, differences_table, lesions_table
 
     first = next(iter(runs.values()))
     truth = {case: known for run in reversed(runs.values()) for case, known in run.truth.items()}
@@ -108,6 +117,11 @@ def _tables(
         if found.against:
             tables.append(differences_table(found, view))
         plain[view] = asdict(found)
+        matches = {name: run.lesions[view] for name, run in runs.items() if view in run.lesions}
+        lesions = {name: {c: summarize_lesions(of) for c, of in by.items()} for name, by in matches.items()}
+        if any(of.detected.total for by in lesions.values() for of in by.values()):
+            tables.append(lesions_table(lesions, view, cohort=first.cohort, warnings=warnings))
+            plain[view]["lesions"] = {name: {c: asdict(f) for c, f in by.items()} for name, by in lesions.items()}
     return tables, {"cohort": first.cohort, "research_use_only": True, "warnings": list(warnings), "views": plain}
 
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-PLAIN_WIDTH = 180
+PLAIN_WIDTH = 260
 """Columns where the output is no terminal, so that logs and pipes keep a table's row on one line."""
 
 

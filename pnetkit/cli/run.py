@@ -33,7 +33,7 @@ def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> N
     require_success(result)
 
 
-def run_and_report(recipe_path: Path, *, out: Path | None = None, **options: Any) -> Any:
+def run_and_report(recipe_path: Path, *, out: Path | None = None, session: Any = None, **options: Any) -> Any:
     """Run one recipe with progress on the screen, and give the result."""
     from pnetkit.cli.progress import ProgressView
     from pnetkit.pipeline.run import Listener
@@ -54,7 +54,7 @@ def run_and_report(recipe_path: Path, *, out: Path | None = None, **options: Any
             progress=lambda p: view.update(p.node, p.done, reused=p.reused),
         )
         try:
-            return run_recipe(request, tables, listener)
+            return run_recipe(request, tables, listener, session)
         except KeyboardInterrupt:
             click.echo("Interrupted. Run the same command again: it goes on where it stopped.", err=True)
             raise click.exceptions.Exit(130) from None

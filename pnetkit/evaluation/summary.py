@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
 from typing import Any, Literal
 
+from pnetkit.evaluation.lesions import LesionMatch
 from pnetkit.evaluation.rates import Rate, wilson_rate
 from pnetkit.evaluation.roc import auc
 from pnetkit.types import CaseFinding, PhaseFinding
@@ -22,12 +23,13 @@ class PhaseRow:
     """Hold one phase of one case: its finding, its voxels by class, and its overlaps.
 
     `dice` maps pancreas, tumor and duct to a value, or None where both masks are empty; it is itself None when there is
-    no reference label.
+    no reference label. `lesions` maps a criterion of detection to what was found.
     """
 
     finding: PhaseFinding
     voxels: Mapping[str, int]
     dice: Mapping[str, float | None] | None
+    lesions: Mapping[str, LesionMatch] | None = None
 
 
 @dataclass(frozen=True, slots=True)

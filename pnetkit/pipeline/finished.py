@@ -10,7 +10,9 @@ from typing import Any
 
 from pnetkit.errors import Fault, RunError, StoreError
 from pnetkit.evaluation.comparison import Call, CaseTruth
+from pnetkit.evaluation.lesions import Lesion, LesionMatch
 from pnetkit.pipeline.record import RUN_RECORD
+from pnetkit.pipeline.stages.measure import CRITERIA
 
 OVERLAPS = ("pancreas", "tumor", "duct")
 
@@ -25,6 +27,8 @@ class FinishedRun:
     truth: Mapping[str, CaseTruth]
     fused: Mapping[str, Call]
     by_phase: Mapping[str, Mapping[str, Call]]
+    lesions: Mapping[str, Mapping[str, Sequence[LesionMatch]]]
+    """By phase and criterion, one match for each scan with a reference label."""
 
     @property
     def cohort(self) -> str:
@@ -51,7 +55,8 @@ def read_run(folder: Path) -> FinishedRun:
         decided = [row for row in rows if row["status"] == "ok"]
         by_phase = {phase: _phase_calls(rows, phase) for phase in record["phases"]}
         fused = {row["case_id"]: _call(row["called_abnormal"], row["score"], {}) for row in decided}
-        return FinishedRun(str(record["recipe"]), folder, record, truth, fused, by_phase)
+        lesions = {phase: _lesions(folder, record, phase, by_phase[phase]) for phase in record["phases"]}
+        return FinishedRun(str(record["recipe"]), folder, record, truth, fused, by_phase, lesions)
     except FileNotFoundError as error:
         raise StoreError(f"{folder}: holds no finished run ({Path(error.filename).name} is missing).") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -117,6 +122,34 @@ def _phase_calls(rows: Sequence[Mapping[str, str]], phase: str) -> dict[str, Cal
         dice = {name: None if text == "undefined" else float(text) for name, text in overlaps.items() if text}
         calls[row["case_id"]] = _call(row[f"{phase}_called_abnormal"], row[f"{phase}_score"], dice)
     return calls
+
+
+def _lesions(
+    folder: Path, record: Mapping[str, Any], phase: str, calls: Mapping[str, Call]
+) -> dict[str, Sequence[LesionMatch]]:
+    """Read the lesions of one phase; a scan with a reference label but no tumor counts as one without lesions."""
+    rows = csv.DictReader(io.StringIO((folder / "lesions.csv").read_text(encoding="utf-8")))
+    of_phase = [row for row in rows if row["phase"] == phase]
+    labeled = [case for case in calls if record["cases"][case]["files"][phase]["label"] is not None]
+    return {
+        criterion: [
+            _match([row for row in of_phase if row["case_id"] == case and row["criterion"] == criterion])
+            for case in labeled
+        ]
+        for criterion in CRITERIA
+    }
+
+
+def _match(rows: Sequence[Mapping[str, str]]) -> LesionMatch:
+    lesions = [row for row in rows if row["kind"] == "lesion"]
+    wrong = [row for row in rows if row["kind"] != "lesion"]
+    return LesionMatch(
+        tuple(
+            Lesion(int(row["voxels"]), float(row["diameter_mm"]), float(row["confidence"]), float(row["iou"]))
+            for row in lesions
+        ),
+        tuple(float(row["confidence"]) for row in wrong),
+    )
 
 
 def _call(called: str, score: str, dice: Mapping[str, float | None]) -> Call:

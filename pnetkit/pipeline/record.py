@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,24 @@ def write_cases(path: Path, rows: Sequence[CaseRow], phases: Sequence[str]) -> N
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(_cells(row, phases) for row in rows)
+    write_atomically(path, text.getvalue().encode())
+
+
+def write_lesions(path: Path, rows: Sequence[CaseRow]) -> None:
+    """Write one line for each reference tumor and each predicted one that matches none, by phase and criterion."""
+    columns = ["case_id", "phase", "criterion", "kind", "voxels", "diameter_mm", "confidence", "iou"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        for phase, found in row.phases.items():
+            for criterion, match in (found.lesions or {}).items():
+                place = {"case_id": row.case_id, "phase": phase, "criterion": criterion}
+                writer.writerows({**place, "kind": "lesion", **asdict(lesion)} for lesion in match.lesions)
+                writer.writerows(
+                    {**place, "kind": "false positive", "confidence": confidence}
+                    for confidence in match.false_positives
+                )
     write_atomically(path, text.getvalue().encode())
 
 

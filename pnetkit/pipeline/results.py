@@ -12,7 +12,7 @@ from pnetkit.interfaces import PhaseFusion
 from pnetkit.pipeline.engine import Outcome
 from pnetkit.pipeline.plan import CaseNodes, Plan
 from pnetkit.pipeline.stages.classify import FINDING, finding_from_json
-from pnetkit.pipeline.stages.measure import MEASURES
+from pnetkit.pipeline.stages.measure import LESIONS, MEASURES, lesions_from_json
 from pnetkit.pipeline.stages.postprocess import VOXELS
 from pnetkit.pipeline.store import Store
 
@@ -88,8 +88,11 @@ def _row(
 def _phase_row(nodes: CaseNodes, store: Store) -> PhaseRow:
     finding = finding_from_json(_read(store.folder("classify", nodes.classify.key) / FINDING))
     voxels = _read(store.folder("postprocess", nodes.postprocess.key) / VOXELS)
-    dice = None if nodes.measure is None else _read(store.folder("measure", nodes.measure.key) / MEASURES)
-    return PhaseRow(finding, voxels, dice)
+    if nodes.measure is None:
+        return PhaseRow(finding, voxels, None)
+    measured = store.folder("measure", nodes.measure.key)
+    lesions = {name: lesions_from_json(of) for name, of in _read(measured / LESIONS).items()}
+    return PhaseRow(finding, voxels, _read(measured / MEASURES), lesions)
 
 
 def _read(path: Path) -> dict[str, Any]:

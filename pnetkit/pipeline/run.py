@@ -1,9 +1,11 @@
 """Run a recipe on a cohort: take it in, lay out the stages, make what is missing, gather, write."""
 
+import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +38,7 @@ from pnetkit.pipeline.node import Node, digest
 from pnetkit.pipeline.plan import Plan, make_plan
 from pnetkit.pipeline.plugins import build
 from pnetkit.pipeline.provenance import hardware, versions
-from pnetkit.pipeline.record import claim_folder, write_cases, write_run, write_segmentations
+from pnetkit.pipeline.record import claim_folder, write_cases, write_lesions, write_run, write_segmentations
 from pnetkit.pipeline.results import gather
 from pnetkit.pipeline.store import Store, disk_errors_in_words
 from pnetkit.pipeline.tuning import thresholds_in_words, tune
@@ -85,7 +87,28 @@ class RunResult:
     made: Mapping[str, int]
 
 
-def run(request: RunRequest, render_tables: Callable[[Metrics, str, str], str], listener: Listener) -> RunResult:
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Hold what several runs share: the workers, and the cohorts that were checked a moment ago."""
+
+    executor: Executor
+    checked: dict[tuple[object, ...], CheckedCohort] = field(default_factory=dict)
+
+
+@contextmanager
+def open_session(device: str, workers: int | None) -> Iterator[Session]:
+    """Start the workers for one run or several."""
+    count = default_workers(device) if workers is None else workers
+    with WorkerPool(count, threads=THREADS) as executor:
+        yield Session(executor)
+
+
+def run(
+    request: RunRequest,
+    render_tables: Callable[[Metrics, str, str], str],
+    listener: Listener,
+    session: Session | None = None,
+) -> RunResult:
     """Run a recipe to the end and write its folder; what the store holds already is not computed again.
 
     `render_tables` makes the text of `tables.md` from the figures, and the cohort and the origin of the
@@ -99,8 +122,9 @@ def run(request: RunRequest, render_tables: Callable[[Metrics, str, str], str], 
     device = choose_device(request.device)
     workers = default_workers(device) if request.workers is None else request.workers
     context = Context(request.store_root, device, THREADS)
-    with WorkerPool(workers, threads=THREADS) as executor:
-        layout = _lay_out(request, context.store, executor, listener)
+    with ExitStack() as stack:
+        session = session or stack.enter_context(open_session(request.device, request.workers))
+        layout = _lay_out(request, context.store, session, listener)
         plan, good, bad, folds = layout.plan, layout.good, layout.bad, layout.folds
         run_key = _run_key(request, plan, good, bad)
         folder = request.out or Path("runs") / _folder_name(request, run_key)
@@ -109,7 +133,7 @@ def run(request: RunRequest, render_tables: Callable[[Metrics, str, str], str], 
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / "recipe.yaml", to_yaml(resolved(recipe)).encode())
         listener.planned(plan.nodes)
-        outcome = run_nodes(plan.nodes, executor, context, on_progress=listener.progress)
+        outcome = run_nodes(plan.nodes, session.executor, context, on_progress=listener.progress)
     rows = gather(
         plan,
         outcome,
@@ -127,6 +151,7 @@ def run(request: RunRequest, render_tables: Callable[[Metrics, str, str], str], 
     metrics = summarize(rows, recipe.phases)
     with disk_errors_in_words(folder):
         write_cases(folder / "cases.csv", rows, recipe.phases)
+        write_lesions(folder / "lesions.csv", rows)
         write_segmentations(folder / "segmentations", plan, context.store)
     record = _record(request, plan, outcome, context, cohort=layout.cohort, run_key=run_key, began=began)
     record |= describe_cases(recipe, [*good, *bad], folds)
@@ -148,7 +173,7 @@ def dry_run(request: RunRequest, listener: Listener) -> list[StageEstimate]:
     workers = default_workers(device) if request.workers is None else request.workers
     store = Store(request.store_root)
     with WorkerPool(workers, threads=THREADS) as executor:
-        layout = _lay_out(request, store, executor, listener)
+        layout = _lay_out(request, store, Session(executor), listener)
     torch.set_num_threads(THREADS)  # as a worker would be
     return estimate(layout.plan.nodes, store, layout.good, device=device)
 
@@ -164,9 +189,9 @@ class _Layout:
     cohort: str
 
 
-def _lay_out(request: RunRequest, store: Store, executor: Executor, listener: Listener) -> _Layout:
+def _lay_out(request: RunRequest, store: Store, session: Session, listener: Listener) -> _Layout:
     recipe = request.loaded.recipe
-    checked, cohort = _take_in(request, store, executor, listener)
+    checked, cohort = _take_in(request, store, session, listener)
     good, bad = sort_out(checked, request.on_bad_case)
     sources, changed = settle_sources(recipe, store, request.on_code_change)
     for line in changed:
@@ -184,18 +209,21 @@ def require_success(result: RunResult) -> None:
     raise RunError("\n".join([*lines, "Mend the causes and run the same command again: only these are tried anew."]))
 
 
-def _take_in(request: RunRequest, store: Store, executor: Executor, listener: Listener) -> tuple[CheckedCohort, str]:
+def _take_in(request: RunRequest, store: Store, session: Session, listener: Listener) -> tuple[CheckedCohort, str]:
     recipe, table = request.loaded.recipe, request.table
     if table is None:
-        table = phantom_cohort(recipe, store, executor)
+        table = phantom_cohort(recipe, store, session.executor)
         cohort = f"generated phantoms, seed {recipe.cohort.seed} (synthetic, not clinical data)"
     else:
         cohort = f"{table.name} of {table.resolve().parent.name}"
         listener.say(f"Checking every file of {table}.")
-    checked = check_cohort(table, recipe.phases, label_policy(recipe), executor)
-    for note in checked.notes:
-        listener.say(f"note: {note}")
-    return checked, cohort
+    policy = label_policy(recipe)
+    key = (table, recipe.phases, json.dumps(policy.mapping), policy.unmapped)
+    if key not in session.checked:
+        session.checked[key] = check_cohort(table, recipe.phases, policy, session.executor)
+        for note in session.checked[key].notes:
+            listener.say(f"note: {note}")
+    return session.checked[key], cohort
 
 
 def _run_key(request: RunRequest, plan: Plan, good: Sequence[CheckedCase], bad: Sequence[CheckedCase]) -> str:

@@ -11,7 +11,7 @@ from pnetkit.evaluation.operating_point import (
     at_operating_point,
     choose_operating_point,
 )
-from pnetkit.evaluation.summary import CaseRow, PhaseRow
+from pnetkit.evaluation.summary import CaseRow
 from pnetkit.interfaces import PhaseFusion
 from pnetkit.recipe.models import OperatingPointSettings
 
@@ -66,5 +66,5 @@ def _moved(
     if point is None or row.status != "ok":
         return row
     findings = at_operating_point(_findings(row), point.factors)
-    moved = {phase: PhaseRow(findings[phase], found.voxels, found.dice) for phase, found in row.phases.items()}
+    moved = {phase: replace(found, finding=findings[phase]) for phase, found in row.phases.items()}
     return replace(row, phases=moved, fused=fusion.fuse(row.case_id, findings, expected=phases))

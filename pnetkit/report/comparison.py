@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pnetkit.evaluation.comparison import OVERLAPS, AgainstBaseline, ArmFigures, Comparison, Estimate
+from pnetkit.evaluation.lesions import LesionFigures
 from pnetkit.evaluation.paired import Difference
 from pnetkit.evaluation.summary import DiceSummary
 from pnetkit.report.reference import ABNORMAL, COHORT, NORMAL, PUBLISHED, PublishedRow, possible_significance
@@ -19,6 +20,10 @@ _CALLS = ("Misses", "Sensitivity % [95 % CI]", "Wrong calls", "Specificity % [95
 TESTS = (
     "Tests: exact McNemar with Newcombe's interval (rates), DeLong (AUC), Wilcoxon's signed rank with an interval "
     "bootstrapped by patient (Dice). Holm's correction is over all tests of this table."
+)
+LESION_WORDS = (
+    "A lesion is a component of the reference tumor label, its size the diameter of a sphere of its volume; a "
+    "candidate's confidence is its number of voxels. Scans with a reference label."
 )
 RESEARCH = "Research use only, not for diagnosis."
 
@@ -70,6 +75,34 @@ def differences_table(comparison: Comparison, view: str) -> Table:
         notes += _alone(row, comparison.baseline or "")
     what = "fused decision" if view == FUSED else view
     return Table(f"Against {comparison.baseline}: {what}", columns, tuple(rows), tuple(notes))
+
+
+def lesions_table(
+    figures: Mapping[str, Mapping[str, LesionFigures]], view: str, *, cohort: str, warnings: Sequence[str] = ()
+) -> Table:
+    """Make the table of lesions found in one phase: for each arm its figures by criterion of detection."""
+    at = [f"{rate:g}" for rate, _ in next(iter(next(iter(figures.values())).values())).froc]
+    columns = ("Method", "Found if", "Lesions found, % [95 % CI]", "< 10 mm", "10-20 mm", "≥ 20 mm", "False pos./scan",
+               *(f"Sens. at {rate} FP" for rate in at))  # fmt: skip
+    words = {"any": "any overlap", "iou": "IoU ≥ 0.1"}
+    rows = [
+        (
+            arm,
+            words[criterion],
+            f"{found.detected.successes}/{found.detected.total}, {rate_text(found.detected)}",
+            *(f"{rate.successes}/{rate.total}" for rate in found.by_size),
+            NOTHING if found.false_positives_per_scan is None else f"{found.false_positives_per_scan:.2f}",
+            *(NOTHING if value is None else f"{100 * value:.1f}" for _, value in found.froc),
+        )
+        for arm, by_criterion in figures.items()
+        for criterion, found in by_criterion.items()
+    ]
+    notes = (
+        *warnings,
+        f"Cohort: {cohort}. {RESEARCH}",
+        LESION_WORDS,
+    )
+    return Table(f"Lesions: {view}", columns, tuple(rows), notes)
 
 
 def published_table(view: str) -> Table:

@@ -82,3 +82,15 @@ def test_undecided_cases_and_warnings_are_said():
     notes = arms_table(found, "venous", cohort="phantoms", warnings=["COMPARED ANYWAY: folds."]).notes
     assert notes[0] == "COMPARED ANYWAY: folds."
     assert "Cases that an arm did not decide are in no figure of it: partial 1." in notes
+
+
+def test_lesions_are_counted_by_criterion_size_and_false_positives():
+    from pnetkit.evaluation.lesions import Lesion, LesionMatch, summarize_lesions
+    from pnetkit.report.comparison import lesions_table
+
+    match = LesionMatch((Lesion(9, 8.0, 5.0, 0.4), Lesion(99, 25.0, 0.0, 0.0)), (3.0,))
+    table = lesions_table({"s4c": {"any": summarize_lesions([match])}}, "venous", cohort="phantoms")
+    ((arm, criterion, found, small, middle, large, wrong, *froc),) = table.rows
+    assert (arm, criterion, found) == ("s4c", "any overlap", "1/2, 50.00 [9.5, 90.5]")
+    assert (small, middle, large, wrong) == ("1/1", "0/0", "0/1", "1.00")
+    assert froc == ["50.0"] * 4

@@ -56,9 +56,15 @@ def test_recipes_are_run_first_and_arms_that_differ_downstream_share_the_trainin
     code, out, err = pnetkit("compare", strict, both, "--baseline", "tiny.yaml", "--workers", 0)
     assert code == 0, err
     assert len(trained(workplace)) == 4  # two folds, two phases
-    for words in ("By phase: arterial", "By phase: venous", "Fused decision", "Against tiny: fused decision"):
+    for words in (
+        "By phase: arterial",
+        "By phase: venous",
+        "Lesions: venous",
+        "Fused decision",
+        "Against tiny: fused decision",
+    ):
         assert words in out
-    assert out.count("synthetic, not clinical data") == 3
+    assert out.count("synthetic, not clinical data") == 5
     assert "Trainings: 4 made, 4 distinct in 3 arms." in out
     again = pnetkit("compare", strict, both, "--baseline", "tiny.yaml", "--workers", 0)[1]
     assert "Trainings: 0 made, 4 distinct in 3 arms." in again

@@ -80,6 +80,19 @@ def test_segmentations_lie_on_the_original_grids(finished):
             assert set(np.unique(found.dataobj)) <= {0, 1, 2, 3}
 
 
+def test_lesions_agree_with_the_reference_labels(finished):
+    runner, result = finished
+    lesions = list(csv.DictReader((result.folder / "lesions.csv").read_text().splitlines()))
+    table = next((runner.folder / "store").rglob("cohort.csv"))
+    for row in csv.DictReader(table.read_text().splitlines()):
+        for phase in ("arterial", "venous"):
+            reference = int((np.asarray(nib.load(table.parent / row[f"{phase}_label"]).dataobj) == 2).sum())
+            for criterion in ("any", "iou"):
+                place = (row["case_id"], phase, criterion, "lesion")
+                own = [x for x in lesions if (x["case_id"], x["phase"], x["criterion"], x["kind"]) == place]
+                assert sum(int(x["voxels"]) for x in own) == reference
+
+
 def test_cases_agree_with_the_segmentations_and_the_rule(finished):
     folder = finished[1].folder
     seen = 0

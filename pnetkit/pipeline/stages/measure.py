@@ -1,8 +1,11 @@
 """Measure a segmentation against the reference label."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pnetkit.evaluation.lesions import Lesion, LesionMatch, match_lesions
 from pnetkit.evaluation.overlap import dice
 from pnetkit.imaging.nifti import read_labels
 from pnetkit.pipeline.context import Context
@@ -12,13 +15,19 @@ from pnetkit.pipeline.stages.segment import LABELS
 from pnetkit.pipeline.store import write_json
 from pnetkit.types import BACKGROUND, DUCT, TUMOR
 
+CRITERIA = {"any": 0.0, "iou": 0.1}
+"""When a lesion counts as found: any common voxel, or picai_eval's least IoU."""
+
+LESIONS = "lesions.json"
+"""The reference tumors, and the predicted ones that match none, in the result of `measure`; by criterion."""
+
 MEASURES = "dice.json"
 """The overlaps in the result of `measure`."""
 
 
 def measure(node: Node, context: Context, folder: Path) -> dict[str, Any]:
-    """Write the Dice of the pancreas set (labels 1-3), of tumor and of duct; null where both are empty."""
-    predicted, _ = read_labels(context.store.folder("postprocess", node.inputs["postprocess"]) / LABELS)
+    """Write the Dice of the pancreas set (labels 1-3), tumor and duct (null where both are empty), and lesions."""
+    predicted, grid = read_labels(context.store.folder("postprocess", node.inputs["postprocess"]) / LABELS)
     reference = reference_labels(node)
     overlaps = {
         "pancreas": dice(predicted > BACKGROUND, reference > BACKGROUND),
@@ -26,4 +35,14 @@ def measure(node: Node, context: Context, folder: Path) -> dict[str, Any]:
         "duct": dice(predicted == DUCT, reference == DUCT),
     }
     write_json(folder / MEASURES, overlaps)
+    found = {
+        name: match_lesions(predicted == TUMOR, reference == TUMOR, least_iou=iou, voxel_mm3=grid.voxel_mm3)
+        for name, iou in CRITERIA.items()
+    }
+    write_json(folder / LESIONS, {name: asdict(match) for name, match in found.items()})
     return {}
+
+
+def lesions_from_json(loaded: Mapping[str, Any]) -> LesionMatch:
+    """Read back what `measure` wrote for one criterion."""
+    return LesionMatch(tuple(Lesion(**item) for item in loaded["lesions"]), tuple(loaded["false_positives"]))
