@@ -50,12 +50,13 @@ def compare(
         _deliver(_published(by), {}, style, out)
         return
     paths = list(dict.fromkeys([*([baseline] if baseline else []), *arms]))
-    made = 0
-    finished = []
+    finished, made = [], 0
+    repeats: dict[Path, list[Any]] = {}
     with ExitStack() as stack:
         for path in paths:
-            run, trainings = _finished(path, options, stack)
+            run, more, trainings = _finished(path, options, stack)
             finished.append(run)
+            repeats[run.folder] = more
             made += trainings
     runs = _named(finished)
     warnings = []
@@ -65,29 +66,37 @@ def compare(
         warnings = [f"COMPARED ANYWAY: {fault}." for fault in differences(list(runs.values()))]
     first = next(iter(runs)) if baseline else None
     tables, plain = _tables(runs, first, by, warnings, reference=reference == "paper")
+    tables += _seed_tables({name: [run, *repeats[run.folder]] for name, run in runs.items() if repeats[run.folder]}, by)
     _deliver(tables, plain, style, out)
     if style == "console":
-        distinct = {node["key"] for run in finished for node in run.record["stages"] if node["stage"] == "train"}
+        everything = [*finished, *(run for more in repeats.values() for run in more)]
+        distinct = {node["key"] for run in everything for node in run.record["stages"] if node["stage"] == "train"}
         click.echo(f"Trainings: {made} made, {len(distinct)} distinct in {len(runs)} arms.")
 
 
-def _finished(path: Path, options: dict[str, Any], stack: ExitStack) -> tuple[Any, int]:
-    """Read a run, or run a recipe and read what came of it; and give how many trainings that took.
+def _finished(path: Path, options: dict[str, Any], stack: ExitStack) -> tuple[Any, list[Any], int]:
+    """Read a run, or run a recipe and read what came of it, with its repetitions under other seeds.
 
-    The first recipe opens the session that all share, on the stack.
+    Gives the number of trainings made too. The first recipe opens the session that all share, on the stack.
     """
     from pnetkit.cli.run import run_and_report
     from pnetkit.pipeline.finished import is_run, read_run
     from pnetkit.pipeline.run import open_session
 
     if path.is_dir():
-        return read_run(path), 0
+        return read_run(path), [], 0
     if is_run(path.parent) and path.name == "run.json":
-        return read_run(path.parent), 0
+        return read_run(path.parent), [], 0
     if "session" not in options:
         options["session"] = stack.enter_context(open_session(options["device"], options["workers"]))
     result = run_and_report(path, **options)
-    return read_run(result.folder), result.made.get("train", 0)
+    made, repeats = result.made.get("train", 0), []
+    for seed in result.repeat_seeds:
+        only = (*options["overrides"], "training.repeat_seeds=[]", f"training.seed={seed}")
+        again = run_and_report(path, **{**options, "overrides": only})
+        repeats.append(read_run(again.folder))
+        made += again.made.get("train", 0)
+    return read_run(result.folder), repeats, made
 
 
 def _named(runs: Sequence[Any]) -> dict[str, Any]:
@@ -123,6 +132,28 @@ def _tables(
             tables.append(lesions_table(lesions, view, cohort=first.cohort, warnings=warnings))
             plain[view]["lesions"] = {name: {c: asdict(f) for c, f in by.items()} for name, by in lesions.items()}
     return tables, {"cohort": first.cohort, "research_use_only": True, "warnings": list(warnings), "views": plain}
+
+
+def _seed_tables(arms: dict[str, list[Any]], by: str) -> list[Any]:
+    """Make a table of the spread between seeds for each view, where an arm was run with several."""
+    from pnetkit.evaluation.comparison import compare_arms
+    from pnetkit.report.comparison import FUSED, seeds_table
+
+    if not arms:
+        return []
+    first = next(iter(arms.values()))[0]
+    views = [*(first.by_phase if by != "fused" else []), *([FUSED] if by != "phase" else [])]
+    tables = []
+    for view in views:
+        found = {}
+        for name, runs in arms.items():
+            figures = [
+                compare_arms(run.truth, {name: run.fused if view == FUSED else run.by_phase.get(view, {})}).arms[0]
+                for run in runs
+            ]
+            found[name] = [(run.record["seeds"]["training"], of) for run, of in zip(runs, figures, strict=True)]
+        tables.append(seeds_table(found, view, cohort=first.cohort))
+    return tables
 
 
 def _thresholds(runs: dict[str, Any]) -> list[str]:

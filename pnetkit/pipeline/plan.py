@@ -113,7 +113,7 @@ def _parts(recipe: Recipe, sources: Sources) -> tuple[_Parts, int]:
     check_patch_size(shape_only, window, "inference.window_size")
     _check_features(shape_only, needs, recipe)
     training = recipe.training.model_dump(mode="json")
-    for key in ("seed", "checkpoint_every"):
+    for key in ("seed", "repeat_seeds", "checkpoint_every"):
         del training[key]
     labels = recipe.cohort.labels
     parts = _Parts(

@@ -80,6 +80,7 @@ class RunResult:
 
     recipe: str
     folder: Path
+    repeat_seeds: tuple[int, ...]
     metrics: Metrics
     cohort: str
     thresholds: str
@@ -164,7 +165,9 @@ def run(
     failed = {f"{node.stage} of {node.label}": outcome.failed[node.key].reason for node in plan.nodes
               if node.key in outcome.failed}  # fmt: skip
     made = Counter(node.stage for node in plan.nodes if node.key in outcome.made)
-    return RunResult(recipe.name, folder, metrics, layout.cohort, thresholds, failed, made)
+    return RunResult(
+        recipe.name, folder, recipe.training.repeat_seeds, metrics, layout.cohort, thresholds, failed, made
+    )
 
 
 def dry_run(request: RunRequest, listener: Listener) -> list[StageEstimate]:

@@ -84,6 +84,10 @@ class TrainingSettings(_Section):
     """Say how networks are trained; defaults are the paper's, or method.md's where the paper is silent."""
 
     seed: Annotated[int, Field(ge=0, description="Seed of first weights, patches and augmentation.")] = 0
+    repeat_seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0)], ...],
+        Field(description="Further seeds that `pnetkit compare` runs a recipe with, for the spread between them."),
+    ] = ()
     iterations: Annotated[Positive, Field(description="Steps of the optimizer.")] = 80000
     batch_size: Annotated[Positive, Field(description="Patches in a step.")] = 16
     accumulation: Annotated[Positive, Field(description="Micro-batches a step is split into, to save memory.")] = 1
@@ -115,6 +119,10 @@ class TrainingSettings(_Section):
     def _divisible(self) -> "TrainingSettings":
         if self.batch_size % self.accumulation:
             raise ValueError(f"batch_size {self.batch_size} cannot be split into {self.accumulation} micro-batches")
+        if len({self.seed, *self.repeat_seeds}) <= len(self.repeat_seeds):
+            raise ValueError(
+                f"repeat_seeds {list(self.repeat_seeds)} has to differ from seed {self.seed} and in itself"
+            )
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0")
         return self

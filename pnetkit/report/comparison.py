@@ -105,6 +105,34 @@ def lesions_table(
     return Table(f"Lesions: {view}", columns, tuple(rows), notes)
 
 
+def seeds_table(repeats: Mapping[str, Sequence[tuple[int, ArmFigures]]], view: str, *, cohort: str) -> Table:
+    """Make the table of what changes when nothing but the training's seed does: mean, and least to largest."""
+    overlaps = () if view == FUSED else tuple(OVERLAPS)
+    columns = ("Method", "Seeds", "Sensitivity %", "Specificity %", "AUC", *(f"{name} %" for name in overlaps))
+    rows = [
+        (
+            arm,
+            ", ".join(str(seed) for seed, _ in found),
+            _spread([f.sensitivity.value for _, f in found], 100),
+            _spread([f.specificity.value for _, f in found], 100),
+            _spread([f.auc.value for _, f in found], 1),
+            *(_spread([f.dice[name].mean for _, f in found], 100) for name in overlaps),
+        )
+        for arm, found in repeats.items()
+    ]
+    what = "fused decision" if view == FUSED else view
+    notes = (f"Cohort: {cohort}. {RESEARCH}", "Mean over seeds of the training (least to largest); folds are the same.")
+    return Table(f"Seed to seed: {what}", columns, tuple(rows), notes)
+
+
+def _spread(values: Sequence[float | None], scale: float) -> str:
+    known = [scale * value for value in values if value is not None]
+    if not known:
+        return NOTHING
+    form = "{:.1f}" if scale > 1 else "{:.3f}"
+    return f"{form.format(sum(known) / len(known))} ({form.format(min(known))} to {form.format(max(known))})"
+
+
 def published_table(view: str) -> Table:
     """Make the paper's own rows of one view, alone."""
     rows = [_published(row, 0)[:5] for row in PUBLISHED if row.view == view]

@@ -79,6 +79,7 @@ def test_missing_sections_are_named(recipe):
         ("phases: [../up]\n", "one plain word"),
         ("cohort: {labels: {10: 7}}\n", "labels are mapped to 0 background"),
         ("training: {batch_size: 3, accumulation: 2}\n", "cannot be split into 2"),
+        ("training: {seed: 1, repeat_seeds: [2, 1]}\n", "has to differ from seed 1"),
         ("training: {learning_rate: true}\n", "training.learning_rate"),
         ("training: {patch_size: [64, 64]}\n", "training.patch_size"),
     ],

@@ -73,6 +73,18 @@ def test_recipes_are_run_first_and_arms_that_differ_downstream_share_the_trainin
     )
 
 
+def test_a_recipe_s_seeds_are_run_and_their_spread_is_shown(pnetkit, workplace):
+    seeds = workplace.recipe("seeds", "training: {repeat_seeds: [5, 6], iterations: 2}\n")
+    code, out, err = pnetkit("compare", seeds, "--workers", 0, "--by", "fused")
+    assert code == 0, err
+    assert "Trainings: 12 made, 12 distinct in 1 arms." in out
+    (line,) = [line for line in out.splitlines() if line.startswith("seeds ") and "0, 5, 6" in line]
+    assert " to " in line
+    assert "Seed to seed: fused decision" in out
+    single = workplace.recipe("single", "training: {seed: 5, iterations: 2}\n")
+    assert "Trainings: 0 made, 4 distinct" in pnetkit("compare", single, "--workers", 0, "--by", "fused")[1]
+
+
 @pytest.mark.parametrize("style", ["markdown", "latex", "csv", "json", "html"])
 def test_finished_runs_are_compared_in_every_format(pnetkit, workplace, style):
     runs = sorted(path for path in (workplace.folder / "runs").iterdir() if path.name != ".store")
