@@ -1,7 +1,7 @@
 """Put several methods ("arms") side by side on the same cases, and test each against a baseline."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 import numpy as np
@@ -64,12 +64,14 @@ class ArmFigures:
 class AgainstBaseline:
     """Hold an arm's differences from the baseline (arm minus baseline), on the cases that both decided.
 
-    `p_values` and `adjusted` (Holm, over all arms and figures of the table) go by figure; `right_alone` and
-    `baseline_right_alone` name the cases that only one of the two has right.
+    Where both say the very same of every case they are `identical`: there is nothing to test, and no test that would
+    weigh on the others' correction. `p_values` and `adjusted` (Holm, over all arms and figures of the table) go by
+    figure; `right_alone` and `baseline_right_alone` name the cases that only one of the two has right.
     """
 
     arm: str
     cases: int
+    identical: bool
     sensitivity: Difference
     specificity: Difference
     auc: Difference
@@ -111,7 +113,7 @@ def compare_arms(
     by_row: list[dict[str, float | None]] = [{} for _ in rows]
     for (i, name), value in zip(family, adjusted, strict=True):
         by_row[i][name] = value
-    finished = tuple(_with_adjusted(row, found) for row, found in zip(rows, by_row, strict=True))
+    finished = tuple(replace(row, adjusted=found) for row, found in zip(rows, by_row, strict=True))
     return Comparison(baseline, figures, finished)
 
 
@@ -180,14 +182,16 @@ def _against(
     }
     p_values = {"Sensitivity": sensitivity.p_value, "Specificity": specificity.p_value, "AUC": area.p_value}
     p_values |= {name: found.p_value for name, found in dice.items() if found.value is not None}
+    identical = all(calls[case] == base[case] for case in shared)
     return AgainstBaseline(
         arm=arm,
         cases=len(shared),
+        identical=identical,
         sensitivity=sensitivity,
         specificity=specificity,
         auc=area,
         dice=dice,
-        p_values=p_values,
+        p_values={} if identical else p_values,
         adjusted={},
         right_alone=tuple(case for case in known if right[case] and not base_right[case]),
         baseline_right_alone=tuple(case for case in known if base_right[case] and not right[case]),
@@ -212,10 +216,3 @@ def _dice_difference(
     mean: Callable[[NDArray[np.int64]], float | None] = lambda drawn: float(change[drawn].mean())  # noqa: E731
     low, high = bootstrap_interval(mean, [truth[case].patient for case, _, _ in both], seed=seed) or (None, None)
     return Difference(float(change.mean()), low, high, signed_rank(first, second))
-
-
-def _with_adjusted(row: AgainstBaseline, adjusted: Mapping[str, float | None]) -> AgainstBaseline:
-    return AgainstBaseline(
-        row.arm, row.cases, row.sensitivity, row.specificity, row.auc, row.dice, row.p_values, adjusted,
-        row.right_alone, row.baseline_right_alone,
-    )  # fmt: skip

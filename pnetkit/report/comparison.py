@@ -21,6 +21,9 @@ TESTS = (
     "Tests: exact McNemar with Newcombe's interval (rates), DeLong (AUC), Wilcoxon's signed rank with an interval "
     "bootstrapped by patient (Dice). Holm's correction is over all tests of this table."
 )
+SAME = "the same"
+"""Stands where two arms say the very same of every case."""
+
 LESION_WORDS = (
     "A lesion is a component of the reference tumor label, its size the diameter of a sphere of its volume; a "
     "candidate's confidence is its number of voxels. Scans with a reference label."
@@ -67,6 +70,9 @@ def differences_table(comparison: Comparison, view: str) -> Table:
         TESTS,
     ]
     for row in comparison.against:
+        if row.identical:
+            rows.append((row.arm, *[SAME] * (len(columns) - 1)))
+            continue
         cells = [_difference(row.sensitivity, row.adjusted.get("Sensitivity"), 100)]
         cells.append(_difference(row.specificity, row.adjusted.get("Specificity"), 100))
         cells.append(_difference(row.auc, row.adjusted.get("AUC"), 1))
@@ -188,14 +194,14 @@ def _difference(difference: Difference, adjusted: float | None, scale: float) ->
     if difference.low is not None and difference.high is not None:
         text += f" [{form.format(scale * difference.low)}, {form.format(scale * difference.high)}]"
     if difference.p_value is not None:
-        text += f" p={_p(difference.p_value)}"
+        text += f" p{_p(difference.p_value)}"
     if adjusted is not None:
-        text += f" ({_p(adjusted)})"
+        text += f" ({_p(adjusted).removeprefix('=')})"
     return text
 
 
 def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else "<0.001"  # noqa: PLR2004
+    return f"={value:.3f}" if value >= 0.001 else "<0.001"  # noqa: PLR2004
 
 
 def _dice(dice: DiceSummary) -> str:

@@ -49,11 +49,14 @@ def test_undecided_cases_are_counted_and_left_out_of_both_sides_of_a_pair():
 
 
 def test_p_values_are_adjusted_over_the_whole_table():
-    arms = {"base": BASE, "one": BETTER, "two": BASE}
+    worse = BASE | {"b": call(0.1, 0.1)}
+    arms = {"base": BASE, "one": BETTER, "two": worse, "same": dict(BASE)}
     rows = compare_arms(TRUTH, arms, baseline="base").against
     raw = [p for row in rows for p in row.p_values.values()]
     assert [p for row in rows for p in row.adjusted.values()] == holm(raw)
     assert len(raw) > 6
+    assert [row.identical for row in rows] == [False, False, True]
+    assert rows[2].p_values == {}
 
 
 @settings(max_examples=10)

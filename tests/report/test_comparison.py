@@ -76,6 +76,12 @@ def test_the_published_table_alone_says_what_cannot_be_significant():
     assert {row.view for row in PUBLISHED} == {"venous", "arterial", "fused"}
 
 
+def test_an_arm_that_says_the_same_is_not_tested():
+    same = calls(2, 0, 2, 0, 0, 0, 2, 2)
+    found = compare_arms(TRUTH, {"base": same, "twin": dict(same)}, baseline="base")
+    assert set(differences_table(found, "venous").rows[0][1:]) == {"the same"}
+
+
 def test_undecided_cases_and_warnings_are_said():
     partial = {case: call for case, call in calls(2, 0, 2, 0, 0, 0, 2, 2).items() if case != "c3"}
     found = compare_arms(TRUTH, {"partial": partial})
