@@ -109,7 +109,9 @@ def gc(root: Path, store: Path, yes: bool) -> None:
     if not unused:
         click.echo("Every result is needed by a run.")
     elif yes:
-        click.echo(f"{delete(Store(store), unused)} results deleted, {size:.1f} MiB.")
+        deleted, busy = delete(Store(store), unused)
+        left = f" {busy} are being made at this moment and were left." if busy else ""
+        click.echo(f"{deleted} results deleted, of {size:.1f} MiB.{left}")
     else:
         click.echo(f"{len(unused)} results, {size:.1f} MiB, are named by no run in {root}. Delete them with --yes.")
 

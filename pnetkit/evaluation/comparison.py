@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from pnetkit.evaluation.bootstrap import bootstrap_interval
 from pnetkit.evaluation.paired import Difference, auc_difference, holm, rate_difference, signed_rank
 from pnetkit.evaluation.rates import Rate, wilson_rate
 from pnetkit.evaluation.roc import auc, auc_interval, sensitivity_at
-from pnetkit.evaluation.summary import DiceSummary
+from pnetkit.evaluation.summary import DiceSummary, summarize_dice
 
 OVERLAPS = {"N.Pancreas": ("pancreas", False), "A.Pancreas": ("pancreas", True), "Tumor": ("tumor", True)}
 """The paper's overlaps: which label, and of which cases (abnormal or not)."""
@@ -148,14 +147,7 @@ def _figures(arm: str, truth: Mapping[str, CaseTruth], calls: Mapping[str, Call]
 def _dice(decided: Sequence[tuple[str, CaseTruth, Call]], label: str, abnormal: bool) -> DiceSummary:
     group = [call.dice for _, t, call in decided if t.abnormal is abnormal]
     referenced = [dice[label] for dice in group if label in dice]
-    values = [value for value in referenced if value is not None]
-    return DiceSummary(
-        mean=fmean(values) if values else None,
-        sd=stdev(values) if len(values) > 1 else None,
-        cases=len(values),
-        undefined=len(referenced) - len(values),
-        without_reference=len(group) - len(referenced),
-    )
+    return summarize_dice(referenced, without_reference=len(group) - len(referenced))
 
 
 def _against(

@@ -137,13 +137,18 @@ def summarize(rows: Sequence[CaseRow], phases: Sequence[str]) -> Metrics:
 def _dice(rows: Sequence[CaseRow], phase: str, label: str, *, abnormal: bool) -> DiceSummary:
     group = [row.phases[phase].dice for row in rows if row.abnormal is abnormal]
     referenced = [overlaps[label] for overlaps in group if overlaps is not None]
+    return summarize_dice(referenced, without_reference=len(group) - len(referenced))
+
+
+def summarize_dice(referenced: Sequence[float | None], *, without_reference: int) -> DiceSummary:
+    """Give mean and standard deviation over cases with a reference label; None among them are undefined overlaps."""
     values = [value for value in referenced if value is not None]
     return DiceSummary(
         mean=fmean(values) if values else None,
         sd=stdev(values) if len(values) > 1 else None,
         cases=len(values),
         undefined=len(referenced) - len(values),
-        without_reference=len(group) - len(referenced),
+        without_reference=without_reference,
     )
 
 

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.inference.voting import batches, window_at
-from pnetkit.inference.windows import padding, window_grid
+from pnetkit.inference.sliding import pad_to_window, sliding_patches, volume_shape
 from pnetkit.types import Triple
 
 ProbabilityPredictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -27,16 +26,10 @@ def mean_labels(
 
     Windows are added in a fixed order in float64; the lowest label wins a tie. Small volumes are padded with `fill`.
     """
-    shape = (volume.shape[1], volume.shape[2], volume.shape[3])
-    margins = padding(shape, window)
-    if any(a or b for a, b in margins):
-        volume = np.pad(volume, ((0, 0), *margins), constant_values=fill)
-    padded = (volume.shape[1], volume.shape[2], volume.shape[3])
-    sums = np.zeros((num_classes, *padded), dtype=np.float64)
-    for starts in batches(window_grid(padded, window, stride), batch_size):
-        patches = np.stack([volume[(slice(None), *window_at(start, window))] for start in starts])
-        for start, probabilities in zip(starts, predict(patches), strict=True):
-            sums[(slice(None), *window_at(start, window))] += probabilities
-    inside = tuple(slice(a, a + n) for (a, _), n in zip(margins, shape, strict=True))
+    volume, inside = pad_to_window(volume, window, fill)
+    sums = np.zeros((num_classes, *volume_shape(volume)), dtype=np.float64)
+    for places, patches in sliding_patches(volume, window, stride, batch_size):
+        for place, probabilities in zip(places, predict(patches), strict=True):
+            sums[(slice(None), *place)] += probabilities
     labels: NDArray[np.uint8] = sums[(slice(None), *inside)].argmax(axis=0).astype(np.uint8)
     return labels

@@ -5,14 +5,15 @@ released code of the paper's ancestor (HeartSeg, `patches2Img_vote.m`). Votes ar
 the windows nor the size of the batches can change the result.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.inference.windows import most_votes, padding, window_grid
+from pnetkit.inference.sliding import pad_to_window, sliding_patches, volume_shape
+from pnetkit.inference.windows import most_votes
 from pnetkit.types import Triple
 
 Predictor = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
@@ -46,32 +47,15 @@ def vote(
     A volume smaller than a window is padded with `fill` on both sides, and the result cut back. Counters are the
     smallest unsigned integers that cannot overflow: bytes at the paper's window and stride.
     """
-    shape = (volume.shape[1], volume.shape[2], volume.shape[3])
-    margins = padding(shape, window)
-    if any(a or b for a, b in margins):
-        volume = np.pad(volume, ((0, 0), *margins), constant_values=fill)
-    padded = (volume.shape[1], volume.shape[2], volume.shape[3])
-    dtype = np.min_scalar_type(most_votes(padded, window, stride))
-    counts = np.zeros((num_classes, *padded), dtype=dtype)
-    for starts in batches(window_grid(padded, window, stride), batch_size):
-        patches = np.stack([volume[(slice(None), *window_at(start, window))] for start in starts])
-        for start, labels in zip(starts, predict(patches), strict=True):
-            counter = counts[(slice(None), *window_at(start, window))]
+    volume, inside = pad_to_window(volume, window, fill)
+    shape = volume_shape(volume)
+    dtype = np.min_scalar_type(most_votes(shape, window, stride))
+    counts = np.zeros((num_classes, *shape), dtype=dtype)
+    for places, patches in sliding_patches(volume, window, stride, batch_size):
+        for place, labels in zip(places, predict(patches), strict=True):
+            counter = counts[(slice(None), *place)]
             for label in range(num_classes):
                 counter[label] += labels == label
-    inside = tuple(slice(a, a + n) for (a, _), n in zip(margins, shape, strict=True))
     counts = counts[(slice(None), *inside)]
     labels = counts.argmax(axis=0).astype(np.uint8)  # the first of equal counts, so the lowest label
     return Votes(labels, counts.max(axis=0), counts.sum(axis=0, dtype=dtype))
-
-
-def window_at(start: Triple, window: Triple) -> tuple[slice, slice, slice]:
-    """Give the slices of a window."""
-    (x, y, z), (wx, wy, wz) = start, window
-    return slice(x, x + wx), slice(y, y + wy), slice(z, z + wz)
-
-
-def batches(starts: Sequence[Triple], size: int) -> Iterator[Sequence[Triple]]:
-    """Yield the windows in groups of `size`, in their order."""
-    for first in range(0, len(starts), size):
-        yield starts[first : first + size]

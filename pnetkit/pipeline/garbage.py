@@ -44,9 +44,9 @@ def unused_results(store: Store, runs: Iterable[Path]) -> list[Unused]:
     return found
 
 
-def delete(store: Store, unused: Iterable[Unused]) -> int:
-    """Delete results, and give how many; one that is being made at this moment is left alone."""
-    deleted = 0
+def delete(store: Store, unused: Iterable[Unused]) -> tuple[int, int]:
+    """Delete results, and give how many were deleted, and how many left because someone is at work on them."""
+    deleted = busy = 0
     for item in unused:
         lock = FileLock(store.root / "locks" / f"{item.folder.parent.name}-{item.folder.name}.lock")
         try:
@@ -54,8 +54,8 @@ def delete(store: Store, unused: Iterable[Unused]) -> int:
                 shutil.rmtree(item.folder)
                 deleted += 1
         except Timeout:
-            continue  # someone is at work on it
-    return deleted
+            busy += 1
+    return deleted, busy
 
 
 def _size(folder: Path) -> int:

@@ -17,8 +17,9 @@ from pnetkit.cohort.check import CheckedCase
 from pnetkit.cohort.folds import assign_folds
 from pnetkit.errors import RunError
 from pnetkit.evaluation.operating_point import OperatingPoint
-from pnetkit.evaluation.summary import Metrics, summarize
+from pnetkit.evaluation.summary import CaseRow, Metrics, summarize
 from pnetkit.imaging.nifti import write_atomically
+from pnetkit.interfaces import PhaseFusion
 from pnetkit.networks import choose_device
 from pnetkit.pipeline.code_change import Policy, settle_sources
 from pnetkit.pipeline.context import Context
@@ -43,6 +44,7 @@ from pnetkit.pipeline.results import gather
 from pnetkit.pipeline.store import Store, disk_errors_in_words
 from pnetkit.pipeline.tuning import thresholds_in_words, tune
 from pnetkit.recipe.check import LoadedRecipe, resolved, to_yaml
+from pnetkit.recipe.models import Recipe
 
 THREADS = 1
 """CPU threads of a worker: with one, results do not depend on the number of cores, and workers scale."""
@@ -135,19 +137,7 @@ def run(
             write_atomically(folder / "recipe.yaml", to_yaml(resolved(recipe)).encode())
         listener.planned(plan.nodes)
         outcome = run_nodes(plan.nodes, session.executor, context, on_progress=listener.progress)
-    rows = gather(
-        plan,
-        outcome,
-        context.store,
-        build(plan.plugins["fusion"]),
-        good=good,
-        bad=bad,
-        folds=folds,
-        phases=recipe.phases,
-    )
-    chosen: dict[int, OperatingPoint | None] = {}
-    if recipe.operating_point is not None:
-        rows, chosen = tune(rows, build(plan.plugins["fusion"]), recipe.phases, recipe.operating_point)
+    rows, chosen = _decide(recipe, layout, outcome, context.store)
     thresholds = thresholds_in_words(recipe.operating_point, chosen)
     metrics = summarize(rows, recipe.phases)
     with disk_errors_in_words(folder):
@@ -179,6 +169,20 @@ def dry_run(request: RunRequest, listener: Listener) -> list[StageEstimate]:
         layout = _lay_out(request, store, Session(executor), listener)
     torch.set_num_threads(THREADS)  # as a worker would be
     return estimate(layout.plan.nodes, store, layout.good, device=device)
+
+
+def _decide(
+    recipe: Recipe, layout: "_Layout", outcome: Outcome, store: Store
+) -> tuple[list[CaseRow], dict[int, OperatingPoint | None]]:
+    """Gather what the stages found, fuse the phases, and move thresholds where the recipe asks for it."""
+    plan = layout.plan
+    fusion: PhaseFusion = build(plan.plugins["fusion"])
+    rows = gather(
+        plan, outcome, store, fusion, good=layout.good, bad=layout.bad, folds=layout.folds, phases=recipe.phases
+    )
+    if recipe.operating_point is None:
+        return rows, {}
+    return tune(rows, fusion, recipe.phases, recipe.operating_point)
 
 
 @dataclass(frozen=True, slots=True)
