@@ -11,8 +11,8 @@ checked against, and what `pnetkit plugins show my-net` prints. Bounds and descr
     def my_rule(*, minimum_voxels: Annotated[int, Field(ge=1, description="...")] = 40) -> MyRule: ...
 
 What the callable returns has to fit one of the Protocols below; nothing has to be inherited. Where a Protocol has a
-second one below it (`FeatureBackbone`, `TrainedCaseClassifier`), the second is for plugins that can do more, and the
-core asks with `isinstance` which of them it was given.
+further ones below it (`FeatureBackbone`; `FeatureCaseClassifier`, `TrainedCaseClassifier`), these are for plugins that
+can do more, and the core asks with `isinstance` which of them it was given.
 
 | interface | entry-point group | in one line |
 |---|---|---|
@@ -39,11 +39,13 @@ class BackboneOutput:
     """Hold what a network answers.
 
     `logits` (batch, class, x, y, z) lie on the input's grid. `aux_logits` have the same shape and the order of
-    `spec.aux_heads`; they are there in training mode only, and empty in evaluation mode.
+    `spec.aux_heads`; they are there in training mode only, and empty in evaluation mode. `lesion_logits` (batch,) say
+    whether a patch holds tumor or duct; they are there in training mode when `spec.lesion_loss_weight` is above 0.
     """
 
     logits: Tensor
     aux_logits: tuple[Tensor, ...] = ()
+    lesion_logits: Tensor | None = None
 
 
 @runtime_checkable
@@ -118,10 +120,15 @@ class CaseClassifier(Protocol):
 
 
 @runtime_checkable
-class TrainedCaseClassifier(CaseClassifier, Protocol):
-    """A case classifier that learns from the cases of the training folds, one model per phase and fold."""
+class FeatureCaseClassifier(CaseClassifier, Protocol):
+    """A case classifier that looks at feature maps of the backbone, around the pancreas that was found."""
 
     needs: FeatureNeeds
+
+
+@runtime_checkable
+class TrainedCaseClassifier(FeatureCaseClassifier, Protocol):
+    """A case classifier that learns from the cases of the training folds, one model per phase and fold."""
 
     def fit(self, evidence: Sequence[Evidence], abnormal: Sequence[bool], *, seed: int, device: str) -> None:
         """Learn from the evidence of the training cases, whose diagnoses are `abnormal`, in the same order.

@@ -201,10 +201,15 @@ class CaseFinding:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """Describe a feature map that a backbone publishes: its channels, and image voxels per feature voxel."""
+    """Describe a feature map that a backbone publishes: its channels, and image voxels per feature voxel.
+
+    `aligned` says that a channel means the same in every training of the network, as a class's probability does and a
+    hidden layer's channel does not: only such maps of several networks can be looked at together.
+    """
 
     channels: int
     stride: Triple
+    aligned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +225,7 @@ class BackboneSpec:
     """Say what a network promises before it has a weight.
 
     Every axis of an input must be a multiple of `divisor`. `loss_weight` is the weight of the main output beside those
-    of `aux_heads`.
+    of `aux_heads`. `lesion_loss_weight` is that of the patch-level score "holds tumor or duct", 0 without one.
     """
 
     in_channels: int
@@ -229,6 +234,7 @@ class BackboneSpec:
     features: Mapping[str, FeatureSpec] = field(default_factory=lambda: MappingProxyType({}))
     aux_heads: tuple[AuxHead, ...] = ()
     loss_weight: float = 1.0
+    lesion_loss_weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

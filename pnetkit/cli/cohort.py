@@ -20,15 +20,17 @@ def check(table: Path, recipe_path: Path | None, phases: tuple[str, ...], worker
     from pnetkit.cohort.check import LabelPolicy
     from pnetkit.errors import CohortError
     from pnetkit.pipeline.engine import WorkerPool
-    from pnetkit.pipeline.intake import check_cohort, default_workers, label_policy
+    from pnetkit.pipeline.intake import check_cohort, default_workers, fit_for_inputs, label_policy
     from pnetkit.recipe.check import load_recipe
 
-    policy, wanted = LabelPolicy(), phases or ("arterial", "venous")
+    policy, wanted, recipe = LabelPolicy(), phases or ("arterial", "venous"), None
     if recipe_path:
         recipe = load_recipe(recipe_path).recipe
         policy, wanted = label_policy(recipe), phases or recipe.phases
     with WorkerPool(default_workers("cpu") if workers is None else workers, threads=1) as pool:
         checked = check_cohort(table, wanted, policy, pool)
+    if recipe is not None:
+        checked = fit_for_inputs(checked, recipe)
     for note in checked.notes:
         click.echo(f"note: {note}")
     faults = [fault for item in checked.cases for fault in item.faults]

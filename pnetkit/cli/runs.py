@@ -131,7 +131,7 @@ def _record(folder: Path) -> dict[str, Any]:
 def _concerns(node: dict[str, str], case_id: str, case: dict[str, Any], record: dict[str, Any]) -> bool:
     """Tell whether a stage is of this case, or of the networks that tested it."""
     if node["stage"] in ("train", "fit"):
-        return node["label"] in {f"{phase} fold {case['fold']}" for phase in record["phases"]}
+        return node["label"] in {f"{phase} fold {case['fold']}" for phase in record["inputs"]}
     return node["label"].split(" ")[0] == case_id
 
 

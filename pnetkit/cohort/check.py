@@ -10,7 +10,7 @@ import numpy as np
 
 from pnetkit.errors import Fault, ImageError
 from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
-from pnetkit.types import DUCT, GRID_TOLERANCE_MM, TUMOR, Case, ScanFiles, Triple
+from pnetkit.types import DUCT, GRID_TOLERANCE_MM, TUMOR, Case, Grid, ScanFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,11 @@ class LabelPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CheckedScan:
-    """Hold what a check found out about one phase: content digests, and the grid's shape in RAS+ order."""
+    """Hold what a check found out about one phase: content digests, and the grid in RAS+ order."""
 
     image_digest: str
     label_digest: str | None
-    shape: Triple
-    voxel_mm3: float
+    grid: Grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,20 @@ def duplicate_images(checked: Sequence[CheckedCase]) -> list[Fault]:
     ]
 
 
+def grid_faults(item: CheckedCase, phases: Sequence[str]) -> list[Fault]:
+    """Find phases that do not lie on the grid of the first one, as phases have to that are stacked as they are."""
+    there = [phase for phase in phases if phase in item.scans]
+    faults = []
+    for phase in there[1:]:
+        first, other = item.scans[there[0]].grid, item.scans[phase].grid
+        distance = first.corner_distance_mm(other)
+        if not distance <= GRID_TOLERANCE_MM:
+            apart = f"shape {other.shape}, not {first.shape}" if np.isinf(distance) else f"{distance:.4g} mm apart"
+            message = f"{phase} does not lie on the grid of {there[0]} ({apart}); an input of both needs resample: true"
+            faults.append(Fault(f"case {item.case.id}", message))
+    return faults
+
+
 def file_digest(path: Path) -> str:
     """Give the SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
@@ -104,4 +117,4 @@ def _check_scan(files: ScanFiles, policy: LabelPolicy) -> tuple[CheckedScan, tup
         labels, _ = read_labels(files.label, policy.mapping, unmapped=policy.unmapped)
         counts = int((labels == TUMOR).sum()), int((labels == DUCT).sum())
     label_digest = file_digest(files.label) if files.label is not None else None
-    return CheckedScan(file_digest(files.image), label_digest, scan.grid.shape, scan.grid.voxel_mm3), counts
+    return CheckedScan(file_digest(files.image), label_digest, scan.grid), counts

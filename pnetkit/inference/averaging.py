@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.inference.sliding import pad_to_window, sliding_patches, volume_shape
+from pnetkit.inference.sliding import Fill, pad_to_window, sliding_patches, volume_shape
 from pnetkit.types import Triple
 
 ProbabilityPredictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -20,7 +20,7 @@ def mean_labels(
     window: Triple,
     stride: Triple,
     batch_size: int,
-    fill: float,
+    fill: Fill,
 ) -> NDArray[np.uint8]:
     """Slide windows over a volume (channel, x, y, z) and give each voxel the label of the largest mean probability.
 

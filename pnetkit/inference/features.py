@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pnetkit.errors import PluginError
 from pnetkit.imaging.boxes import bounding_box, cut, grow, snap
+from pnetkit.inference.sliding import Fill
 from pnetkit.interfaces import Backbone, FeatureBackbone
 from pnetkit.types import Triple
 
@@ -24,7 +25,7 @@ def roi_features(
     *,
     names: tuple[str, ...],
     margin_voxels: int,
-    fill: float,
+    fill: Fill,
     device: str,
 ) -> dict[str, NDArray[np.float32]]:
     """Give the named feature maps (channels, x, y, z) of the box around `roi`, or nothing when `roi` is empty.
@@ -46,7 +47,8 @@ def roi_features(
     step = _common_step([backbone.spec.divisor, *(known[name].stride for name in names)])
     inner = snap(grow(box, margin_voxels), step)
     outer = snap(grow(inner, CONTEXT_VOXELS), step)
-    patch = np.stack([cut(channel, outer, fill=fill) for channel in volume])
+    channels = zip(volume, np.broadcast_to(fill, len(volume)), strict=True)
+    patch = np.stack([cut(channel, outer, fill=air) for channel, air in channels])
     backbone.eval()
     backbone.to(device)
     with torch.inference_mode():

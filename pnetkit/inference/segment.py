@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from pnetkit.inference.averaging import ProbabilityPredictor, mean_labels
+from pnetkit.inference.sliding import Fill
 from pnetkit.inference.voting import Predictor, vote
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import Precision, autocast, checked_output
@@ -23,7 +24,7 @@ def segment(
     window: Triple,
     stride: Triple,
     batch_size: int,
-    fill: float,
+    fill: Fill,
     device: str,
     precision: Precision,
     combine: Combine = "vote",

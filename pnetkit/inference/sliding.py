@@ -8,15 +8,19 @@ from numpy.typing import NDArray
 from pnetkit.inference.windows import padding, window_grid
 from pnetkit.types import Triple
 
+Fill = float | tuple[float, ...]
+"""The input value of air: one for all channels, or one for each."""
+
 Slices = tuple[slice, slice, slice]
 
 
-def pad_to_window(volume: NDArray[np.float32], window: Triple, fill: float) -> tuple[NDArray[np.float32], Slices]:
+def pad_to_window(volume: NDArray[np.float32], window: Triple, fill: Fill) -> tuple[NDArray[np.float32], Slices]:
     """Give a volume (channel, x, y, z) padded on both sides until a window fits, and where the original lies in it."""
     margins = padding(volume_shape(volume), window)
     inside = [slice(a, a + n) for (a, _), n in zip(margins, volume_shape(volume), strict=True)]
     if any(a or b for a, b in margins):
-        volume = np.pad(volume, ((0, 0), *margins), constant_values=fill)
+        channels = zip(volume, np.broadcast_to(fill, len(volume)), strict=True)
+        volume = np.stack([np.pad(channel, margins, constant_values=air) for channel, air in channels])
     return volume, (inside[0], inside[1], inside[2])
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.inference.sliding import pad_to_window, sliding_patches, volume_shape
+from pnetkit.inference.sliding import Fill, pad_to_window, sliding_patches, volume_shape
 from pnetkit.inference.windows import most_votes
 from pnetkit.types import Triple
 
@@ -40,7 +40,7 @@ def vote(
     window: Triple,
     stride: Triple,
     batch_size: int,
-    fill: float,
+    fill: Fill,
 ) -> Votes:
     """Slide windows over a volume (channel, x, y, z) and take the majority label of each voxel.
 

@@ -19,6 +19,7 @@ def describe_cases(recipe: Recipe, cases: Sequence[CheckedCase], folds: Mapping[
         patients.setdefault(item.case.patient, len(patients))
     return {
         "phases": list(recipe.phases),
+        "inputs": {name: list(found.phases) for name, found in recipe.networks.items()},
         "labels": {
             "mapping": None if recipe.cohort.labels is None else {str(k): v for k, v in recipe.cohort.labels.items()},
             "unmapped": recipe.cohort.unmapped_labels,

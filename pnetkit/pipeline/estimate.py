@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from pnetkit.cohort.check import CheckedCase
 from pnetkit.inference.windows import padding, window_grid
 from pnetkit.pipeline.node import STAGE_VERSIONS, Node
 from pnetkit.pipeline.stages.inputs import new_backbone
@@ -43,9 +42,8 @@ class StageEstimate:
     disk_mib: float | None
 
 
-def estimate(nodes: Sequence[Node], store: Store, cases: Sequence[CheckedCase], *, device: str) -> list[StageEstimate]:
+def estimate(nodes: Sequence[Node], store: Store, *, device: str) -> list[StageEstimate]:
     """Estimate every stage of a plan, in their order."""
-    shapes = {f"{item.case.id} {phase}": scan.shape for item in cases for phase, scan in item.scans.items()}
     found = []
     for stage in STAGE_VERSIONS:
         of_stage = [node for node in nodes if node.stage == stage]
@@ -57,9 +55,7 @@ def estimate(nodes: Sequence[Node], store: Store, cases: Sequence[CheckedCase], 
         peaks = [float(record["peak_mib"]) for record, _ in earlier if "peak_mib" in record]
         total = None if seconds is None else seconds * len(todo)
         if todo and stage in ("train", "segment"):
-            total = sum(
-                _training_seconds(todo, device) if stage == "train" else _segment_seconds(todo, shapes, nodes, device)
-            )
+            total = sum(_training_seconds(todo, device) if stage == "train" else _segment_seconds(todo, nodes, device))
         size = _median([size for _, size in earlier])
         found.append(
             StageEstimate(
@@ -117,9 +113,7 @@ def _step_seconds(node: Node, device: str) -> float:
     return min(timed) * plan.accumulation
 
 
-def _segment_seconds(
-    todo: Sequence[Node], shapes: Mapping[str, tuple[int, int, int]], nodes: Sequence[Node], device: str
-) -> list[float]:
+def _segment_seconds(todo: Sequence[Node], nodes: Sequence[Node], device: str) -> list[float]:
     """Time one batch of windows for every different network, and multiply by the windows of each scan."""
     trainings = {node.key: node for node in nodes if node.stage == "train"}
     known: dict[str, float] = {}
@@ -131,7 +125,7 @@ def _segment_seconds(
         settings = json.dumps([train.identity["backbone"], list(window)], sort_keys=True)
         if settings not in known:
             known[settings] = _window_seconds(train, window, device)
-        shape = shapes[node.label]
+        shape = node.given["shape"]
         px, py, pz = (n + a + b for n, (a, b) in zip(shape, padding(shape, window), strict=True))
         seconds.append(known[settings] * len(window_grid((px, py, pz), window, stride)))
     return seconds

@@ -53,9 +53,9 @@ def read_run(folder: Path) -> FinishedRun:
         rows = list(csv.DictReader(io.StringIO(text)))
         truth = {case: CaseTruth(of["abnormal"], of["patient"]) for case, of in record["cases"].items()}
         decided = [row for row in rows if row["status"] == "ok"]
-        by_phase = {phase: _phase_calls(rows, phase) for phase in record["phases"]}
+        by_phase = {phase: _phase_calls(rows, phase) for phase in record["inputs"]}
         fused = {row["case_id"]: _call(row["called_abnormal"], row["score"], {}) for row in decided}
-        lesions = {phase: _lesions(folder, record, phase, by_phase[phase]) for phase in record["phases"]}
+        lesions = {phase: _lesions(folder, record, phase, by_phase[phase]) for phase in record["inputs"]}
         return FinishedRun(str(record["recipe"]), folder, record, truth, fused, by_phase, lesions)
     except FileNotFoundError as error:
         raise StoreError(f"{folder}: holds no finished run ({Path(error.filename).name} is missing).") from error
@@ -130,7 +130,8 @@ def _lesions(
     """Read the lesions of one phase; a scan with a reference label but no tumor counts as one without lesions."""
     rows = csv.DictReader(io.StringIO((folder / "lesions.csv").read_text(encoding="utf-8")))
     of_phase = [row for row in rows if row["phase"] == phase]
-    labeled = [case for case in calls if record["cases"][case]["files"][phase]["label"] is not None]
+    labeling = record["inputs"][phase][0]
+    labeled = [case for case in calls if record["cases"][case]["files"][labeling]["label"] is not None]
     return {
         criterion: [
             _match([row for row in of_phase if row["case_id"] == case and row["criterion"] == criterion])

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from pnetkit.cohort.check import CheckedCase, LabelPolicy, check_case, duplicate_images
+from pnetkit.cohort.check import CheckedCase, LabelPolicy, check_case, duplicate_images, grid_faults
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import CohortError, Fault, RecipeError
@@ -59,6 +59,16 @@ def check_cohort(table: Path, phases: Sequence[str], policy: LabelPolicy, execut
     if faults:
         raise CohortError(f"{table}: the same scan is there more than once:", faults)
     return CheckedCohort(checked, table)
+
+
+def fit_for_inputs(cohort: CheckedCohort, recipe: Recipe) -> CheckedCohort:
+    """Add a fault to each case whose phases are to be stacked as they are, but lie on different grids."""
+    stacked = [found.phases for found in recipe.networks.values() if not found.resample]
+    cases = [
+        replace(item, faults=(*item.faults, *(fault for phases in stacked for fault in grid_faults(item, phases))))
+        for item in cohort.cases
+    ]
+    return replace(cohort, cases=tuple(cases))
 
 
 def sort_out(cohort: CheckedCohort, on_bad_case: OnBadCase) -> tuple[list[CheckedCase], list[CheckedCase]]:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 STAGE_VERSIONS = {
-    "prepare": 1,
+    "prepare": 2,
     "train": 1,
     "segment": 1,
     "postprocess": 1,
     "features": 1,
-    "fit": 1,
+    "fit": 2,
     "classify": 1,
     "measure": 2,
 }

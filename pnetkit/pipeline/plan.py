@@ -3,20 +3,16 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-
-import torch
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.errors import Fault, RecipeError
-from pnetkit.interfaces import Backbone, FeatureBackbone, TrainedCaseClassifier
-from pnetkit.networks import build_seeded, check_patch_size
 from pnetkit.pipeline.code_change import Sources
 from pnetkit.pipeline.node import Node
-from pnetkit.pipeline.plugins import build, identify
-from pnetkit.recipe.models import PluginChoice, Recipe
-from pnetkit.types import CLASSES, FeatureNeeds, Triple
+from pnetkit.pipeline.parts import Input, Parts, take_apart
+from pnetkit.pipeline.stages.inputs import image_name
+from pnetkit.recipe.models import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +36,25 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
-    """A recipe's plugins and settings, as the keys of the stages know them."""
+class _Draft:
+    """A plan in the making, for one input: `prepared` holds the cases that networks can be trained on."""
 
-    backbone: dict[str, Any]
-    chain: list[dict[str, Any]]
-    classifier: dict[str, Any]
-    needs: FeatureNeeds
-    intensity: dict[str, Any]
-    labels: dict[str, Any]
-    training: dict[str, Any]
-    inference: dict[str, Any]
-    in_channels: int
+    recipe: Recipe
+    parts: Parts
+    seen: Input
+    folds: Mapping[str, int]
+    nodes: dict[str, Node]
+    faults: list[Fault]
+    labeled: Sequence[CheckedCase]
+    prepared: dict[str, Node] = field(default_factory=dict)
+
+    def add(self, node: Node) -> Node:
+        """Take a node in, or give the equal one that is there."""
+        return self.nodes.setdefault(node.key, node)
+
+    def outside(self, left_out: Sequence[int]) -> list[CheckedCase]:
+        """Give the labeled cases of all folds but some."""
+        return [item for item in self.labeled if self.folds[item.case.id] not in left_out]
 
 
 def make_plan(
@@ -64,234 +67,191 @@ def make_plan(
 
     Raises:
         PluginError: a plugin cannot be built, or does not fit the others or the recipe's patch size.
-        RecipeError: a fold has no case with a reference label to train on.
+        RecipeError: a network has no case with a reference label to train on.
     """
     cases = sorted(cases, key=lambda item: item.case.id)
-    parts, parameters = _parts(recipe, sources or {})
+    parts = take_apart(recipe, sources or {})
     nodes: dict[str, Node] = {}
-
-    def add(node: Node) -> Node:
-        return nodes.setdefault(node.key, node)
-
     final: dict[tuple[str, str], CaseNodes] = {}
     faults: list[Fault] = []
-    for phase in recipe.phases:
-        of_phase = [item for item in cases if phase in item.scans]
-        labeled = [item for item in of_phase if item.scans[phase].label_digest is not None]
-        prepared = {item.case.id: add(_prepare(item, phase, parts)) for item in labeled}
-        for fold in sorted({folds[item.case.id] for item in of_phase}):
-            training = [item for item in labeled if folds[item.case.id] != fold]
-            if not training:
-                faults.append(Fault(f"{phase}, fold {fold}", "no training case has a reference label"))
+    for seen in parts.inputs:
+        there = [item for item in cases if all(phase in item.scans for phase in seen.phases)]
+        labeled = [item for item in there if item.scans[seen.phases[0]].label_digest is not None]
+        draft = _Draft(recipe, parts, seen, folds, nodes, faults, labeled)
+        draft.prepared.update({item.case.id: draft.add(_prepare(draft, item)) for item in labeled})
+        for fold in sorted({folds[item.case.id] for item in there}):
+            train = _train(draft, [fold])
+            if train is None:
                 continue
-            train = add(_train(recipe, parts, phase, fold, training, [prepared[t.case.id] for t in training]))
-            fitted = _fit(recipe, parts, phase, fold, training, train, add)
-            for item in of_phase:
+            fitted = _fit(draft, fold, train)
+            for item in there:
                 if folds[item.case.id] == fold:
-                    final[item.case.id, phase] = _test(recipe, parts, phase, item, train, fitted, add)
+                    final[item.case.id, seen.name] = _test(draft, item, train, fitted)
     if faults:
-        raise RecipeError(f"The recipe {recipe.name} cannot be trained on this cohort:", faults)
-    plugins = {"backbone": parts.backbone, "postprocess": parts.chain, "classifier": parts.classifier}
-    plugins["fusion"] = _identify("phase-fusion", recipe.fusion, sources or {})
-    return Plan(tuple(nodes.values()), final, plugins, parameters)
+        raise RecipeError(f"The recipe {recipe.name} cannot be trained on this cohort:", list(dict.fromkeys(faults)))
+    return Plan(tuple(nodes.values()), final, parts.plugins, parts.parameters)
 
 
-def _identify(kind: str, choice: PluginChoice, sources: Sources) -> dict[str, Any]:
-    found = identify(kind, choice.plugin, choice.params)
-    return found | {"source": sources.get((kind, choice.plugin), found["source"])}
-
-
-def _parts(recipe: Recipe, sources: Sources) -> tuple[_Parts, int]:
-    backbone = _identify("backbone", recipe.backbone, sources)
-    classifier = _identify("case-classifier", recipe.classifier, sources)
-    built = build(classifier)
-    needs = built.needs if isinstance(built, TrainedCaseClassifier) else FeatureNeeds()
-    with torch.device("meta"):
-        shape_only = build_seeded(lambda: build(backbone, in_channels=1, num_classes=len(CLASSES)), 0)
-    window = recipe.inference.window_size or recipe.training.patch_size
-    check_patch_size(shape_only, recipe.training.patch_size, "training.patch_size")
-    check_patch_size(shape_only, window, "inference.window_size")
-    _check_features(shape_only, needs, recipe)
-    training = recipe.training.model_dump(mode="json")
-    for key in ("seed", "repeat_seeds", "checkpoint_every"):
-        del training[key]
-    labels = recipe.cohort.labels
-    parts = _Parts(
-        backbone=backbone,
-        chain=[_identify("postprocessor", choice, sources) for choice in recipe.postprocess],
-        classifier=classifier,
-        needs=needs,
-        intensity=recipe.intensity.model_dump(mode="json"),
-        labels={
-            "mapping": None if labels is None else {str(k): v for k, v in labels.items()},
-            "unmapped": recipe.cohort.unmapped_labels,
-        },
-        training=training,
-        inference=_inference_identity(recipe, window),
-        in_channels=1,
-    )
-    return parts, sum(p.numel() for p in shape_only.parameters())
-
-
-def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
-    """Give what decides a segmentation; a mean of probabilities may depend on the batch in its last bit."""
-    settings = recipe.inference
-    found = {
-        "window_size": list(window),
-        "stride": [settings.stride] * 3 if isinstance(settings.stride, int) else list(settings.stride),
-        "keep_votes": settings.keep_votes,
-        "precision": settings.precision,
-    }
-    if settings.combine != "vote":
-        found |= {"combine": settings.combine, "batch_size": settings.batch_size}
-    return found
-
-
-def _check_features(backbone: Backbone, needs: FeatureNeeds, recipe: Recipe) -> None:
-    published = backbone.spec.features if isinstance(backbone, FeatureBackbone) else {}
-    missing = [name for name in needs.names if name not in published]
-    if missing:
-        fault = Fault(
-            "classifier",
-            f"{recipe.classifier.plugin!r} needs the feature maps {', '.join(missing)}, but the backbone "
-            f"{recipe.backbone.plugin!r} publishes {', '.join(published) or 'none'}. Choose others.",
-        )
-        raise RecipeError(f"The plugins of the recipe {recipe.name} do not fit each other:", [fault])
-
-
-def _prepare(item: CheckedCase, phase: str, parts: _Parts) -> Node:
+def _prepare(draft: _Draft, item: CheckedCase) -> Node:
     return Node(
         "prepare",
-        f"{item.case.id} {phase}",
-        identity={"intensity": parts.intensity, "labels": parts.labels},
-        files=_files(item, phase, "image", "label"),
+        f"{item.case.id} {draft.seen.name}",
+        identity=_reading(draft) | {"labels": draft.parts.labels},
+        files=_images(draft, item) | _label(draft, item),
     )
 
 
-def _train(
-    recipe: Recipe, parts: _Parts, phase: str, fold: int, training: Sequence[CheckedCase], prepared: Sequence[Node]
-) -> Node:
-    return Node(
-        "train",
-        f"{phase} fold {fold}",
-        identity={
-            "backbone": parts.backbone,
-            "in_channels": parts.in_channels,
-            "training": parts.training,
-            "seed": _seed(recipe.training.seed, "train", phase, fold),
-            "abnormal": [bool(item.case.abnormal) for item in training],
-        },
-        inputs={f"{i:05}": node.key for i, node in enumerate(prepared)},
-        given={
-            "case_ids": [item.case.id for item in training],
-            "checkpoint_every": recipe.training.checkpoint_every,
-        },
-        weight=recipe.training.iterations,
-    )
-
-
-def _fit(
-    recipe: Recipe, parts: _Parts, phase: str, fold: int, training: Sequence[CheckedCase], train: Node, add: Any
-) -> Node | None:
-    """Lay out features and fitting for a classifier that learns; None for a rule."""
-    if not parts.needs.names:
+def _train(draft: _Draft, left_out: Sequence[int]) -> Node | None:
+    """Lay out a training on all folds but some; None, and a fault, where no case is left."""
+    name, recipe = draft.seen.name, draft.recipe
+    training = draft.outside(left_out)
+    folds = f"fold {left_out[0]}" if len(left_out) == 1 else f"folds {' and '.join(map(str, left_out))}"
+    if not training:
+        draft.faults.append(Fault(f"{name}, {folds}", "no training case has a reference label"))
         return None
-    diagnosed = [item for item in training if item.case.abnormal is not None]
-    maps = [
-        add(
-            Node(
-                "features",
-                f"{item.case.id} {phase} for training fold {fold}",
-                identity=_feature_identity(parts, parts.needs.training_margin_voxels),
-                inputs={"train": train.key},
-                files=_files(item, phase, "image", "label"),
-            )
+    return draft.add(
+        Node(
+            "train",
+            f"{name} {folds}",
+            identity={
+                "backbone": draft.parts.backbone,
+                "in_channels": len(draft.seen.phases),
+                "training": draft.parts.training,
+                "seed": _seed(recipe.training.seed, "train", name, *left_out),
+                "abnormal": [bool(item.case.abnormal) for item in training],
+            },
+            inputs={f"{i:05}": draft.prepared[item.case.id].key for i, item in enumerate(training)},
+            given={
+                "case_ids": [item.case.id for item in training],
+                "checkpoint_every": recipe.training.checkpoint_every,
+            },
+            weight=recipe.training.iterations,
         )
-        for item in diagnosed
-    ]
-    node: Node = add(
+    )
+
+
+def _fit(draft: _Draft, fold: int, train: Node) -> Node | None:
+    """Lay out evidence and fitting for a classifier that learns; None for a rule, and where networks cannot be trained.
+
+    The evidence of a training case is the region of its reference label as the fold's own network sees it, which has
+    seen the case; or, out of fold, what a network says of it that has seen neither its fold nor the one to be tested.
+    """
+    parts, name = draft.parts, draft.seen.name
+    if not parts.is_trained:
+        return None
+    diagnosed = [item for item in draft.outside([fold]) if item.case.abnormal is not None]
+    inputs: dict[str, str] = {}
+    for i, item in enumerate(diagnosed):
+        label = f"{item.case.id} {name} for training fold {fold}"
+        if parts.out_of_fold:
+            network = _train(draft, sorted([fold, draft.folds[item.case.id]]))
+            if network is None:
+                return None
+            _, clean = _segment(draft, item, network, label)
+            inputs[f"postprocess_{i:05}"] = clean.key
+            inputs[f"features_{i:05}"] = _features(draft, item, network, clean, label).key
+        else:
+            inputs[f"features_{i:05}"] = _features(draft, item, train, None, label).key
+    in_fold = {} if parts.out_of_fold else {f"{i:05}": _label(draft, x)["label"] for i, x in enumerate(diagnosed)}
+    return draft.add(
         Node(
             "fit",
-            f"{phase} fold {fold}",
+            f"{name} fold {fold}",
             identity={
                 "classifier": parts.classifier,
                 "labels": parts.labels,
-                "phase": phase,
-                "seed": _seed(recipe.training.seed, "fit", phase, fold),
+                "phase": name,
+                "seed": _seed(draft.recipe.training.seed, "fit", name, fold),
                 "abnormal": [bool(item.case.abnormal) for item in diagnosed],
             },
-            inputs={f"{i:05}": node.key for i, node in enumerate(maps)},
-            files={f"{i:05}": _files(item, phase, "label")["label"] for i, item in enumerate(diagnosed)},
-            given={"case_ids": [item.case.id for item in diagnosed], "phase": phase},
+            inputs=inputs,
+            files=in_fold,
+            given={"case_ids": [item.case.id for item in diagnosed], "phase": name},
         )
     )
-    return node
 
 
-def _test(
-    recipe: Recipe, parts: _Parts, phase: str, item: CheckedCase, train: Node, fitted: Node | None, add: Any
-) -> CaseNodes:
+def _test(draft: _Draft, item: CheckedCase, train: Node, fitted: Node | None) -> CaseNodes:
     """Lay out everything from the trained network to the finding of one phase of one case."""
-    label = f"{item.case.id} {phase}"
-    segment = add(
-        Node(
-            "segment",
-            label,
-            identity={"intensity": parts.intensity, "inference": parts.inference},
-            inputs={"train": train.key},
-            files=_files(item, phase, "image"),
-            given={"batch_size": recipe.inference.batch_size},
-        )
-    )
-    clean = add(Node("postprocess", label, identity={"chain": parts.chain}, inputs={"segment": segment.key}))
+    label, name = f"{item.case.id} {draft.seen.name}", draft.seen.name
+    segment, clean = _segment(draft, item, train, label)
     inputs = {"postprocess": clean.key}
+    if draft.parts.needs.names:
+        inputs["features"] = _features(draft, item, train, clean, label).key
     if fitted is not None:
-        maps = add(
-            Node(
-                "features",
-                label,
-                identity=_feature_identity(parts, parts.needs.margin_voxels),
-                inputs={"train": train.key, "postprocess": clean.key},
-                files=_files(item, phase, "image"),
-            )
-        )
-        inputs |= {"features": maps.key, "fit": fitted.key}
-    classify = add(
+        inputs["fit"] = fitted.key
+    classify = draft.add(
         Node(
             "classify",
             label,
-            identity={"classifier": parts.classifier, "phase": phase},
+            identity={"classifier": draft.parts.classifier, "phase": name},
             inputs=inputs,
-            given={"case_id": item.case.id, "phase": phase},
+            given={"case_id": item.case.id, "phase": name},
         )
     )
     measure = None
-    if item.scans[phase].label_digest is not None:
-        measure = add(
+    if item.scans[draft.seen.phases[0]].label_digest is not None:
+        measure = draft.add(
             Node(
                 "measure",
                 label,
-                identity={"labels": parts.labels},
+                identity={"labels": draft.parts.labels},
                 inputs={"postprocess": clean.key},
-                files=_files(item, phase, "label"),
+                files=_label(draft, item),
             )
         )
     return CaseNodes(segment, clean, classify, measure)
 
 
-def _feature_identity(parts: _Parts, margin_voxels: int) -> dict[str, Any]:
+def _segment(draft: _Draft, item: CheckedCase, train: Node, label: str) -> tuple[Node, Node]:
+    segment = draft.add(
+        Node(
+            "segment",
+            label,
+            identity=_reading(draft) | {"inference": draft.parts.inference},
+            inputs={"train": train.key},
+            files=_images(draft, item),
+            given={
+                "batch_size": draft.recipe.inference.batch_size,
+                "shape": item.scans[draft.seen.phases[0]].grid.shape,
+            },
+        )
+    )
+    chain = {"chain": draft.parts.chain}
+    return segment, draft.add(Node("postprocess", label, identity=chain, inputs={"segment": segment.key}))
+
+
+def _features(draft: _Draft, item: CheckedCase, train: Node, clean: Node | None, label: str) -> Node:
+    """Lay out the maps around the prediction `clean`, or around the reference label where that is None."""
+    needs = draft.parts.needs
+    margin = needs.training_margin_voxels if clean is None else needs.margin_voxels
+    return draft.add(
+        Node(
+            "features",
+            label,
+            identity=_reading(draft)
+            | {"names": list(needs.names), "margin_voxels": margin, "labels": draft.parts.labels},
+            inputs={"train": train.key} | ({} if clean is None else {"postprocess": clean.key}),
+            files=_images(draft, item) | (_label(draft, item) if clean is None else {}),
+        )
+    )
+
+
+def _reading(draft: _Draft) -> dict[str, Any]:
+    """Give what decides how scans become an input."""
+    return {"intensity": draft.parts.intensity} | ({"resample": True} if draft.seen.resample else {})
+
+
+def _images(draft: _Draft, item: CheckedCase) -> dict[str, Any]:
     return {
-        "names": list(parts.needs.names),
-        "margin_voxels": margin_voxels,
-        "intensity": parts.intensity,
-        "labels": parts.labels,
+        image_name(channel): (item.case.scans[phase].image, item.scans[phase].image_digest)
+        for channel, phase in enumerate(draft.seen.phases)
     }
 
 
-def _files(item: CheckedCase, phase: str, *which: str) -> dict[str, Any]:
-    files, checked = item.case.scans[phase], item.scans[phase]
-    known = {"image": (files.image, checked.image_digest), "label": (files.label, checked.label_digest)}
-    return {name: known[name] for name in which}
+def _label(draft: _Draft, item: CheckedCase) -> dict[str, Any]:
+    phase = draft.seen.phases[0]
+    return {"label": (item.case.scans[phase].label, item.scans[phase].label_digest)}
 
 
 def _seed(seed: int, *parts: object) -> int:

@@ -31,6 +31,7 @@ from pnetkit.pipeline.intake import (
     OnBadCase,
     check_cohort,
     default_workers,
+    fit_for_inputs,
     label_policy,
     phantom_cohort,
     sort_out,
@@ -42,7 +43,7 @@ from pnetkit.pipeline.provenance import hardware, versions
 from pnetkit.pipeline.record import claim_folder, write_cases, write_lesions, write_run, write_segmentations
 from pnetkit.pipeline.results import gather
 from pnetkit.pipeline.store import Store, disk_errors_in_words
-from pnetkit.pipeline.tuning import thresholds_in_words, tune
+from pnetkit.pipeline.tuning import EVIDENCE, thresholds_in_words, tune
 from pnetkit.recipe.check import LoadedRecipe, resolved, to_yaml
 from pnetkit.recipe.models import Recipe
 
@@ -139,9 +140,11 @@ def run(
         outcome = run_nodes(plan.nodes, session.executor, context, on_progress=listener.progress)
     rows, chosen = _decide(recipe, layout, outcome, context.store)
     thresholds = thresholds_in_words(recipe.operating_point, chosen)
-    metrics = summarize(rows, recipe.phases)
+    if any(node.stage == "fit" for node in plan.nodes):
+        thresholds = f"{thresholds} {EVIDENCE[recipe.classifier_evidence]}"
+    metrics = summarize(rows, tuple(recipe.networks))
     with disk_errors_in_words(folder):
-        write_cases(folder / "cases.csv", rows, recipe.phases)
+        write_cases(folder / "cases.csv", rows, tuple(recipe.networks))
         write_lesions(folder / "lesions.csv", rows)
         write_segmentations(folder / "segmentations", plan, context.store)
     record = _record(request, plan, outcome, context, cohort=layout.cohort, run_key=run_key, began=began)
@@ -168,21 +171,19 @@ def dry_run(request: RunRequest, listener: Listener) -> list[StageEstimate]:
     with WorkerPool(workers, threads=THREADS) as executor:
         layout = _lay_out(request, store, Session(executor), listener)
     torch.set_num_threads(THREADS)  # as a worker would be
-    return estimate(layout.plan.nodes, store, layout.good, device=device)
+    return estimate(layout.plan.nodes, store, device=device)
 
 
 def _decide(
     recipe: Recipe, layout: "_Layout", outcome: Outcome, store: Store
 ) -> tuple[list[CaseRow], dict[int, OperatingPoint | None]]:
     """Gather what the stages found, fuse the phases, and move thresholds where the recipe asks for it."""
-    plan = layout.plan
+    plan, names = layout.plan, tuple(recipe.networks)
     fusion: PhaseFusion = build(plan.plugins["fusion"])
-    rows = gather(
-        plan, outcome, store, fusion, good=layout.good, bad=layout.bad, folds=layout.folds, phases=recipe.phases
-    )
+    rows = gather(plan, outcome, store, fusion, good=layout.good, bad=layout.bad, folds=layout.folds, phases=names)
     if recipe.operating_point is None:
         return rows, {}
-    return tune(rows, fusion, recipe.phases, recipe.operating_point)
+    return tune(rows, fusion, names, recipe.operating_point)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ class _Layout:
 def _lay_out(request: RunRequest, store: Store, session: Session, listener: Listener) -> _Layout:
     recipe = request.loaded.recipe
     checked, cohort = _take_in(request, store, session, listener)
-    good, bad = sort_out(checked, request.on_bad_case)
+    good, bad = sort_out(fit_for_inputs(checked, recipe), request.on_bad_case)
     sources, changed = settle_sources(recipe, store, request.on_code_change)
     for line in changed:
         listener.say(line)

@@ -44,6 +44,13 @@ def tune(
     return [_moved(row, chosen, fusion, phases) for row in rows], chosen
 
 
+EVIDENCE = {
+    "in-fold": "The case classifier learned from networks that had seen its training cases.",
+    "out-of-fold": "The case classifier learned from networks that had not seen its training cases.",
+}
+"""What the tables say of a classifier that was trained."""
+
+
 def thresholds_in_words(settings: OperatingPointSettings | None, chosen: Mapping[int, OperatingPoint | None]) -> str:
     """Say where a run's thresholds come from, for the tables."""
     if settings is None:

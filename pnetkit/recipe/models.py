@@ -24,6 +24,14 @@ def _phases(phases: tuple[str, ...]) -> tuple[str, ...]:
     return phases
 
 
+def _inputs(inputs: "dict[str, InputSettings] | None") -> "dict[str, InputSettings] | None":
+    if inputs is not None:
+        if not inputs:
+            raise ValueError("wanted one or more inputs, or null for one network to each phase")
+        _phases(tuple(inputs))
+    return inputs
+
+
 def _labels(labels: dict[int, int] | None) -> dict[int, int] | None:
     wrong = sorted({v for v in (labels or {}).values() if v not in range(4)})
     if wrong:
@@ -67,6 +75,24 @@ class CohortSettings(_Section):
     phantom: Annotated[PhantomSettings | None, Field(description="Phantoms to generate when no cohort is given.")] = (
         None
     )
+
+
+class InputSettings(_Section):
+    """Say what one network sees: one phase, or several stacked as its channels (early fusion).
+
+    Labels, segmentation and finding are those of the first phase, on its grid.
+    """
+
+    phases: Annotated[
+        tuple[str, ...], AfterValidator(_phases), Field(description="The network's channels; the first gives the grid.")
+    ]
+    resample: Annotated[
+        bool,
+        Field(
+            description="Whether the other phases are interpolated onto the first one's grid, by the scanner's "
+            "coordinates and without registration; otherwise they have to lie on it."
+        ),
+    ] = False
 
 
 class IntensitySettings(_Section):
@@ -164,6 +190,11 @@ class Recipe(_Section):
     phases: Annotated[
         tuple[str, ...], AfterValidator(_phases), Field(description="Contrast phases; one network each.")
     ] = ("arterial", "venous")
+    inputs: Annotated[
+        dict[str, InputSettings] | None,
+        AfterValidator(_inputs),
+        Field(description="Inputs of networks by name; null for one network to each phase, named like it."),
+    ] = None
     cohort: CohortSettings = CohortSettings()
     intensity: IntensitySettings = IntensitySettings()
     backbone: PluginChoice
@@ -171,10 +202,29 @@ class Recipe(_Section):
     inference: InferenceSettings = InferenceSettings()
     postprocess: Annotated[tuple[PluginChoice, ...], Field(description="Rules applied one after another.")] = ()
     classifier: PluginChoice
+    classifier_evidence: Annotated[
+        Literal["in-fold", "out-of-fold"],
+        Field(
+            description="What a trained classifier learns from: the fold's own network on cases that it has seen (the "
+            "paper), or networks that have not seen them, for which more are trained."
+        ),
+    ] = "in-fold"
     fusion: PluginChoice
     operating_point: Annotated[
         OperatingPointSettings | None, Field(description="Thresholds chosen on the other folds; null for the recipe's.")
     ] = None
+
+    @property
+    def networks(self) -> dict[str, InputSettings]:
+        """Give what each network sees, by the name under which its findings stand."""
+        return self.inputs or {phase: InputSettings(phases=(phase,)) for phase in self.phases}
+
+    @model_validator(mode="after")
+    def _inputs_of_known_phases(self) -> "Recipe":
+        seen = {phase for found in self.networks.values() for phase in found.phases}
+        if seen != set(self.phases):
+            raise ValueError(f"inputs name the phases {sorted(seen)}, but the recipe's are {sorted(self.phases)}")
+        return self
 
     @model_validator(mode="after")
     def _stride_within_window(self) -> "Recipe":

@@ -2,10 +2,10 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from pnetkit.interfaces import BackboneOutput
-from pnetkit.types import BackboneSpec
+from pnetkit.types import PANCREAS, BackboneSpec
 
 
 def deep_supervision_loss(
@@ -13,13 +13,19 @@ def deep_supervision_loss(
 ) -> Tensor:
     """Add up the cross-entropy of the main output and of the auxiliary ones, each with the weight the backbone states.
 
-    `labels` (batch, x, y, z) int64. Each term is the mean over all voxels of the batch. Raises ValueError when the
-    backbone gave another number of auxiliary outputs than its spec promises.
+    `labels` (batch, x, y, z) int64. Each term is the mean over all voxels of the batch; that of a lesion score is the
+    mean over patches, of which those with a voxel of tumor or duct are positive. Raises ValueError when the backbone
+    gave other outputs than its spec promises.
     """
     if len(output.aux_logits) != len(spec.aux_heads):
         raise ValueError(
             f"the backbone gave {len(output.aux_logits)} auxiliary outputs in training mode, "
             f"its spec promises {len(spec.aux_heads)}"
+        )
+    if (output.lesion_logits is not None) != (spec.lesion_loss_weight > 0):
+        raise ValueError(
+            f"the backbone gave {'no' if output.lesion_logits is None else 'a'} lesion score in training mode, "
+            f"its spec has a lesion_loss_weight of {spec.lesion_loss_weight:g}"
         )
     weights = None
     if class_weights is not None:
@@ -27,6 +33,10 @@ def deep_supervision_loss(
     total = spec.loss_weight * cross_entropy(output.logits, labels, weight=weights)
     for head, logits in zip(spec.aux_heads, output.aux_logits, strict=True):
         total = total + head.loss_weight * cross_entropy(logits, labels, weight=weights)
+    if output.lesion_logits is not None:
+        holds_lesion = (labels > PANCREAS).flatten(1).any(dim=1)
+        term = binary_cross_entropy_with_logits(output.lesion_logits.float(), holds_lesion.float())
+        total = total + spec.lesion_loss_weight * term
     return total
 
 

@@ -75,13 +75,13 @@ def draw_batch(cases: Sequence[TrainingCase], sampling: Sampling, rng: np.random
     return Batch(x, y, tuple(case.id for case in drawn))
 
 
-def load_case(folder: Path, *, case_id: str, intensity: Intensity, abnormal: bool) -> TrainingCase:
+def load_case(folder: Path, *, case_id: str, intensities: tuple[Intensity, ...], abnormal: bool) -> TrainingCase:
     """Open a prepared case (`hu.npy`, `labels.npy`, `foreground.npy`, `lesion.npy`) as memory maps."""
     hu, labels, foreground, lesion = (
         np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         for name in ("hu", "labels", "foreground", "lesion")
     )
-    return TrainingCase(case_id, hu[None], labels, foreground, lesion, (intensity,), abnormal)
+    return TrainingCase(case_id, hu, labels, foreground, lesion, intensities, abnormal)
 
 
 def _draw_case(cases: Sequence[TrainingCase], sampling: Sampling, rng: np.random.Generator) -> int:

@@ -39,8 +39,8 @@ def test_a_sound_case_has_no_faults_and_gives_digests(save):
     scan = checked.scans["arterial"]
     assert len(scan.image_digest) == 64
     assert len(scan.label_digest) == 64
-    assert scan.shape == (6, 5, 4)
-    assert scan.voxel_mm3 == pytest.approx(12)
+    assert scan.grid.shape == (6, 5, 4)
+    assert scan.grid.voxel_mm3 == pytest.approx(12)
 
 
 def test_a_label_of_another_shape_or_place_is_a_fault_with_numbers(save):

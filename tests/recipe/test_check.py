@@ -1,5 +1,6 @@
 """Tests of pnetkit.recipe.check: every fault at once, with file, line and suggestion."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,19 @@ def test_the_recipe_of_the_paper_has_the_paper_s_numbers():
 
 def test_the_schema_for_editors_knows_every_section():
     assert {"name", "training", "backbone", "extends", "profiles"} <= recipe_schema()["properties"].keys()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ("{both: {phases: [arterial]}}", r"inputs name the phases \['arterial'\]"),
+        ("{both: {phases: [arterial, late]}}", "'late'"),
+        ("{both: {phases: []}}", "one or more phases"),
+        ("{}", "one or more inputs"),
+        ("{'two words': {phases: [arterial, venous]}}", "one plain word"),
+    ],
+)
+def test_inputs_have_to_be_made_of_the_recipes_phases(inputs, said):
+    with pytest.raises(RecipeError, match="fault") as caught:
+        load_recipe(RECIPES / "s4c_dual.yaml", overrides=[f"inputs={inputs}"])
+    assert any(re.search(said, str(fault)) for fault in caught.value.faults), caught.value.faults

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -19,6 +20,8 @@ from pnetkit.errors import CohortError, RecipeError, StoreError
 from pnetkit.pipeline.run import require_success
 from pnetkit.recipe.check import load_recipe, resolved
 from tests.system.conftest import results
+
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def rows(folder):
@@ -141,6 +144,9 @@ def test_a_second_call_makes_nothing_anew(finished):
         ("inference.stride=8", {"segment", "postprocess", "classify", "measure"}),
         ("inference.batch_size=2", set()),
         ("training.checkpoint_every=7", set()),
+        ("training.repeat_seeds=[7]", set()),
+        ("name=another", set()),
+        ("cohort.phantom.cases=4", set()),
         ("training.iterations=41", {"train", "segment", "postprocess", "classify", "measure"}),
         ("intensity.normalization=unit", {"prepare", "train", "segment", "postprocess", "classify", "measure"}),
     ],
@@ -153,6 +159,56 @@ def test_a_change_makes_anew_what_depends_on_it_and_nothing_else(finished, chang
     changed = load_recipe(runner.recipe, "demo", [change]).recipe
     plan = make_plan(changed, *_as_planned(runner))
     assert {node.stage for node in plan.nodes if node.key not in known} == anew
+
+
+@pytest.mark.parametrize(
+    ("plugin", "anew"),
+    [
+        (("phase-fusion", "or"), set()),
+        (("case-classifier", "voxel-count"), {"classify"}),
+        (("postprocessor", "components"), {"postprocess", "classify", "measure"}),
+        (("backbone", "s4c"), {"train", "segment", "postprocess", "classify", "measure"}),
+        (("backbone", "unet3d"), set()),
+    ],
+)
+def test_another_source_of_a_plugin_makes_anew_what_depends_on_it(finished, plugin, anew):
+    from pnetkit.pipeline.plan import make_plan
+
+    runner, result = finished
+    known = {node["key"] for node in stages(result.folder)}
+    recipe = load_recipe(runner.recipe, "demo").recipe
+    plan = make_plan(recipe, *_as_planned(runner), {plugin: "edited"})
+    assert {node.stage for node in plan.nodes if node.key not in known} == anew
+
+
+def test_one_more_case_costs_that_case_and_the_folds_it_enters():
+    from pnetkit.cohort.check import CheckedCase, CheckedScan
+    from pnetkit.pipeline.plan import make_plan
+    from pnetkit.types import Case, Grid, ScanFiles
+
+    def case(i):
+        scan = CheckedScan(f"image{i}", f"label{i}", Grid((16, 16, 16), np.eye(4)))
+        files = ScanFiles(Path(f"{i}.nii.gz"), Path(f"{i}_label.nii.gz"))
+        return CheckedCase(Case(f"P{i}", f"P{i}", {"venous": files}, bool(i % 2)), {"venous": scan}, ())
+
+    recipe = load_recipe(RECIPES / "s4c_dual.yaml", overrides=["phases=[venous]"]).recipe
+    folds = {"P0": 0, "P1": 1, "P2": 2}
+    before = make_plan(recipe, [case(i) for i in range(3)], folds)
+    after = make_plan(recipe, [case(i) for i in range(4)], folds | {"P3": 0})
+    known = {node.key for node in before.nodes}
+    new = {(node.stage, node.label) for node in after.nodes if node.key not in known}
+    steps = ("segment", "postprocess", "classify", "measure")
+    assert new == {("prepare", "P3 venous"), ("train", "venous fold 1"), ("train", "venous fold 2")} | {
+        (step, f"P{i} venous")
+        for step in steps
+        for i in (1, 2, 3)  # fold 0's network is as it was, so P0 is too
+    }
+
+
+def test_another_device_name_folder_or_number_of_workers_makes_nothing_anew(finished):
+    runner, _ = finished
+    renamed = runner("renamed", workers=1, sets=["name=another"])
+    assert renamed.made == {}
 
 
 def _as_planned(runner):
@@ -301,6 +357,65 @@ def test_the_roi_classifier_runs_in_the_place_of_the_rule(tiny):
     assert results(again.folder) == results(result.folder)
 
 
+ROI = ["phases=[venous]", "classifier.plugin=roi-classifier"]
+ROI_PARAMS = "classifier.params={feature: class_shares, channels: [8], groups: 4, iterations: 20}"
+
+
+def test_a_classifier_can_learn_from_networks_that_have_not_seen_its_cases(tiny):
+    sets = [*ROI, ROI_PARAMS, "cohort.folds=3", "cohort.phantom.cases=8", "classifier_evidence=out-of-fold",
+            "training.iterations=120"]  # fewer find no pancreas in some cases  # fmt: skip
+    result = tiny(sets=sets)
+    record = json.loads((result.folder / "run.json").read_text())
+    fold_of = {case: of["fold"] for case, of in record["cases"].items()}
+    assert {row["reason"] for row in rows(result.folder)} == {""}
+    assert "had not seen its training cases" in (result.folder / "tables.md").read_text()
+    trained = {node["label"]: node["key"] for node in record["stages"] if node["stage"] == "train"}
+    pairs = {f"venous folds {a} and {b}" for a in range(3) for b in range(a + 1, 3)}
+    assert trained.keys() == pairs | {f"venous fold {fold}" for fold in range(3)}
+    store = runner_store(tiny)
+    seen = 0
+    for node in record["stages"]:
+        if node["stage"] != "features" or "for training fold" not in node["label"]:
+            continue
+        case, tested = node["label"].split(" ")[0], int(node["label"].split(" ")[-1])
+        network = store.record("features", node["key"])["inputs"]["train"]
+        assert network == trained["venous folds {} and {}".format(*sorted([tested, fold_of[case]]))]
+        assert not {case, *(c for c, f in fold_of.items() if f == tested)} & cases_behind(store, network, record)
+        seen += 1
+    assert seen == 8 * 2
+
+
+def runner_store(runner):
+    from pnetkit.pipeline.store import Store
+
+    return Store(runner.folder / "store")
+
+
+def cases_behind(store, network, record):
+    """Name the cases that a network was trained on, from the keys of its inputs."""
+    prepared = {node["key"]: node["label"].split(" ")[0] for node in record["stages"] if node["stage"] == "prepare"}
+    return {prepared[key] for key in store.record("train", network)["inputs"].values()}
+
+
+def test_tables_say_when_a_classifier_learned_from_networks_that_had_seen_its_cases(tiny):
+    result = tiny(sets=[*ROI, ROI_PARAMS])
+    assert "learned from networks that had seen its training cases" in (result.folder / "tables.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        ([*ROI], "the channels of pool3 mean something else in each; 's4c' publishes class_shares"),
+        ([], "'voxel-count' is not trained"),
+        ([*ROI, ROI_PARAMS], "venous, folds 0 and 1: no training case"),  # two folds leave nothing for a third
+    ],
+)
+def test_out_of_fold_evidence_is_refused_where_it_cannot_be_had(tiny, sets, said):
+    with pytest.raises(RecipeError) as caught:
+        tiny(sets=[*sets, "classifier_evidence=out-of-fold"])
+    assert any(said in str(fault) for fault in caught.value.faults), caught.value.faults
+
+
 def test_thresholds_are_chosen_on_the_other_folds_and_the_tables_say_so(tmp_path, tiny):
     table = write_cohort(tmp_path / "eight", PhantomSpec(cases=8, seed=1, shape=(32, 32, 24), difficulty=0))
     fixed = tiny("fixed", table=table)
@@ -320,6 +435,41 @@ def test_thresholds_are_chosen_on_the_other_folds_and_the_tables_say_so(tmp_path
     ]
     assert {row["fold"] for row in rows(fixed.folder)} == {"0", "1"}
     assert any(moved) or all(point["factors"] == {"arterial": 1.0, "venous": 1.0} for point in points.values())
+
+
+def test_one_network_can_see_both_phases_stacked(finished, tiny):
+    stacked = "inputs.both={phases: [venous, arterial], resample: true}"
+    result = tiny(sets=[stacked])
+    assert {node["label"] for node in stages(result.folder) if node["stage"] == "train"} == {
+        "both fold 0",
+        "both fold 1",
+    }
+    decided = rows(result.folder)
+    assert {row["status"] for row in decided} == {"ok"}
+    assert "arterial_score" not in decided[0]
+    for row in decided:
+        found = nib.load(result.folder / "segmentations" / f"{row['case_id']}_both.nii.gz")
+        venous = nib.load(finished[1].folder / "segmentations" / f"{row['case_id']}_venous.nii.gz")
+        assert (found.shape, found.affine.tolist()) == (venous.shape, venous.affine.tolist())
+    again = tiny("again", store="other", sets=[stacked], workers=1)
+    assert results(again.folder) == results(result.folder)
+
+
+def test_a_stack_that_lacks_a_phase_is_missing_and_the_order_of_its_channels_matters(cohort, tiny):
+    edit(cohort, lambda line: line.update(arterial_image="", arterial_label="") if line["case_id"] == "P001" else None)
+    result = tiny(table=cohort, sets=["inputs.both={phases: [venous, arterial], resample: true}"])
+    assert [row["status"] for row in rows(result.folder)] == ["ok", "failed", "ok", "ok"]
+    assert "lacks both" in rows(result.folder)[1]["reason"]
+    keys = {node["key"] for node in stages(result.folder)}
+    turned = tiny("turned", table=cohort, sets=["inputs.both={phases: [arterial, venous], resample: true}"])
+    assert not keys & {node["key"] for node in stages(turned.folder)}
+
+
+def test_phases_on_different_grids_are_not_stacked_unless_asked_for(cohort, tiny):
+    with pytest.raises(CohortError) as caught:
+        tiny(table=cohort, sets=["inputs.both={phases: [venous, arterial]}"])
+    assert [fault.where for fault in caught.value.faults] == [f"case P00{i}" for i in range(4)]
+    assert "arterial does not lie on the grid of venous" in str(caught.value.faults[0])
 
 
 def test_agreement_maps_are_written_when_asked_for(tiny):

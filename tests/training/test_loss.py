@@ -44,3 +44,25 @@ def test_the_schedule_is_torchs_polynomial_one():
         assert optimizer.param_groups[0]["lr"] == pytest.approx(poly_learning_rate(0.01, iteration, 50, 0.9))
         optimizer.step()
         schedule.step()
+
+
+def test_a_lesion_score_is_held_to_whether_the_patch_holds_tumor_or_duct():
+    torch.manual_seed(0)
+    labels = torch.zeros(4, 2, 2, 2, dtype=torch.int64)
+    labels[0] = 1  # pancreas alone
+    labels[1, 0, 0, 0], labels[2, 1, 1, 1] = 2, 3
+    logits, scores = torch.randn(4, 4, 2, 2, 2), torch.tensor([0.3, -1.0, 2.0, 0.5])
+    plain = deep_supervision_loss(BackboneOutput(logits), labels, BackboneSpec(1, 4, (1, 1, 1)))
+    spec = BackboneSpec(1, 4, (1, 1, 1), lesion_loss_weight=0.5)
+    got = deep_supervision_loss(BackboneOutput(logits, lesion_logits=scores), labels, spec)
+    p = 1 / (1 + np.exp(-scores.numpy()))
+    by_hand = -np.log([1 - p[0], p[1], p[2], 1 - p[3]]).mean()
+    assert float(got - plain) == pytest.approx(0.5 * by_hand, rel=1e-5)
+
+
+@pytest.mark.parametrize(("weight", "scores"), [(0.5, None), (0.0, torch.zeros(1))])
+def test_a_lesion_score_is_there_exactly_when_it_is_promised(weight, scores):
+    spec = BackboneSpec(1, 4, (1, 1, 1), lesion_loss_weight=weight)
+    output = BackboneOutput(torch.zeros(1, 4, 2, 2, 2), lesion_logits=scores)
+    with pytest.raises(ValueError, match="lesion score in training mode"):
+        deep_supervision_loss(output, torch.zeros(1, 2, 2, 2, dtype=torch.int64), spec)

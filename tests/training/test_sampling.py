@@ -87,14 +87,14 @@ def test_the_same_generator_state_draws_the_same_batch(cases):
 def test_prepared_cases_are_memory_mapped(tmp_path, cases):
     case = cases[0]
     for name, array in {
-        "hu": case.hu[0],
+        "hu": case.hu,
         "labels": case.labels,
         "foreground": case.foreground,
         "lesion": case.lesion,
     }.items():
         np.save(tmp_path / f"{name}.npy", array)
-    loaded = load_case(tmp_path, case_id="P0", intensity=case.intensities[0], abnormal=True)
-    assert isinstance(loaded.hu.base, np.memmap | np.ndarray)
+    loaded = load_case(tmp_path, case_id="P0", intensities=case.intensities, abnormal=True)
+    assert isinstance(loaded.hu, np.memmap)
     one = draw_batch([case], SAMPLING, np.random.default_rng(0))
     two = draw_batch([loaded], SAMPLING, np.random.default_rng(0))
     assert np.array_equal(one.x, two.x)

@@ -74,7 +74,7 @@ class RoiClassifier:
             what = {0: "normal", 1: "abnormal"}
             only = f"only {what[classes.pop()]} ones" if classes else "none"
             raise TrainingError(
-                f"The RoI classifier needs normal and abnormal training cases with a pancreas label, it got {only}. "
+                f"The RoI classifier needs normal and abnormal training cases with a pancreas, it got {only}. "
                 "Check the cohort's 'abnormal' column, or use fewer folds."
             )
         self._in_channels = int(pairs[0][0].shape[0])

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool3d
 
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.types import AuxHead, BackboneSpec, FeatureSpec
@@ -30,7 +31,8 @@ class S4C(nn.Module):
     """The paper's network: encoder-decoder with summed skips and two auxiliary heads.
 
     7,607,212 parameters with the auxiliary heads at the defaults, 6,820,516 without. Publishes `pool3` (128 channels,
-    stride 8), on which the paper's classification network works, and `conv4b` (256).
+    stride 8), on which the paper's classification network works, `conv4b` (256), and `class_shares`: the mean
+    probability of each class in cells of 8 x 8 x 8 voxels.
     """
 
     def __init__(
@@ -81,16 +83,27 @@ class S4C(nn.Module):
             in_channels=in_channels,
             num_classes=num_classes,
             divisor=(8, 8, 8),
-            features={"pool3": FeatureSpec(three, (8, 8, 8)), "conv4b": FeatureSpec(four, (8, 8, 8))},
+            features={
+                "pool3": FeatureSpec(three, (8, 8, 8)),
+                "conv4b": FeatureSpec(four, (8, 8, 8)),
+                "class_shares": FeatureSpec(num_classes, (8, 8, 8), aligned=True),
+            },
             aux_heads=() if aux == "none" else (AuxHead("aux1", first), AuxHead("aux2", second)),
             loss_weight=main,
         )
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel; auxiliary scores in training mode only."""
+        return self.decode(*self.levels(x))
+
+    def levels(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the encoder's maps that the decoder merges again, at strides 1, 2 and 4."""
         first = self.conv1a(x)
         second = self.conv2b(self.conv2a(self.pool(first)))
-        third = self.conv3b(self.conv3a(self.pool(second)))
+        return first, second, self.conv3b(self.conv3a(self.pool(second)))
+
+    def decode(self, first: Tensor, second: Tensor, third: Tensor) -> BackboneOutput:
+        """Score every voxel from the maps that `levels` gave."""
         y = self.conv4b(self.conv4a(self.pool(third)))
         y = self._step(self.deconv3a(y), third, self.res_conv3b)
         y = self._step(self.deconv2a(y), second, self.res_conv2b)
@@ -107,8 +120,10 @@ class S4C(nn.Module):
             raise KeyError(f"S4C publishes {', '.join(self.spec.features)}, not {', '.join(unknown)}")
         if not features:
             return {}
-        second = self.conv2b(self.conv2a(self.pool(self.conv1a(x))))
-        maps = {"pool3": self.pool(self.conv3b(self.conv3a(self.pool(second))))}
+        levels = self.levels(x)
+        maps = {"pool3": self.pool(levels[2])}
+        if "class_shares" in features:
+            maps["class_shares"] = avg_pool3d(self.decode(*levels).logits.softmax(dim=1), 8)
         if "conv4b" in features:
             maps["conv4b"] = self.conv4b(self.conv4a(maps["pool3"]))
         return {name: maps[name] for name in features}

@@ -52,6 +52,15 @@ def test_sizes_are_kept_and_auxiliary_scores_come_in_training_only(small):
     assert small.eval()(x).aux_logits == ()
 
 
+def test_class_shares_are_the_mean_probabilities_of_cells(small):
+    x = torch.randn(2, 1, 16, 8, 24)
+    shares = small.eval().encode(x, ["class_shares"])["class_shares"]
+    assert shares.shape == (2, 4, 2, 1, 3)
+    cell = small(x).logits.softmax(1)[1, :, 8:16, 0:8, 16:24]
+    assert torch.allclose(shares[1, :, 1, 0, 2], cell.mean((1, 2, 3)), atol=1e-6)
+    assert [name for name, spec in small.spec.features.items() if spec.aligned] == ["class_shares"]
+
+
 def test_every_parameter_learns_from_the_losses(small):
     small.train().zero_grad()
     output = small(torch.randn(2, 1, 16, 16, 16))
@@ -71,7 +80,7 @@ def test_published_features_have_the_promised_channels_and_stride(small):
 
 def test_only_known_features_are_given(small):
     assert small.encode(torch.zeros(1, 1, 8, 8, 8), []) == {}
-    with pytest.raises(KeyError, match="publishes pool3, conv4b, not pool4"):
+    with pytest.raises(KeyError, match="publishes pool3, conv4b, class_shares, not pool4"):
         small.encode(torch.zeros(1, 1, 8, 8, 8), ["pool4"])
 
 

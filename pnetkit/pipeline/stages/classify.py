@@ -28,6 +28,7 @@ def classify(node: Node, context: Context, folder: Path) -> dict[str, Any]:
         if not isinstance(classifier, TrainedCaseClassifier):
             raise TypeError(f"{node.identity['classifier']['plugin']} is not a classifier that can be fitted")
         classifier.load(context.store.folder("fit", node.inputs["fit"]) / MODEL)
+    if "features" in node.inputs:
         maps = load_file(context.store.folder("features", node.inputs["features"]) / FEATURES)
     labels, grid = read_labels(context.store.folder("postprocess", node.inputs["postprocess"]) / LABELS)
     evidence = Evidence(node.given["case_id"], node.given["phase"], Segmentation(labels, grid), maps)

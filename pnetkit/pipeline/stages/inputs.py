@@ -13,12 +13,13 @@ from safetensors.torch import load_file
 from pnetkit.errors import StoreError
 from pnetkit.imaging.intensity import Intensity, fit_intensity
 from pnetkit.imaging.nifti import read_labels, read_scan
+from pnetkit.imaging.resampling import resample
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import build_seeded
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
 from pnetkit.pipeline.plugins import build
-from pnetkit.types import CLASSES, Grid
+from pnetkit.types import CLASSES, Grid, Scan
 
 WEIGHTS = "weights.safetensors"
 """The file of a trained network's tensors in the result of `train`."""
@@ -37,11 +38,26 @@ def trained_backbone(node: Node, context: Context) -> Backbone:
     return _load_backbone(context.store.folder("train", node.inputs["train"]))
 
 
-def network_input(node: Node) -> tuple[NDArray[np.float32], Grid, Intensity]:
-    """Read a node's image as the network sees it: (channel, x, y, z), its grid, and its intensity transform."""
-    scan = read_scan(node.files["image"][0])
-    intensity = intensity_of(node, scan.hu)
-    return intensity.apply(scan.hu)[None], scan.grid, intensity
+def input_scans(node: Node) -> list[Scan]:
+    """Read a node's images, one for each channel of the network, on the grid of the first."""
+    images = [node.files[name][0] for name in (image_name(i) for i in range(len(node.files))) if name in node.files]
+    first = read_scan(images[0])
+    return [first, *(resample(read_scan(path), first.grid) for path in images[1:])]
+
+
+def network_input(node: Node) -> tuple[NDArray[np.float32], Grid, tuple[float, ...]]:
+    """Read a node's images as the network sees them: (channel, x, y, z), the grid, and air's value in each channel."""
+    scans = input_scans(node)
+    intensities = [intensity_of(node, scan.hu) for scan in scans]
+    volume = np.empty((len(scans), *scans[0].hu.shape), dtype=np.float32)
+    for channel, scan, intensity in zip(volume, scans, intensities, strict=True):
+        channel[...] = intensity.apply(scan.hu)
+    return volume, scans[0].grid, tuple(intensity.air for intensity in intensities)
+
+
+def image_name(channel: int) -> str:
+    """Give the name under which a node holds the image of a channel."""
+    return f"image_{channel}" if channel else "image"
 
 
 def intensity_of(node: Node, hu: NDArray[np.float32]) -> Intensity:

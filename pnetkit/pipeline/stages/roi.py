@@ -1,6 +1,6 @@
 """Feature maps of the pancreas region, and fitting a classifier to them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -25,7 +25,7 @@ MODEL = "model"
 
 def features(node: Node, context: Context, folder: Path) -> dict[str, Any]:
     """Write the maps of the region: around the reference label in training, around the prediction in testing."""
-    volume, _, intensity = network_input(node)
+    volume, _, air = network_input(node)
     if "postprocess" in node.inputs:
         labels, _ = read_labels(context.store.folder("postprocess", node.inputs["postprocess"]) / LABELS)
     else:
@@ -36,7 +36,7 @@ def features(node: Node, context: Context, folder: Path) -> dict[str, Any]:
         labels > BACKGROUND,
         names=tuple(node.identity["names"]),
         margin_voxels=node.identity["margin_voxels"],
-        fill=intensity.air,
+        fill=air,
         device=context.device,
     )
     write_atomically(folder / FEATURES, save(maps))
@@ -60,11 +60,12 @@ class _TrainingEvidence(Sequence[Evidence]):
 
     def __init__(self, node: Node, context: Context) -> None:
         self._node = node
-        self._folders = [context.store.folder("features", key) for _, key in sorted(node.inputs.items())]
+        self._features = [context.store.folder("features", key) for key in _numbered(node.inputs, "features_")]
+        self._predicted = [context.store.folder("postprocess", key) for key in _numbered(node.inputs, "postprocess_")]
         self._labels = [node.files[name] for name in sorted(node.files)]
 
     def __len__(self) -> int:
-        return len(self._folders)
+        return len(self._features)
 
     @overload
     def __getitem__(self, index: int) -> Evidence: ...
@@ -75,11 +76,21 @@ class _TrainingEvidence(Sequence[Evidence]):
     def __getitem__(self, index: int | slice) -> Evidence | Sequence[Evidence]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        label = self._labels[index]
-        labels = reference_labels(Node("fit", "", self._node.identity, files={"label": label}))
         return Evidence(
             case_id=self._node.given["case_ids"][index],
             phase=self._node.given["phase"],
-            segmentation=Segmentation(labels, read_grid(label[0])),
-            features=load_file(self._folders[index] / FEATURES),
+            segmentation=self._segmentation(index),
+            features=load_file(self._features[index] / FEATURES),
         )
+
+    def _segmentation(self, index: int) -> Segmentation:
+        """Read the prediction of a network that has not seen the case, or the reference label."""
+        if self._predicted:
+            return Segmentation(*read_labels(self._predicted[index] / LABELS))
+        label = self._labels[index]
+        labels = reference_labels(Node("fit", "", self._node.identity, files={"label": label}))
+        return Segmentation(labels, read_grid(label[0]))
+
+
+def _numbered(inputs: Mapping[str, str], prefix: str) -> list[str]:
+    return [key for name, key in sorted(inputs.items()) if name.startswith(prefix)]

@@ -21,7 +21,7 @@ AGREEMENT = "agreement.nii.gz"
 
 def segment(node: Node, context: Context, folder: Path) -> dict[str, Any]:
     """Write the voted labels, and the agreement map when the recipe keeps it."""
-    volume, grid, intensity = network_input(node)
+    volume, grid, air = network_input(node)
     inference = node.identity["inference"]
     result = segment_volume(
         trained_backbone(node, context),
@@ -30,7 +30,7 @@ def segment(node: Node, context: Context, folder: Path) -> dict[str, Any]:
         window=tuple(inference["window_size"]),
         stride=tuple(inference["stride"]),
         batch_size=node.given["batch_size"],
-        fill=intensity.air,
+        fill=air,
         device=context.device,
         precision=inference["precision"],
         combine=inference.get("combine", "vote"),

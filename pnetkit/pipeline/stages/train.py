@@ -74,8 +74,9 @@ def _cases(node: Node, context: Context) -> list[TrainingCase]:
     cases = []
     for index, (_, key) in enumerate(sorted(node.inputs.items())):
         folder = context.store.folder("prepare", key)
-        intensity = Intensity(**json.loads((folder / "intensity.json").read_text(encoding="utf-8")))
+        fitted = json.loads((folder / "intensity.json").read_text(encoding="utf-8"))
+        intensities = tuple(Intensity(**channel) for channel in fitted)
         case_id = node.given["case_ids"][index]
         abnormal = bool(node.identity["abnormal"][index])
-        cases.append(load_case(folder, case_id=case_id, intensity=intensity, abnormal=abnormal))
+        cases.append(load_case(folder, case_id=case_id, intensities=intensities, abnormal=abnormal))
     return cases

@@ -1,0 +1,148 @@
+"""Take a recipe apart: its plugins and settings, as the keys of the stages know them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from pnetkit.errors import Fault, RecipeError
+from pnetkit.interfaces import Backbone, FeatureBackbone, FeatureCaseClassifier, TrainedCaseClassifier
+from pnetkit.networks import build_seeded, check_patch_size
+from pnetkit.pipeline.code_change import Sources
+from pnetkit.pipeline.plugins import build, identify
+from pnetkit.recipe.models import PluginChoice, Recipe
+from pnetkit.types import CLASSES, FeatureNeeds, Triple
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Say what one network sees: the phases that are its channels, under the name of its findings."""
+
+    name: str
+    phases: tuple[str, ...]
+    resample: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Hold what stands in keys, and what a plan has to know of a recipe.
+
+    `parameters` counts those of the backbone. `is_trained` tells whether the classifier learns, `out_of_fold` whether
+    it does so on what networks say of cases that they have not seen.
+    """
+
+    inputs: tuple[Input, ...]
+    backbone: dict[str, Any]
+    chain: list[dict[str, Any]]
+    classifier: dict[str, Any]
+    fusion: dict[str, Any]
+    needs: FeatureNeeds
+    is_trained: bool
+    out_of_fold: bool
+    intensity: dict[str, Any]
+    labels: dict[str, Any]
+    training: dict[str, Any]
+    inference: dict[str, Any]
+    parameters: int
+
+    @property
+    def plugins(self) -> dict[str, Any]:
+        """Give the identities of the plugins, for the run's record."""
+        return {
+            "backbone": self.backbone,
+            "postprocess": self.chain,
+            "classifier": self.classifier,
+            "fusion": self.fusion,
+        }
+
+
+def take_apart(recipe: Recipe, sources: Sources) -> Parts:
+    """Build each plugin once, hold it to the recipe, and give what stands in keys.
+
+    Raises:
+        PluginError: a plugin cannot be built, or does not fit the recipe's patch size.
+        RecipeError: the plugins do not fit each other.
+    """
+    backbone = _identify("backbone", recipe.backbone, sources)
+    classifier = _identify("case-classifier", recipe.classifier, sources)
+    built = build(classifier)
+    needs = built.needs if isinstance(built, FeatureCaseClassifier) else FeatureNeeds()
+    inputs = tuple(
+        Input(name, found.phases, found.resample and len(found.phases) > 1) for name, found in recipe.networks.items()
+    )
+    with torch.device("meta"):
+        channels = max(len(seen.phases) for seen in inputs)
+        shape_only = build_seeded(lambda: build(backbone, in_channels=channels, num_classes=len(CLASSES)), 0)
+    window = recipe.inference.window_size or recipe.training.patch_size
+    check_patch_size(shape_only, recipe.training.patch_size, "training.patch_size")
+    check_patch_size(shape_only, window, "inference.window_size")
+    is_trained = isinstance(built, TrainedCaseClassifier)
+    _check_fit(shape_only, needs, recipe, is_trained=is_trained)
+    training = recipe.training.model_dump(mode="json")
+    for key in ("seed", "repeat_seeds", "checkpoint_every"):
+        del training[key]
+    labels = recipe.cohort.labels
+    return Parts(
+        inputs=inputs,
+        backbone=backbone,
+        chain=[_identify("postprocessor", choice, sources) for choice in recipe.postprocess],
+        classifier=classifier,
+        fusion=_identify("phase-fusion", recipe.fusion, sources),
+        needs=needs,
+        is_trained=is_trained,
+        out_of_fold=recipe.classifier_evidence == "out-of-fold",
+        intensity=recipe.intensity.model_dump(mode="json"),
+        labels={
+            "mapping": None if labels is None else {str(k): v for k, v in labels.items()},
+            "unmapped": recipe.cohort.unmapped_labels,
+        },
+        training=training,
+        inference=_inference_identity(recipe, window),
+        parameters=sum(p.numel() for p in shape_only.parameters()),
+    )
+
+
+def _identify(kind: str, choice: PluginChoice, sources: Sources) -> dict[str, Any]:
+    found = identify(kind, choice.plugin, choice.params)
+    return found | {"source": sources.get((kind, choice.plugin), found["source"])}
+
+
+def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
+    """Give what decides a segmentation; a mean of probabilities may depend on the batch in its last bit."""
+    settings = recipe.inference
+    found = {
+        "window_size": list(window),
+        "stride": [settings.stride] * 3 if isinstance(settings.stride, int) else list(settings.stride),
+        "keep_votes": settings.keep_votes,
+        "precision": settings.precision,
+    }
+    if settings.combine != "vote":
+        found |= {"combine": settings.combine, "batch_size": settings.batch_size}
+    return found
+
+
+def _check_fit(backbone: Backbone, needs: FeatureNeeds, recipe: Recipe, *, is_trained: bool) -> None:
+    """Hold the classifier's needs against what the backbone publishes."""
+    chosen, network = repr(recipe.classifier.plugin), repr(recipe.backbone.plugin)
+    published = backbone.spec.features if isinstance(backbone, FeatureBackbone) else {}
+    faults = []
+    missing = [name for name in needs.names if name not in published]
+    if missing:
+        message = (
+            f"{chosen} needs the feature maps {', '.join(missing)}, but the backbone {network} publishes "
+            f"{', '.join(published) or 'none'}. Choose others."
+        )
+        faults.append(Fault("classifier", message))
+    if recipe.classifier_evidence == "out-of-fold":
+        aligned = [name for name, spec in published.items() if spec.aligned]
+        foreign = [name for name in needs.names if name not in aligned and name not in missing]
+        if not is_trained:
+            faults.append(Fault("classifier_evidence", f"{chosen} is not trained, so out-of-fold changes nothing"))
+        elif foreign:
+            message = (
+                f"out-of-fold evidence comes from several networks, and the channels of {', '.join(foreign)} mean "
+                f"something else in each; {network} publishes {', '.join(aligned) or 'no map'} that can be used"
+            )
+            faults.append(Fault("classifier_evidence", message))
+    if faults:
+        raise RecipeError(f"The plugins of the recipe {recipe.name} do not fit each other:", faults)
