@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from pnetkit.errors import PluginError, PnetkitError
 from pnetkit.interfaces import Backbone, BackboneOutput
+from pnetkit.types import BackboneSpec
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -55,7 +56,17 @@ def build_seeded(build: Callable[[], Any], seed: int) -> Backbone:
     return backbone
 
 
-def checked_output(backbone: Backbone, x: Tensor) -> BackboneOutput:
+@runtime_checkable
+class Network(Protocol):
+    """What inference asks of a backbone: a spec, and scores for patches."""
+
+    spec: BackboneSpec
+
+    def __call__(self, x: Tensor) -> BackboneOutput:
+        """Score every voxel of a batch of patches."""
+
+
+def checked_output(backbone: Network, x: Tensor) -> BackboneOutput:
     """Run a network and hold it to its promise: one logit per class and voxel of the input.
 
     Raises PluginError saying what came back and what was promised.

@@ -5,6 +5,7 @@ import sys
 import click
 
 from pnetkit import __version__
+from pnetkit.cli.bench import bench
 from pnetkit.cli.cohort import cohort
 from pnetkit.cli.compare import compare
 from pnetkit.cli.doctor import doctor
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for command in (run, compare, runs, plugins, recipe, cohort, doctor):
+for command in (run, compare, runs, plugins, recipe, cohort, bench, doctor):
     cli.add_command(command)
 
 

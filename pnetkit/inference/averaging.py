@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.inference.sliding import Fill, pad_to_window, sliding_patches, volume_shape
-from pnetkit.types import Triple
+from pnetkit.inference.sliding import Fill, pad_mask, pad_to_window, sliding_patches, volume_shape, windows_over
+from pnetkit.types import BACKGROUND, Triple
 
 ProbabilityPredictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Takes patches (batch, channel, x, y, z) and gives their probabilities (batch, class, x, y, z)."""
@@ -21,15 +21,21 @@ def mean_labels(
     stride: Triple,
     batch_size: int,
     fill: Fill,
+    where: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint8]:
     """Slide windows over a volume (channel, x, y, z) and give each voxel the label of the largest mean probability.
 
     Windows are added in a fixed order in float64; the lowest label wins a tie. Small volumes are padded with `fill`.
+    What is not in `where` is background, and windows that hold nothing of it are not run.
     """
     volume, inside = pad_to_window(volume, window, fill)
     sums = np.zeros((num_classes, *volume_shape(volume)), dtype=np.float64)
-    for places, patches in sliding_patches(volume, window, stride, batch_size):
+    padded = None if where is None else pad_mask(where, window)
+    windows = windows_over(volume_shape(volume), window, stride, padded)
+    for places, patches in sliding_patches(volume, windows, batch_size):
         for place, probabilities in zip(places, predict(patches), strict=True):
             sums[(slice(None), *place)] += probabilities
     labels: NDArray[np.uint8] = sums[(slice(None), *inside)].argmax(axis=0).astype(np.uint8)
+    if where is not None:
+        labels[~where] = BACKGROUND
     return labels

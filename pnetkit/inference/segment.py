@@ -1,83 +1,184 @@
 """Segment one scan with one trained network."""
 
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from pnetkit.imaging.boxes import Box, bounding_box
+from pnetkit.inference.acceleration import NUMBER_TYPES
 from pnetkit.inference.averaging import ProbabilityPredictor, mean_labels
-from pnetkit.inference.sliding import Fill
+from pnetkit.inference.coarse import EMPTY, SPREAD, Coarse, candidate_region
+from pnetkit.inference.sliding import Fill, pad_mask, pad_to_window, volume_shape, windows_over
 from pnetkit.inference.voting import Predictor, vote
-from pnetkit.interfaces import Backbone
-from pnetkit.networks import Precision, autocast, checked_output
-from pnetkit.types import Grid, Segmentation, Triple
+from pnetkit.networks import Network, Precision, checked_output
+from pnetkit.types import BACKGROUND, Grid, Segmentation, Triple
 
 Combine = Literal["vote", "mean-softmax"]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Say how a scan is segmented: the names are those of a recipe's `inference` section.
+
+    `fill` is the input value of air. `body_box` lays the windows over the body's box instead of the volume; `coarse` is
+    None for an exhaustive search.
+    """
+
+    window: Triple
+    stride: Triple
+    batch_size: int
+    fill: Fill
+    device: str
+    precision: Precision
+    combine: Combine = "vote"
+    body_box: bool = False
+    coarse: Coarse | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segmented:
+    """Hold a segmentation, and what it took: windows of both passes, and why the search was not kept to a region."""
+
+    segmentation: Segmentation
+    windows: int
+    coarse_windows: int = 0
+    fallback: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Result:
+    labels: NDArray[np.uint8]
+    votes: NDArray[np.unsignedinteger[Any]] | None
+    voters: NDArray[np.unsignedinteger[Any]] | None
+    windows: int
+    coarse_windows: int = 0
+    fallback: str = ""
 
 
 def segment(
-    backbone: Backbone,
-    volume: NDArray[np.float32],
-    grid: Grid,
-    *,
-    window: Triple,
-    stride: Triple,
-    batch_size: int,
-    fill: Fill,
-    device: str,
-    precision: Precision,
-    combine: Combine = "vote",
-) -> Segmentation:
+    network: Network, volume: NDArray[np.float32], grid: Grid, settings: Settings, *, body: Mask | None = None
+) -> Segmented:
     """Give the labels of a volume (channel, x, y, z) of network input, with votes and voters where windows vote.
 
-    `fill` is the input value of air. The network is put into evaluation mode on `device`.
+    What is not in `body` (x, y, z) is background. `network` is what `accelerated` gave for the
+    same device and precision.
     """
-    backbone.eval()
-    backbone.to(device)
-    if combine == "mean-softmax":
-        labels = mean_labels(
-            probability_predictor(backbone, device=device, precision=precision),
-            volume,
-            num_classes=backbone.spec.num_classes,
-            window=window,
-            stride=stride,
-            batch_size=batch_size,
-            fill=fill,
+    box = bounding_box(body) if settings.body_box and body is not None else None
+    if box is None:
+        result = _search(network, volume, settings, body)
+    else:
+        inside = _at_least(box, settings.window, volume_shape(volume))
+        cropped = np.ascontiguousarray(volume[(slice(None), *inside)])
+        part = _search(network, cropped, settings, None if body is None else body[inside])
+        shape = volume_shape(volume)
+        result = replace(
+            part,
+            labels=_pasted(part.labels, inside, shape),
+            votes=None if part.votes is None else _pasted(part.votes, inside, shape),
+            voters=None if part.voters is None else _pasted(part.voters, inside, shape),
         )
-        return Segmentation(labels, grid)
-    result = vote(
-        label_predictor(backbone, device=device, precision=precision),
-        volume,
-        num_classes=backbone.spec.num_classes,
-        window=window,
-        stride=stride,
-        batch_size=batch_size,
-        fill=fill,
-    )
-    return Segmentation(result.labels, grid, votes=result.votes, voters=result.voters)
+    segmentation = Segmentation(result.labels, grid, votes=result.votes, voters=result.voters)
+    return Segmented(segmentation, result.windows, result.coarse_windows, result.fallback)
 
 
-def label_predictor(backbone: Backbone, *, device: str, precision: Precision) -> Predictor:
+def label_predictor(network: Network, *, device: str, precision: Precision) -> Predictor:
     """Make a function from patches to hard labels (the largest logit, the lowest label on a tie)."""
 
-    def predict(patches: NDArray[np.float32]) -> NDArray[np.uint8]:
-        with torch.inference_mode(), autocast(device, precision):
-            x = torch.from_numpy(patches).to(device)
-            logits = checked_output(backbone, x).logits
-            labels: NDArray[np.uint8] = logits.argmax(dim=1).to(torch.uint8).cpu().numpy()
-        return labels
+    def labels(logits: Tensor) -> NDArray[Any]:
+        found: NDArray[Any] = logits.argmax(dim=1).to(torch.uint8).cpu().numpy()
+        return found
 
-    return predict
+    return _predictor(network, labels, device=device, precision=precision)
 
 
-def probability_predictor(backbone: Backbone, *, device: str, precision: Precision) -> ProbabilityPredictor:
+def probability_predictor(network: Network, *, device: str, precision: Precision) -> ProbabilityPredictor:
     """Make a function from patches to the probability of each class (batch, class, x, y, z) float32."""
 
-    def predict(patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode(), autocast(device, precision):
-            x = torch.from_numpy(patches).to(device)
-            probabilities: NDArray[np.float32] = checked_output(backbone, x).logits.float().softmax(dim=1).cpu().numpy()
-        return probabilities
+    def probabilities(logits: Tensor) -> NDArray[Any]:
+        found: NDArray[Any] = logits.float().softmax(dim=1).cpu().numpy()
+        return found
 
-    return predict
+    return _predictor(network, probabilities, device=device, precision=precision)
+
+
+def _predictor(
+    network: Network, answer: Callable[[Tensor], NDArray[Any]], *, device: str, precision: Precision
+) -> Callable[[NDArray[np.float32]], NDArray[Any]]:
+    def predict(patches: NDArray[np.float32]) -> NDArray[Any]:
+        with torch.inference_mode():
+            x = torch.from_numpy(patches)
+            x = x.to(device=device, dtype=NUMBER_TYPES[precision], memory_format=torch.channels_last_3d)
+            return answer(checked_output(network, x).logits)
+
+    def halving(patches: NDArray[np.float32]) -> NDArray[Any]:
+        """Run a batch, in halves where the accelerator's memory does not hold it: no case is lost to a batch size."""
+        try:
+            return predict(patches)
+        except torch.OutOfMemoryError:
+            if len(patches) == 1:
+                raise
+            torch.cuda.empty_cache()
+        middle = len(patches) // 2
+        return np.concatenate([halving(patches[:middle]), halving(patches[middle:])])
+
+    return halving
+
+
+def _search(network: Network, volume: NDArray[np.float32], settings: Settings, body: Mask | None) -> _Result:
+    """Run the windows of the whole body, or of the region that a coarse pass finds."""
+    if settings.coarse is None:
+        return _run(network, volume, settings, body)
+    first = _run(network, volume, replace(settings, stride=settings.coarse.stride, combine="vote"), body)
+    region = candidate_region(first.labels, settings.coarse)
+    fallback = EMPTY
+    if region is not None:
+        if body is not None:
+            region &= body
+        wanted, all_of_them = (_count_windows(volume, settings, where) for where in (region, body))
+        fallback = SPREAD if wanted > settings.coarse.largest_share * all_of_them else ""
+    result = _run(network, volume, settings, body if fallback else region)
+    return replace(result, coarse_windows=first.windows, fallback=fallback)
+
+
+def _run(network: Network, volume: NDArray[np.float32], settings: Settings, where: Mask | None) -> _Result:
+    how: dict[str, Any] = {
+        "num_classes": network.spec.num_classes,
+        "window": settings.window,
+        "stride": settings.stride,
+        "batch_size": settings.batch_size,
+        "fill": settings.fill,
+        "where": where,
+    }
+    if settings.combine == "mean-softmax":
+        probabilities = probability_predictor(network, device=settings.device, precision=settings.precision)
+        return _Result(mean_labels(probabilities, volume, **how), None, None, _count_windows(volume, settings, where))
+    found = vote(label_predictor(network, device=settings.device, precision=settings.precision), volume, **how)
+    return _Result(found.labels, found.votes, found.voters, found.windows)
+
+
+def _count_windows(volume: NDArray[np.float32], settings: Settings, where: Mask | None) -> int:
+    shape = volume_shape(pad_to_window(volume[:1], settings.window, 0.0)[0])
+    padded = None if where is None else pad_mask(where, settings.window)
+    return len(windows_over(shape, settings.window, settings.stride, padded))
+
+
+def _at_least(box: Box, window: Triple, shape: Triple) -> tuple[slice, slice, slice]:
+    """Widen a box to a window where the volume has the room: real tissue instead of padding."""
+    places = []
+    for start, stop, w, n in zip(box.start, box.stop, window, shape, strict=True):
+        missing = max(min(w, n) - (stop - start), 0)
+        first = min(max(start - missing // 2, 0), n - (stop - start) - missing)
+        places.append(slice(first, first + stop - start + missing))
+    return places[0], places[1], places[2]
+
+
+def _pasted(array: NDArray[Any], inside: tuple[slice, slice, slice], shape: Triple) -> NDArray[Any]:
+    full = np.full(shape, BACKGROUND, dtype=array.dtype)
+    full[inside] = array
+    return full

@@ -1,6 +1,6 @@
 """Walk over a volume window by window: pad what is too small, cut patches in batches, cut the result back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,25 @@ def pad_to_window(volume: NDArray[np.float32], window: Triple, fill: Fill) -> tu
     return volume, (inside[0], inside[1], inside[2])
 
 
+def pad_mask(mask: NDArray[np.bool_], window: Triple) -> NDArray[np.bool_]:
+    """Give a mask (x, y, z) padded as `pad_to_window` pads its volume."""
+    margins = padding((mask.shape[0], mask.shape[1], mask.shape[2]), window)
+    return np.pad(mask, margins) if any(a or b for a, b in margins) else mask
+
+
+def windows_over(shape: Triple, window: Triple, stride: Triple, where: NDArray[np.bool_] | None = None) -> list[Slices]:
+    """Give where the windows of a volume lie: all, or those that hold a true voxel of `where`."""
+    places = [_place(start, window) for start in window_grid(shape, window, stride)]
+    return places if where is None else [place for place in places if where[place].any()]
+
+
 def sliding_patches(
-    volume: NDArray[np.float32], window: Triple, stride: Triple, batch_size: int
-) -> Iterator[tuple[list[Slices], NDArray[np.float32]]]:
-    """Yield the windows of a volume (channel, x, y, z) in batches: where each lies, and (batch, channel, x, y, z)."""
-    starts = window_grid(volume_shape(volume), window, stride)
-    for first in range(0, len(starts), batch_size):
-        places = [_place(start, window) for start in starts[first : first + batch_size]]
-        yield places, np.stack([volume[(slice(None), *place)] for place in places])
+    volume: NDArray[np.float32], places: Sequence[Slices], batch_size: int
+) -> Iterator[tuple[Sequence[Slices], NDArray[np.float32]]]:
+    """Yield windows of a volume (channel, x, y, z) in batches: where each lies, and (batch, channel, x, y, z)."""
+    for first in range(0, len(places), batch_size):
+        batch = places[first : first + batch_size]
+        yield batch, np.stack([volume[(slice(None), *place)] for place in batch])
 
 
 def volume_shape(volume: NDArray[np.float32]) -> Triple:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.inference.sliding import Fill, pad_to_window, sliding_patches, volume_shape
+from pnetkit.inference.sliding import Fill, pad_mask, pad_to_window, sliding_patches, volume_shape, windows_over
 from pnetkit.inference.windows import most_votes
 from pnetkit.types import Triple
 
@@ -24,12 +24,14 @@ Predictor = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
 class Votes:
     """Hold the outcome of a vote.
 
-    `labels` (x, y, z) uint8; `votes` counts the windows that chose the winning label, `voters` those that saw it.
+    `labels` (x, y, z) uint8; `votes` counts the windows that chose the winning label, `voters` those that saw it: both
+    are 0 where nobody was asked. `windows` were run.
     """
 
     labels: NDArray[np.uint8]
     votes: NDArray[np.unsignedinteger[Any]]
     voters: NDArray[np.unsignedinteger[Any]]
+    windows: int
 
 
 def vote(
@@ -41,21 +43,43 @@ def vote(
     stride: Triple,
     batch_size: int,
     fill: Fill,
+    where: NDArray[np.bool_] | None = None,
 ) -> Votes:
     """Slide windows over a volume (channel, x, y, z) and take the majority label of each voxel.
 
-    A volume smaller than a window is padded with `fill` on both sides, and the result cut back. Counters are the
-    smallest unsigned integers that cannot overflow: bytes at the paper's window and stride.
+    A volume smaller than a window is padded with `fill` on both sides, and the result cut back. What is not in `where`
+    (x, y, z) is background; windows that hold nothing of it are not run, which changes no label inside. Counters are
+    the smallest unsigned integers that cannot overflow, bytes at the paper's window and stride, and lie over the box of
+    the windows alone.
     """
     volume, inside = pad_to_window(volume, window, fill)
     shape = volume_shape(volume)
+    asked = None if where is None else pad_mask(where, window)
+    windows = windows_over(shape, window, stride, asked)
     dtype = np.min_scalar_type(most_votes(shape, window, stride))
-    counts = np.zeros((num_classes, *shape), dtype=dtype)
-    for places, patches in sliding_patches(volume, window, stride, batch_size):
-        for place, labels in zip(places, predict(patches), strict=True):
-            counter = counts[(slice(None), *place)]
-            for label in range(num_classes):
-                counter[label] += labels == label
-    counts = counts[(slice(None), *inside)]
-    labels = counts.argmax(axis=0).astype(np.uint8)  # the first of equal counts, so the lowest label
-    return Votes(labels, counts.max(axis=0), counts.sum(axis=0, dtype=dtype))
+    found = [np.zeros(shape, dtype=d) for d in (np.uint8, dtype, dtype)]
+    if windows:
+        start = [min(place[axis].start for place in windows) for axis in range(3)]
+        stop = [max(place[axis].stop for place in windows) for axis in range(3)]
+        counts = np.zeros((num_classes, *(b - a for a, b in zip(start, stop, strict=True))), dtype=dtype)
+        for places, patches in sliding_patches(volume, windows, batch_size):
+            for place, labels in zip(places, predict(patches), strict=True):
+                x, y, z = (slice(s.start - a, s.stop - a) for s, a in zip(place, start, strict=True))
+                counter = counts[:, x, y, z]
+                for label in range(num_classes):
+                    counter[label] += labels == label
+        for i in range(start[0], stop[0]):  # slice by slice: what comes between is as large as the counters
+            _decide(counts[:, i - start[0]], [array[i, start[1] : stop[1], start[2] : stop[2]] for array in found])
+    if asked is not None:
+        for array in found:
+            array[~asked] = 0
+    labels, votes, voters = (array[inside] for array in found)
+    return Votes(labels, votes, voters, len(windows))
+
+
+def _decide(counts: NDArray[Any], into: list[NDArray[Any]]) -> None:
+    """Write winner, its votes and the voters of one slice of counters (class, y, z)."""
+    labels, votes, voters = into
+    labels[...] = counts.argmax(axis=0)  # the first of equal counts, so the lowest label
+    votes[...] = counts.max(axis=0)
+    voters[...] = counts.sum(axis=0, dtype=counts.dtype)

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from pnetkit.errors import PnetkitError
+from pnetkit.pipeline.allocator import keep_freed_memory
 from pnetkit.pipeline.code_change import made_with
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
@@ -96,6 +97,7 @@ class WorkerPool:
 def start_worker(threads: int) -> None:
     """Set a worker up: its number of threads is fixed, because sums depend on it in their last bit."""
     torch.set_num_threads(threads)
+    keep_freed_memory()
 
 
 def run_nodes(

@@ -5,7 +5,6 @@ the other stages from earlier results of the same stage in the store. What canno
 """
 
 import json
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,14 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 
 from pnetkit.inference.windows import padding, window_grid
+from pnetkit.networks import Precision
 from pnetkit.pipeline.node import STAGE_VERSIONS, Node
 from pnetkit.pipeline.stages.inputs import new_backbone
 from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.pipeline.store import RECORD, Store
+from pnetkit.pipeline.throughput import window_seconds
 from pnetkit.training.loop import one_step
 from pnetkit.training.sampling import Batch
 
@@ -122,24 +122,16 @@ def _segment_seconds(todo: Sequence[Node], nodes: Sequence[Node], device: str) -
         train = trainings[node.inputs["train"]]
         inference = node.identity["inference"]
         window, stride = tuple(inference["window_size"]), tuple(inference["stride"])
-        settings = json.dumps([train.identity["backbone"], list(window)], sort_keys=True)
+        settings = json.dumps([train.identity["backbone"], list(window), inference["precision"]], sort_keys=True)
         if settings not in known:
-            known[settings] = _window_seconds(train, window, device)
+            known[settings] = _window_seconds(train, window, inference["precision"], device)
         shape = node.given["shape"]
         px, py, pz = (n + a + b for n, (a, b) in zip(shape, padding(shape, window), strict=True))
         seconds.append(known[settings] * len(window_grid((px, py, pz), window, stride)))
     return seconds
 
 
-def _window_seconds(train: Node, window: tuple[int, int, int], device: str) -> float:
-    backbone = new_backbone(dict(train.identity["backbone"]), in_channels=int(train.identity["in_channels"]), seed=0)
-    backbone.to(device)
-    backbone.eval()
-    x = torch.zeros(1, int(train.identity["in_channels"]), *window, device=device)
-    best = math.inf
-    for _ in range(2):
-        started = time.perf_counter()
-        with torch.inference_mode():
-            backbone(x).logits.argmax(dim=1).cpu()
-        best = min(best, time.perf_counter() - started)
-    return best
+def _window_seconds(train: Node, window: tuple[int, int, int], precision: Precision, device: str) -> float:
+    channels = int(train.identity["in_channels"])
+    backbone = new_backbone(dict(train.identity["backbone"]), in_channels=channels, seed=0)
+    return window_seconds(backbone, channels, window, precision=precision, device=device)

@@ -16,7 +16,7 @@ from typing import Any
 STAGE_VERSIONS = {
     "prepare": 2,
     "train": 1,
-    "segment": 1,
+    "segment": 2,
     "postprocess": 1,
     "features": 1,
     "fit": 2,

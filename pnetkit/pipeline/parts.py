@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from pnetkit.errors import Fault, RecipeError
+from pnetkit.inference.acceleration import require_compiler
 from pnetkit.interfaces import Backbone, FeatureBackbone, FeatureCaseClassifier, TrainedCaseClassifier
 from pnetkit.networks import build_seeded, check_patch_size
 from pnetkit.pipeline.code_change import Sources
@@ -110,15 +111,25 @@ def _identify(kind: str, choice: PluginChoice, sources: Sources) -> dict[str, An
 def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
     """Give what decides a segmentation; a mean of probabilities may depend on the batch in its last bit."""
     settings = recipe.inference
-    found = {
+    found: dict[str, Any] = {
         "window_size": list(window),
-        "stride": [settings.stride] * 3 if isinstance(settings.stride, int) else list(settings.stride),
+        "stride": _edges(settings.stride),
         "keep_votes": settings.keep_votes,
         "precision": settings.precision,
+        "body": settings.body,
     }
+    if settings.search == "coarse-to-fine":
+        found["coarse"] = settings.coarse.model_dump(mode="json") | {"stride": _edges(settings.coarse.stride or window)}
+    if settings.compile:
+        require_compiler()
+        found["compile"] = True
     if settings.combine != "vote":
         found |= {"combine": settings.combine, "batch_size": settings.batch_size}
     return found
+
+
+def _edges(edges: int | Triple) -> list[int]:
+    return [edges] * 3 if isinstance(edges, int) else list(edges)
 
 
 def _check_fit(backbone: Backbone, needs: FeatureNeeds, recipe: Recipe, *, is_trained: bool) -> None:

@@ -139,9 +139,7 @@ def run(
         listener.planned(plan.nodes)
         outcome = run_nodes(plan.nodes, session.executor, context, on_progress=listener.progress)
     rows, chosen = _decide(recipe, layout, outcome, context.store)
-    thresholds = thresholds_in_words(recipe.operating_point, chosen)
-    if any(node.stage == "fit" for node in plan.nodes):
-        thresholds = f"{thresholds} {EVIDENCE[recipe.classifier_evidence]}"
+    thresholds = " ".join([thresholds_in_words(recipe.operating_point, chosen), *_remarks(recipe, plan, context.store)])
     metrics = summarize(rows, tuple(recipe.networks))
     with disk_errors_in_words(folder):
         write_cases(folder / "cases.csv", rows, tuple(recipe.networks))
@@ -184,6 +182,18 @@ def _decide(
     if recipe.operating_point is None:
         return rows, {}
     return tune(rows, fusion, names, recipe.operating_point)
+
+
+def _remarks(recipe: Recipe, plan: Plan, store: Store) -> list[str]:
+    """Say what a reader of the tables has to know of how the figures came about, beside the thresholds."""
+    said = [EVIDENCE[recipe.classifier_evidence]] if any(node.stage == "fit" for node in plan.nodes) else []
+    if recipe.inference.search == "coarse-to-fine":
+        records = [
+            store.record("segment", n.key) for n in plan.nodes if n.stage == "segment" and store.has("segment", n.key)
+        ]
+        whole = sum("fallback" in record for record in records)
+        said.append(f"Coarse-to-fine search; {whole} of {len(records)} scans were searched as a whole.")
+    return said
 
 
 @dataclass(frozen=True, slots=True)

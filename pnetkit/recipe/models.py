@@ -154,6 +154,22 @@ class TrainingSettings(_Section):
         return self
 
 
+class CoarseSettings(_Section):
+    """Say how a coarse-to-fine search finds the region in which it looks closely."""
+
+    stride: Annotated[
+        Positive | tuple[Positive, Positive, Positive] | None,
+        Field(description="Voxels between two windows of the coarse pass; null for the window's edges."),
+    ] = None
+    margin_voxels: Annotated[int, Field(ge=0, description="Margin around each candidate's box.")] = 16
+    candidate_fraction: Annotated[
+        Fraction, Field(description="A candidate is larger than this share of the largest component.")
+    ] = 0.1
+    largest_share: Annotated[
+        float, Field(gt=0, le=1, description="Share of all windows above which the whole body is searched instead.")
+    ] = 0.5
+
+
 class InferenceSettings(_Section):
     """Say how windows slide and vote."""
 
@@ -165,6 +181,22 @@ class InferenceSettings(_Section):
     combine: Annotated[
         Literal["vote", "mean-softmax"], Field(description="Majority of hard labels (the paper), or mean probability.")
     ] = "vote"
+    body: Annotated[
+        Literal["mask", "box", "none"],
+        Field(
+            description="mask: what lies outside the body is background, and windows without body are not run; box: "
+            "the windows are also laid over the body's box instead of the volume; none: everything is segmented."
+        ),
+    ] = "mask"
+    search: Annotated[
+        Literal["exhaustive", "coarse-to-fine"],
+        Field(description="All windows, or those near what a first pass of few windows finds."),
+    ] = "exhaustive"
+    coarse: CoarseSettings = CoarseSettings()
+    compile: Annotated[
+        bool,
+        Field(description="Compile the network for this processor: a slow start, faster windows in fp32."),
+    ] = False
     keep_votes: Annotated[bool, Field(description="Whether a map of the windows' agreement is written.")] = False
     precision: Annotated[Precision, Field(description="Numbers that the network computes in.")] = "fp32"
 
@@ -229,10 +261,10 @@ class Recipe(_Section):
     @model_validator(mode="after")
     def _stride_within_window(self) -> "Recipe":
         window = self.inference.window_size or self.training.patch_size
-        stride = self.inference.stride
-        strides = (stride,) * 3 if isinstance(stride, int) else stride
-        if any(s > w for s, w in zip(strides, window, strict=True)):
-            raise ValueError(
-                f"inference.stride {stride} is larger than the window {list(window)}, so voxels would be skipped"
-            )
+        for name, stride in (("stride", self.inference.stride), ("coarse.stride", self.inference.coarse.stride)):
+            strides = (stride,) * 3 if isinstance(stride, int) else stride or window
+            if any(s > w for s, w in zip(strides, window, strict=True)):
+                raise ValueError(
+                    f"inference.{name} {stride} is larger than the window {list(window)}, so voxels would be skipped"
+                )
         return self

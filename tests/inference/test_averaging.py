@@ -6,8 +6,9 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import nn
 
+from pnetkit.inference.acceleration import accelerated
 from pnetkit.inference.averaging import mean_labels
-from pnetkit.inference.segment import probability_predictor, segment
+from pnetkit.inference.segment import Settings, probability_predictor, segment
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.types import BackboneSpec, Grid
 
@@ -31,10 +32,12 @@ def test_the_mean_probability_of_overlapping_windows_is_monai_s(batch_size):
         expected = sliding_window_inference(
             torch.from_numpy(x[None]), (8, 8, 4), 2, lambda patch: net(patch).logits.softmax(1), overlap=0.5
         )[0]
+    settings = Settings(
+        (8, 8, 4), (4, 4, 2), batch_size, fill=0.0, device="cpu", precision="fp32", combine="mean-softmax"
+    )
     found = segment(
-        net, x, Grid((16, 24, 12), np.eye(4)), window=(8, 8, 4), stride=(4, 4, 2), batch_size=batch_size, fill=0.0,
-        device="cpu", precision="fp32", combine="mean-softmax",
-    )  # fmt: skip
+        accelerated(net, device="cpu", precision="fp32"), x, Grid((16, 24, 12), np.eye(4)), settings
+    ).segmentation
     assert np.array_equal(found.labels, expected.argmax(0).numpy())
     assert len(np.unique(found.labels)) == 4
     assert found.votes is None
@@ -55,5 +58,7 @@ def test_one_sure_window_outweighs_two_unsure_ones_where_a_vote_would_not():
 
 
 def test_probabilities_sum_to_one():
-    found = probability_predictor(Net().eval(), device="cpu", precision="bf16")(np.ones((2, 1, 4, 4, 4), np.float32))
+    found = probability_predictor(accelerated(Net(), device="cpu", precision="bf16"), device="cpu", precision="bf16")(
+        np.ones((2, 1, 4, 4, 4), np.float32)
+    )
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)

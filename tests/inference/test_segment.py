@@ -7,8 +7,9 @@ from torch import nn
 from torch.nn.functional import avg_pool3d
 
 from pnetkit.errors import PluginError
+from pnetkit.inference.acceleration import accelerated
 from pnetkit.inference.features import roi_features
-from pnetkit.inference.segment import segment
+from pnetkit.inference.segment import Settings, segment
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.types import BackboneSpec, FeatureSpec, Grid
 
@@ -40,10 +41,10 @@ def volume(shape, seed=0):
 @pytest.mark.parametrize("batch_size", [1, 7])
 def test_a_network_that_looks_at_one_voxel_labels_each_voxel(shape, batch_size):
     x = volume(shape)
+    settings = Settings((8, 8, 8), (3, 4, 5), batch_size, fill=0.0, device="cpu", precision="fp32")
     found = segment(
-        Bins(), x, Grid(shape, np.eye(4)), window=(8, 8, 8), stride=(3, 4, 5), batch_size=batch_size, fill=0.0,
-        device="cpu", precision="fp32",
-    )  # fmt: skip
+        accelerated(Bins(), device="cpu", precision="fp32"), x, Grid(shape, np.eye(4)), settings
+    ).segmentation
     assert np.array_equal(found.labels, x[0].astype(np.uint8))
     assert np.array_equal(found.votes, found.voters)
     assert found.voters.min() >= 1

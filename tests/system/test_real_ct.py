@@ -95,10 +95,24 @@ class Bright(nn.Module):
 
 def test_each_voxel_of_a_result_lies_on_the_voxel_of_the_file_that_it_came_from(cohort, tiny, install):
     install("acme-bright", "acme_bright", THRESHOLD, backbone={"bright": "acme_bright:Bright"})
-    plain = ["backbone.plugin=bright", "intensity.normalization=none", "postprocess=[]"]
+    plain = ["backbone.plugin=bright", "intensity.normalization=none", "postprocess=[]", "inference.body=none"]
     result = tiny(table=cohort, sets=[*SETS, *plain])
     for name, (image_path, _) in SCANS.items():
         hu = np.asarray(nib.load(image_path).dataobj, dtype=np.float32)
         found = np.asarray(nib.load(result.folder / "segmentations" / f"{name}_scan.nii.gz").dataobj)
         assert np.array_equal(found == 1, hu > 100)
         assert (found == 1).any()
+
+
+def test_the_body_of_a_real_ct_holds_every_labeled_organ_and_leaves_air_out():
+    from pnetkit.imaging.body import body_mask
+    from pnetkit.imaging.nifti import read_scan
+
+    shares = {}
+    for name, (image_path, label_path) in SCANS.items():
+        mask = body_mask(read_scan(image_path).hu)
+        image, labels = nib.load(image_path), np.asarray(nib.load(label_path).dataobj)
+        on_file = nib.as_closest_canonical(nib.Nifti1Image(labels, image.affine))
+        assert mask[np.asarray(on_file.dataobj) > 0].all(), name
+        shares[name] = mask.mean()
+    assert all(0.2 < share < 0.9 for share in shares.values()), shares

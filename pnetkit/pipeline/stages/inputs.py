@@ -1,6 +1,7 @@
 """Read what stages have in common: scans as network input, reference labels, trained networks."""
 
 import json
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from pnetkit.errors import StoreError
+from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.intensity import Intensity, fit_intensity
 from pnetkit.imaging.nifti import read_labels, read_scan
 from pnetkit.imaging.resampling import resample
@@ -35,7 +37,7 @@ def new_backbone(identity: dict[str, Any], *, in_channels: int, seed: int) -> Ba
 
 def trained_backbone(node: Node, context: Context) -> Backbone:
     """Load the network that a node builds on; a worker keeps the last one it loaded."""
-    return _load_backbone(context.store.folder("train", node.inputs["train"]))
+    return load_backbone(context.store.folder("train", node.inputs["train"]))
 
 
 def input_scans(node: Node) -> list[Scan]:
@@ -45,14 +47,25 @@ def input_scans(node: Node) -> list[Scan]:
     return [first, *(resample(read_scan(path), first.grid) for path in images[1:])]
 
 
-def network_input(node: Node) -> tuple[NDArray[np.float32], Grid, tuple[float, ...]]:
-    """Read a node's images as the network sees them: (channel, x, y, z), the grid, and air's value in each channel."""
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkInput:
+    """Hold what a network sees: `volume` (channel, x, y, z) on `grid`, air's value in each channel, the `body`."""
+
+    volume: NDArray[np.float32]
+    grid: Grid
+    air: tuple[float, ...]
+    body: NDArray[np.bool_]
+
+
+def network_input(node: Node) -> NetworkInput:
+    """Read a node's images as the network sees them; the body is that of the first."""
     scans = input_scans(node)
     intensities = [intensity_of(node, scan.hu) for scan in scans]
     volume = np.empty((len(scans), *scans[0].hu.shape), dtype=np.float32)
     for channel, scan, intensity in zip(volume, scans, intensities, strict=True):
         channel[...] = intensity.apply(scan.hu)
-    return volume, scans[0].grid, tuple(intensity.air for intensity in intensities)
+    air = tuple(intensity.air for intensity in intensities)
+    return NetworkInput(volume, scans[0].grid, air, body_mask(scans[0].hu))
 
 
 def image_name(channel: int) -> str:
@@ -76,7 +89,8 @@ def reference_labels(node: Node) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=1)
-def _load_backbone(folder: Path) -> Backbone:
+def load_backbone(folder: Path) -> Backbone:
+    """Load the network that a training left in a folder; a worker keeps the last one it loaded."""
     described = json.loads((folder / BACKBONE).read_text(encoding="utf-8"))
     backbone = new_backbone(described["backbone"], in_channels=described["in_channels"], seed=0)
     try:

@@ -25,18 +25,18 @@ MODEL = "model"
 
 def features(node: Node, context: Context, folder: Path) -> dict[str, Any]:
     """Write the maps of the region: around the reference label in training, around the prediction in testing."""
-    volume, _, air = network_input(node)
+    seen = network_input(node)
     if "postprocess" in node.inputs:
         labels, _ = read_labels(context.store.folder("postprocess", node.inputs["postprocess"]) / LABELS)
     else:
         labels = reference_labels(node)
     maps = roi_features(
         trained_backbone(node, context),
-        volume,
+        seen.volume,
         labels > BACKGROUND,
         names=tuple(node.identity["names"]),
         margin_voxels=node.identity["margin_voxels"],
-        fill=air,
+        fill=seen.air,
         device=context.device,
     )
     write_atomically(folder / FEATURES, save(maps))

@@ -1,0 +1,189 @@
+"""Time the sliding window against MONAI's: same network, volume, windows and process.
+
+Eager fp32 is what MONAI's users run; `plain` is our loop around that same network, over every window. The other rows
+are pnetkit's settings. `exact` has to give, voxel for voxel, the labels of the plain loop over its own (folded) network
+with everything outside the body set to background; that is checked here, not assumed.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from monai.inferers import SlidingWindowInferer
+from numpy.typing import NDArray
+
+from pnetkit.evaluation.overlap import dice
+from pnetkit.imaging.body import body_mask
+from pnetkit.imaging.nifti import read_scan
+from pnetkit.inference.acceleration import Compiled, accelerated
+from pnetkit.inference.coarse import Coarse
+from pnetkit.inference.segment import Settings, label_predictor, segment
+from pnetkit.inference.voting import vote
+from pnetkit.interfaces import Backbone
+from pnetkit.pipeline.allocator import keep_freed_memory
+from pnetkit.types import Grid
+from tests.benchmarks.model import intensity, load, scan
+
+Labels = NDArray[np.uint8]
+WINDOW, STRIDE = (64, 64, 64), (20, 20, 20)
+TILE = (128, 128, 128)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What every row gets: network, input, body; and the reference, where there is one."""
+
+    network: Backbone
+    volume: NDArray[np.float32]
+    body: NDArray[np.bool_]
+    air: float
+    reference: Labels | None
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(self.volume.shape[1:], np.eye(4))
+
+
+def make_scene(model: Path, ct: Path | None, slices: int | None) -> Scene:
+    if ct is None:
+        found = scan(8, 1)
+        hu, reference = found.hu.astype(np.float32), found.labels
+    else:
+        hu, reference = read_scan(ct).hu[:, :, :slices], None
+    transform = intensity(hu)
+    return Scene(load(model), transform.apply(hu)[None], body_mask(hu), transform.air, reference)
+
+
+def monai(scene: Scene) -> tuple[Labels, int]:
+    inferer = SlidingWindowInferer(WINDOW, sw_batch_size=1, overlap=1 - STRIDE[0] / WINDOW[0], mode="constant")
+    count = 0
+
+    def logits(x: torch.Tensor) -> torch.Tensor:
+        nonlocal count
+        count += len(x)
+        return scene.network(x).logits
+
+    with torch.inference_mode():
+        found = inferer(torch.from_numpy(scene.volume)[None], logits)
+    return found[0].argmax(0).to(torch.uint8).numpy(), count
+
+
+def plain(scene: Scene) -> tuple[Labels, int]:
+    def predict(patches: NDArray[np.float32]) -> Labels:
+        with torch.inference_mode():
+            return scene.network(torch.from_numpy(patches)).logits.argmax(1).to(torch.uint8).numpy()
+
+    found = vote(predict, scene.volume, num_classes=4, window=WINDOW, stride=STRIDE, batch_size=1, fill=scene.air)
+    return found.labels, found.windows
+
+
+def ours(settings: Settings, *, body: bool = True, compiled: bool = False) -> Callable[[Scene], tuple[Labels, int]]:
+    def run(scene: Scene) -> tuple[Labels, int]:
+        used = replace(settings, fill=scene.air)
+        network: Any = accelerated(scene.network, device="cpu", precision=settings.precision)
+        if compiled:
+            network = Compiled(network)
+            started = time.perf_counter()
+            label_predictor(network, device="cpu", precision=settings.precision)(scene.volume[None, :, :64, :64, :64])
+            click.echo(f"  (compiling took {time.perf_counter() - started:.0f} s)")
+        found = segment(network, scene.volume, scene.grid, used, body=scene.body if body else None)
+        if found.fallback:
+            click.echo(f"  ({found.fallback})")
+        return found.segmentation.labels, found.windows + found.coarse_windows
+
+    return run
+
+
+def rows() -> dict[str, Callable[[Scene], tuple[Labels, int]]]:
+    exact = Settings(WINDOW, STRIDE, 1, 0.0, "cpu", "fp32")
+    bf16 = replace(exact, precision="bf16")
+    closer = Coarse(WINDOW, margin_voxels=16, candidate_fraction=0.1, largest_share=1.0)
+    tiles = Coarse(TILE, margin_voxels=16, candidate_fraction=0.1, largest_share=1.0)
+    return {
+        "folded, all windows": ours(exact, body=False),
+        "exact": ours(exact),
+        "exact, body's box": ours(replace(exact, body_box=True)),
+        "exact, box, compiled": ours(replace(exact, body_box=True), compiled=True),
+        "bf16": ours(bf16),
+        "bf16, body's box": ours(replace(bf16, body_box=True)),
+        "bf16, box, coarse-to-fine": ours(replace(bf16, body_box=True, coarse=closer)),
+        "bf16, box, tiles": ours(replace(bf16, body_box=True, window=TILE, stride=TILE)),
+        "bf16, box, tiles, coarse-to-fine": ours(
+            replace(bf16, body_box=True, window=TILE, stride=(64, 64, 64), coarse=tiles)
+        ),
+    }
+
+
+def overlaps(labels: Labels, other: Labels) -> str:
+    """Dice of the pancreas set, of tumor and of duct."""
+    pairs = [(labels > 0, other > 0), (labels == 2, other == 2), (labels == 3, other == 3)]
+    return " ".join("  -  " if (value := dice(a, b)) is None else f"{value:.3f}" for a, b in pairs)
+
+
+@click.command()
+@click.option("--model", type=click.Path(path_type=Path), required=True)
+@click.option("--ct", type=click.Path(path_type=Path), help="A real CT instead of a phantom; then without reference.")
+@click.option("--slices", type=int, help="Only the first slices of the CT.")
+@click.option("--threads", default=2, show_default=True)
+@click.option("--only", multiple=True, help="Rows to run beside MONAI's; all by default.")
+@click.option("--plain/--no-plain", "with_plain", default=True, help="Run the plain eager loop beside MONAI's.")
+@click.option("--repeats", default=1, show_default=True, help="Pairs of runs; times are medians.")
+def main(
+    model: Path,
+    ct: Path | None,
+    slices: int | None,
+    threads: int,
+    only: tuple[str, ...],
+    with_plain: bool,
+    repeats: int,
+) -> None:
+    torch.set_num_threads(threads)
+    scene = make_scene(model, ct, slices)
+    what = "phantom (synthetic)" if ct is None else ct.name
+    click.echo(f"{what} {scene.volume.shape[1:]}, {threads} threads, body {scene.body.mean():.0%} of the voxels")
+    found: dict[str, Labels] = {}
+    seconds: dict[str, list[float]] = {}
+
+    def time_it(name: str, run: Callable[[Scene], tuple[Labels, int]]) -> None:
+        started = time.perf_counter()
+        found[name], windows = run(scene)
+        seconds.setdefault(name, []).append(time.perf_counter() - started)
+        click.echo(f"  {name}: {seconds[name][-1]:.1f} s, {windows} windows")
+
+    chosen = {name: run for name, run in rows().items() if not only or name in only}
+    for _ in range(repeats):  # MONAI and the plain loop come first: as they are run elsewhere, without our allocator
+        time_it("MONAI", monai)
+        if with_plain:
+            time_it("plain", plain)
+    keep_freed_memory()
+    for _ in range(repeats):
+        for name, run in chosen.items():
+            time_it(name, run)
+    same = found.get("folded, all windows")
+    if same is not None and "exact" in found:
+        expected = np.where(scene.body, same, 0)
+        equal = np.array_equal(found["exact"], expected)
+        click.echo(f"exact == its own plain loop inside the body, voxel for voxel: {equal}")
+        if with_plain:
+            differing = int((found["exact"] != np.where(scene.body, found["plain"], 0)).sum())
+            click.echo(f"voxels in which exact differs from eager fp32, by rounding: {differing}")
+        if not equal:
+            raise SystemExit("The exact mode is not exact.")
+    click.echo(
+        f"row | s (median) | x MONAI | Dice with {'plain' if with_plain else 'exact'}: pancreas tumor duct | Dice with the reference"
+    )
+    base = np.median(seconds["MONAI"])
+    masked = np.where(scene.body, found["plain" if with_plain else "exact"], 0)
+    for name, labels in found.items():
+        truth = "" if scene.reference is None else overlaps(labels, scene.reference)
+        middle = np.median(seconds[name])
+        click.echo(f"{name} | {middle:.1f} | {base / middle:.2f} | {overlaps(labels, masked)} | {truth}")
+
+
+if __name__ == "__main__":
+    main()

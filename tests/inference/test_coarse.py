@@ -1,0 +1,141 @@
+"""Coarse-to-fine: inside the region the labels are those of the exhaustive search, to the bit."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pnetkit.inference.coarse import EMPTY, SPREAD, Coarse, candidate_region
+from pnetkit.inference.segment import Settings, segment
+from pnetkit.interfaces import BackboneOutput
+from pnetkit.types import BackboneSpec, Grid
+
+COARSE = Coarse((8, 8, 8), margin_voxels=3, candidate_fraction=0.1, largest_share=0.6)
+
+
+class Blurred(nn.Module):
+    """Looks at a neighborhood, with zero padding: its answer depends on where the window lies."""
+
+    def __init__(self):
+        super().__init__()
+        self.spec = BackboneSpec(1, 4, (1, 1, 1))
+        self.conv = nn.Conv3d(1, 1, 5, padding=2, bias=False)
+        nn.init.constant_(self.conv.weight, 1 / 125)
+        self.windows = 0
+
+    def forward(self, x):
+        y = self.conv(x)
+        return BackboneOutput(torch.cat([0 * y + 0.3, y, y - 0.2 + (y > 0.8), 0 * y], dim=1))
+
+
+def scene(shape=(40, 36, 32)):
+    x = np.zeros(shape, np.float32)
+    x[18:27, 16:24, 12:20] = 1
+    return x[None] + np.random.default_rng(0).normal(0, 0.05, (1, *shape)).astype(np.float32)
+
+
+def settings(**changes):
+    base = {"window": (8, 8, 8), "stride": (3, 3, 3), "batch_size": 4, "fill": 0.0, "device": "cpu"}
+    return Settings(**(base | {"precision": "fp32"} | changes))
+
+
+def run(x, body=None, **changes):
+    return segment(Blurred().eval(), x, Grid(x.shape[1:], np.eye(4)), settings(**changes), body=body)
+
+
+def test_the_region_gets_the_labels_of_the_exhaustive_search():
+    x = scene()
+    full, fine = run(x), run(x, coarse=COARSE)
+    assert (full.segmentation.labels > 0).sum() > 300
+    assert np.array_equal(fine.segmentation.labels, full.segmentation.labels)
+    assert fine.fallback == ""
+    assert (fine.windows, fine.coarse_windows) < (full.windows, full.windows)
+    assert full.coarse_windows == 0
+    seen = fine.segmentation.voters > 0
+    assert np.array_equal(
+        fine.segmentation.votes[full.segmentation.labels > 0], full.segmentation.votes[full.segmentation.labels > 0]
+    )
+    assert not seen.all()
+
+
+def test_an_empty_coarse_pass_searches_the_whole_body_and_says_so():
+    x = np.zeros((1, 24, 24, 24), np.float32)
+    found = run(x, coarse=COARSE)
+    assert found.fallback == EMPTY
+    assert found.windows == run(x).windows
+
+
+def test_a_region_that_is_too_large_is_given_up_and_that_is_said():
+    x = scene() * 0 + 1
+    found = run(x, coarse=COARSE)
+    assert found.fallback == SPREAD
+    assert np.array_equal(found.segmentation.labels, run(x).segmentation.labels)
+
+
+def test_candidates_are_the_components_that_are_large_beside_the_largest():
+    labels = np.zeros((30, 10, 10), np.uint8)
+    labels[2:6, 2:6, 2:6] = 1  # 64 voxels
+    labels[14:16, 2:5, 2:3] = 2  # 6 voxels: less than a tenth
+    labels[24:26, 2:4, 2:4] = 3  # 8 voxels
+    region = candidate_region(labels, Coarse((8, 8, 8), margin_voxels=1, candidate_fraction=0.1, largest_share=1))
+    expected = np.zeros(labels.shape, bool)
+    expected[1:7, 1:7, 1:7] = expected[23:27, 1:5, 1:5] = True
+    assert np.array_equal(region, expected)
+    assert candidate_region(np.zeros((4, 4, 4), np.uint8), COARSE) is None
+
+
+def body(shape):
+    mask = np.zeros(shape, bool)
+    mask[10:33, 9:30, 6:26] = True
+    return mask
+
+
+@pytest.mark.parametrize("combine", ["vote", "mean-softmax"])
+def test_skipping_windows_without_body_changes_no_label_inside_it(combine):
+    x = scene()
+    mask = body(x.shape[1:])
+    plain, masked = run(x, combine=combine), run(x, mask, combine=combine)
+    assert masked.windows < plain.windows
+    expected = np.where(mask, plain.segmentation.labels, 0)
+    assert np.array_equal(masked.segmentation.labels, expected)
+    assert (expected > 0).any()
+
+
+def test_a_grid_over_the_bodys_box_runs_fewer_windows_and_answers_on_the_whole_grid():
+    x = scene()
+    mask = body(x.shape[1:])
+    masked, boxed = run(x, mask), run(x, mask, body_box=True)
+    assert boxed.windows < masked.windows
+    assert boxed.segmentation.labels.shape == x.shape[1:]
+    assert not boxed.segmentation.labels[~mask].any()
+    assert (boxed.segmentation.labels == masked.segmentation.labels).mean() > 0.98
+
+
+def test_a_box_smaller_than_a_window_is_widened_with_real_tissue():
+    x = scene()
+    mask = np.zeros(x.shape[1:], bool)
+    mask[20:23, 18:20, 31:] = True
+    found = run(x, mask, body_box=True)
+    assert found.windows == 1
+    assert not found.segmentation.labels[~mask].any()
+
+
+def test_a_batch_that_does_not_fit_is_run_in_halves():
+    class Small(Blurred):
+        def forward(self, x):
+            if len(x) > 2:
+                raise torch.OutOfMemoryError("too large")
+            return super().forward(x)
+
+    x = scene()
+    found = segment(Small(), x, Grid(x.shape[1:], np.eye(4)), settings(batch_size=7))
+    assert np.array_equal(found.segmentation.labels, run(x).segmentation.labels)
+
+
+def test_memory_that_is_too_small_for_one_window_is_an_error():
+    class Never(Blurred):
+        def forward(self, x):
+            raise torch.OutOfMemoryError(f"too large: {tuple(x.shape)}")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        segment(Never(), scene(), Grid((40, 36, 32), np.eye(4)), settings())
