@@ -174,11 +174,10 @@ def main(
             click.echo(f"voxels in which exact differs from eager fp32, by rounding: {differing}")
         if not equal:
             raise SystemExit("The exact mode is not exact.")
-    click.echo(
-        f"row | s (median) | x MONAI | Dice with {'plain' if with_plain else 'exact'}: pancreas tumor duct | Dice with the reference"
-    )
+    peer = "plain" if with_plain else "exact"
+    click.echo(f"row | s (median) | x MONAI | Dice with {peer}: pancreas tumor duct | Dice with the reference")
     base = np.median(seconds["MONAI"])
-    masked = np.where(scene.body, found["plain" if with_plain else "exact"], 0)
+    masked = np.where(scene.body, found[peer], 0)
     for name, labels in found.items():
         truth = "" if scene.reference is None else overlaps(labels, scene.reference)
         middle = np.median(seconds[name])
