@@ -12,6 +12,7 @@ from picai_eval.metrics import Metrics
 from scipy import ndimage
 
 from pnetkit.evaluation.lesions import Lesion, LesionMatch, froc_sensitivity, match_lesions, summarize_lesions
+from pnetkit.evaluation.roc import auc
 
 MASKS = hnp.arrays(bool, (6, 5, 4), elements=st.booleans() | st.just(False), fill=st.just(False))
 
@@ -103,3 +104,35 @@ def test_sensitivity_goes_by_size_and_false_positives_by_scan():
     # no false positive: above 40; one of four scans: above 8; two of four: above 1
     assert froc_sensitivity(matches, 0) == 1 / 4
     assert dict(figures.froc) == {0.25: 3 / 4, 0.5: 3 / 4, 1.0: 3 / 4, 2.0: 3 / 4}
+
+
+# The ten test cases that picai_eval publishes: (confidence, IoU) of each lesion, confidences of the false positives,
+# the case's prediction and target; and the figures that it publishes for them.
+PUBLISHED = [
+    ([], [], 0.0, 0),
+    ([(0, 0)], [], 0.0, 1),
+    ([], [1.0], 1.0, 0),
+    ([(0, 0)], [1.0], 1.0, 1),
+    ([(1.0, 0.33333333342222227)], [], 1.0, 1),
+    ([(1.0, 0.21951219518540552)], [2.0], 2.0, 1),
+    ([(1.0, 0.33333333340740745)], [], 2.0, 1),
+    ([(1.0, 0.33333333337037035), (0, 0)], [], 1.0, 1),
+    ([(1.0, 0.4545454545785123), (0, 0)], [], 1.0, 1),
+    ([(0, 0)], [1.0], 1.0, 1),
+]
+PUBLISHED_LESION_TPR = {0.1: 0.0, 0.4: 0.5}
+PUBLISHED_AUROC = 0.75
+
+
+def test_figures_of_picai_eval_s_published_cases_are_the_published_ones():
+    matches = [
+        LesionMatch(tuple(Lesion(1, 5.0, confidence, iou) for confidence, iou in lesions), tuple(wrong))
+        for lesions, wrong, _, _ in PUBLISHED
+    ]
+    for rate, sensitivity in PUBLISHED_LESION_TPR.items():
+        assert froc_sensitivity(matches, rate) == pytest.approx(sensitivity)
+    figures = summarize_lesions(matches)
+    assert (figures.detected.successes, figures.detected.total) == (5, 10)
+    assert figures.false_positives_per_scan == pytest.approx(max(PUBLISHED_LESION_TPR))
+    abnormal = [bool(target) for *_, target in PUBLISHED]
+    assert auc([score for *_, score, _ in PUBLISHED], abnormal) == pytest.approx(PUBLISHED_AUROC)
