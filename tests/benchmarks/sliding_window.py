@@ -30,7 +30,7 @@ from pnetkit.types import Grid
 from tests.benchmarks.model import intensity, load, scan
 
 Labels = NDArray[np.uint8]
-WINDOW, STRIDE = (64, 64, 64), (20, 20, 20)
+WINDOW = (64, 64, 64)
 TILE = (128, 128, 128)
 
 
@@ -42,6 +42,7 @@ class Scene:
     volume: NDArray[np.float32]
     body: NDArray[np.bool_]
     air: float
+    stride: int
     reference: Labels | None
 
     @property
@@ -49,18 +50,18 @@ class Scene:
         return Grid(self.volume.shape[1:], np.eye(4))
 
 
-def make_scene(model: Path, ct: Path | None, slices: int | None) -> Scene:
+def make_scene(model: Path, ct: Path | None, stride: int) -> Scene:
     if ct is None:
         found = scan(8, 1)
         hu, reference = found.hu.astype(np.float32), found.labels
     else:
-        hu, reference = read_scan(ct).hu[:, :, :slices], None
+        hu, reference = read_scan(ct).hu, None
     transform = intensity(hu)
-    return Scene(load(model), transform.apply(hu)[None], body_mask(hu), transform.air, reference)
+    return Scene(load(model), transform.apply(hu)[None], body_mask(hu), transform.air, stride, reference)
 
 
 def monai(scene: Scene) -> tuple[Labels, int]:
-    inferer = SlidingWindowInferer(WINDOW, sw_batch_size=1, overlap=1 - STRIDE[0] / WINDOW[0], mode="constant")
+    inferer = SlidingWindowInferer(WINDOW, sw_batch_size=1, overlap=1 - scene.stride / WINDOW[0], mode="constant")
     count = 0
 
     def logits(x: torch.Tensor) -> torch.Tensor:
@@ -78,7 +79,8 @@ def plain(scene: Scene) -> tuple[Labels, int]:
         with torch.inference_mode():
             return scene.network(torch.from_numpy(patches)).logits.argmax(1).to(torch.uint8).numpy()
 
-    found = vote(predict, scene.volume, num_classes=4, window=WINDOW, stride=STRIDE, batch_size=1, fill=scene.air)
+    stride = (scene.stride,) * 3
+    found = vote(predict, scene.volume, num_classes=4, window=WINDOW, stride=stride, batch_size=1, fill=scene.air)
     return found.labels, found.windows
 
 
@@ -99,8 +101,8 @@ def ours(settings: Settings, *, body: bool = True, compiled: bool = False) -> Ca
     return run
 
 
-def rows() -> dict[str, Callable[[Scene], tuple[Labels, int]]]:
-    exact = Settings(WINDOW, STRIDE, 1, 0.0, "cpu", "fp32")
+def rows(stride: int) -> dict[str, Callable[[Scene], tuple[Labels, int]]]:
+    exact = Settings(WINDOW, (stride,) * 3, 1, 0.0, "cpu", "fp32")
     bf16 = replace(exact, precision="bf16")
     closer = Coarse(WINDOW, margin_voxels=16, candidate_fraction=0.1, largest_share=1.0)
     tiles = Coarse(TILE, margin_voxels=16, candidate_fraction=0.1, largest_share=1.0)
@@ -128,7 +130,7 @@ def overlaps(labels: Labels, other: Labels) -> str:
 @click.command()
 @click.option("--model", type=click.Path(path_type=Path), required=True)
 @click.option("--ct", type=click.Path(path_type=Path), help="A real CT instead of a phantom; then without reference.")
-@click.option("--slices", type=int, help="Only the first slices of the CT.")
+@click.option("--stride", default=20, show_default=True, help="Of all rows, MONAI's too.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--only", multiple=True, help="Rows to run beside MONAI's; all by default.")
 @click.option("--plain/--no-plain", "with_plain", default=True, help="Run the plain eager loop beside MONAI's.")
@@ -136,16 +138,17 @@ def overlaps(labels: Labels, other: Labels) -> str:
 def main(
     model: Path,
     ct: Path | None,
-    slices: int | None,
+    stride: int,
     threads: int,
     only: tuple[str, ...],
     with_plain: bool,
     repeats: int,
 ) -> None:
     torch.set_num_threads(threads)
-    scene = make_scene(model, ct, slices)
+    scene = make_scene(model, ct, stride)
     what = "phantom (synthetic)" if ct is None else ct.name
-    click.echo(f"{what} {scene.volume.shape[1:]}, {threads} threads, body {scene.body.mean():.0%} of the voxels")
+    size, share = scene.volume.shape[1:], scene.body.mean()
+    click.echo(f"{what} {size}, stride {stride}, {threads} threads, body {share:.0%} of the voxels")
     found: dict[str, Labels] = {}
     seconds: dict[str, list[float]] = {}
 
@@ -155,7 +158,7 @@ def main(
         seconds.setdefault(name, []).append(time.perf_counter() - started)
         click.echo(f"  {name}: {seconds[name][-1]:.1f} s, {windows} windows")
 
-    chosen = {name: run for name, run in rows().items() if not only or name in only}
+    chosen = {name: run for name, run in rows(stride).items() if not only or name in only}
     for _ in range(repeats):  # MONAI and the plain loop come first: as they are run elsewhere, without our allocator
         time_it("MONAI", monai)
         if with_plain:
