@@ -94,8 +94,9 @@ def keep_components(
     if not boxes or boxes[0] is None:
         return kept
     inside = foreground[boxes[0]]
-    components, count = ndimage.label(inside, ndimage.generate_binary_structure(3, _RANK[connectivity]))
-    sizes = np.bincount(components.reshape(-1), minlength=count + 1)
+    components, count = _label(inside, connectivity)
+    # slice by slice: bincount makes eight bytes of every voxel that it is given
+    sizes = np.sum([np.bincount(part.reshape(-1), minlength=count + 1) for part in components], axis=0)
     sizes[0] = 0
     largest = int(sizes.argmax())
     keep = np.zeros(count + 1, dtype=bool)
@@ -109,8 +110,19 @@ def keep_components(
     return kept
 
 
+def _label(mask: NDArray[np.bool_], connectivity: Connectivity) -> tuple[NDArray[np.integer[Any]], int]:
+    """Number the components, in two bytes a voxel where these suffice."""
+    neighbors = ndimage.generate_binary_structure(3, _RANK[connectivity])
+    components: Any = np.zeros(mask.shape, dtype=np.uint16)
+    try:
+        count: Any = ndimage.label(mask, neighbors, output=components)
+    except RuntimeError:  # more than 65,535 components
+        components, count = ndimage.label(mask, neighbors)
+    return components, int(count)
+
+
 def _close(
-    components: NDArray[np.signedinteger[Any]],
+    components: NDArray[np.integer[Any]],
     largest: int,
     settled: NDArray[np.bool_],
     gap: float,

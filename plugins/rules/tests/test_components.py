@@ -103,3 +103,14 @@ def test_the_argument_stays_untouched_and_votes_are_passed_on():
     assert not np.array_equal(found.labels, labels)
     assert found.votes is votes
     assert found.voters is votes
+
+
+def test_more_components_than_two_bytes_can_number_are_all_told_apart():
+    mask = np.zeros((90, 90, 90), bool)
+    mask[::2, ::2, ::2] = True  # 91,125 single voxels
+    mask[80:, 80:, 80:] = True
+    kept = keep_components(mask, minimum_fraction=0.5, gap=3.0, connectivity=26)
+    assert kept[80:, 80:, 80:].all()
+    assert kept[78, 78, 84]
+    assert not kept[:70].any()
+    assert not kept[0, 0, 0]
