@@ -7,13 +7,14 @@ process of its own for each, above what it held with its input.
 import multiprocessing
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 from pnetkit_rules.components import keep_components
 from scipy import ndimage
+
+from tests.benchmarks.peak import high_water_mib
 
 Mask = NDArray[np.bool_]
 GAP, FRACTION = 27.0, 0.2
@@ -63,15 +64,9 @@ def _peak(
 ) -> None:
     mask = scene(shape, specks=specks)
     run(scene((32, 32, 32), specks=3))  # what a first call allocates once does not count
-    before = _high_water_mib()
+    before = high_water_mib()
     run(mask)
-    answer.put(_high_water_mib() - before)
-
-
-def _high_water_mib() -> float:
-    """Read the process's own peak: getrusage's is inherited from the parent, and hides everything below that."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return float(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024
+    answer.put(high_water_mib() - before)
 
 
 def peak_mib(run: Callable[[Mask], Mask], shape: tuple[int, int, int], specks: int) -> float:

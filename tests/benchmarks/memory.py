@@ -4,7 +4,6 @@ Each runs in a process of its own, whose peak is measured above what it held wit
 """
 
 import multiprocessing
-from pathlib import Path
 
 import click
 import numpy as np
@@ -15,6 +14,7 @@ from torch import nn
 from pnetkit.inference.segment import Settings, segment
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.types import BackboneSpec, Grid
+from tests.benchmarks.peak import high_water_mib
 
 WINDOW, STRIDE = (64, 64, 64), (20, 20, 20)
 
@@ -31,11 +31,6 @@ class Nothing(nn.Module):
         return BackboneOutput(self.answer.expand(len(x), -1, -1, -1, -1))
 
 
-def _high_water_mib() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return float(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024
-
-
 def _run(name: str, shape: tuple[int, int, int], answer: "multiprocessing.Queue[float]") -> None:
     torch.set_num_threads(1)
     network = Nothing()
@@ -43,14 +38,14 @@ def _run(name: str, shape: tuple[int, int, int], answer: "multiprocessing.Queue[
     volume += 1  # so that its pages are there
     body = np.zeros(shape, bool)
     body[shape[0] // 8 : -shape[0] // 8, shape[1] // 6 : -shape[1] // 6] = True
-    before = _high_water_mib()
+    before = high_water_mib()
     if name == "MONAI":
         inferer = SlidingWindowInferer(WINDOW, sw_batch_size=1, overlap=1 - STRIDE[0] / WINDOW[0], mode="constant")
         with torch.inference_mode():
             inferer(torch.from_numpy(volume)[None], lambda x: network(x).logits)[0].argmax(0).to(torch.uint8).numpy()
     else:
         segment(network, volume, Grid(shape, np.eye(4)), Settings(WINDOW, STRIDE, 1, 0.0, "cpu", "fp32"), body=body)
-    answer.put(_high_water_mib() - before)
+    answer.put(high_water_mib() - before)
 
 
 @click.command()

@@ -12,7 +12,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from pnetkit.errors import StoreError
-from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.intensity import Intensity, fit_intensity
 from pnetkit.imaging.nifti import read_labels, read_scan
 from pnetkit.imaging.resampling import resample
@@ -49,23 +48,23 @@ def input_scans(node: Node) -> list[Scan]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkInput:
-    """Hold what a network sees: `volume` (channel, x, y, z) on `grid`, air's value in each channel, the `body`."""
+    """Hold what a network sees: `volume` (channel, x, y, z) on `grid`, air in each channel; `hu` of the first."""
 
     volume: NDArray[np.float32]
     grid: Grid
     air: tuple[float, ...]
-    body: NDArray[np.bool_]
+    hu: NDArray[np.float32]
 
 
 def network_input(node: Node) -> NetworkInput:
-    """Read a node's images as the network sees them; the body is that of the first."""
+    """Read a node's images as the network sees them."""
     scans = input_scans(node)
     intensities = [intensity_of(node, scan.hu) for scan in scans]
     volume = np.empty((len(scans), *scans[0].hu.shape), dtype=np.float32)
     for channel, scan, intensity in zip(volume, scans, intensities, strict=True):
         channel[...] = intensity.apply(scan.hu)
     air = tuple(intensity.air for intensity in intensities)
-    return NetworkInput(volume, scans[0].grid, air, body_mask(scans[0].hu))
+    return NetworkInput(volume, scans[0].grid, air, scans[0].hu)
 
 
 def image_name(channel: int) -> str:

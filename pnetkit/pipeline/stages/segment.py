@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.nifti import write_labels
 from pnetkit.inference.acceleration import Compiled, accelerated
 from pnetkit.inference.coarse import Coarse
@@ -37,7 +38,7 @@ def segment(node: Node, context: Context, folder: Path) -> dict[str, Any]:
         seen.volume,
         seen.grid,
         inference_settings(inference, batch_size=batch_size, fill=seen.air, device=context.device),
-        body=None if inference["body"] == "none" else seen.body,
+        body=None if inference["body"] == "none" else body_mask(seen.hu),
     )
     result = found.segmentation
     took: dict[str, Any] = {"windows": found.windows, "coarse_windows": found.coarse_windows}
