@@ -49,8 +49,8 @@ def vote(
 
     A volume smaller than a window is padded with `fill` on both sides, and the result cut back. What is not in `where`
     (x, y, z) is background; windows that hold nothing of it are not run, which changes no label inside. Counters are
-    the smallest unsigned integers that cannot overflow, bytes at the paper's window and stride, and lie over the box of
-    the windows alone.
+    the smallest unsigned integers that cannot overflow, bytes at the paper's window and stride, and are held for the
+    planes that windows still to come may see, one window deep.
     """
     volume, inside = pad_to_window(volume, window, fill)
     shape = volume_shape(volume)
@@ -61,25 +61,45 @@ def vote(
     if windows:
         start = [min(place[axis].start for place in windows) for axis in range(3)]
         stop = [max(place[axis].stop for place in windows) for axis in range(3)]
-        counts = np.zeros((num_classes, *(b - a for a, b in zip(start, stop, strict=True))), dtype=dtype)
+        plane = (slice(start[1], stop[1]), slice(start[2], stop[2]))
+        slab = np.zeros((num_classes, window[0], stop[1] - start[1], stop[2] - start[2]), dtype=dtype)
+        first = start[0]
         for places, patches in sliding_patches(volume, windows, batch_size):
             for place, labels in zip(places, predict(patches), strict=True):
-                x, y, z = (slice(s.start - a, s.stop - a) for s, a in zip(place, start, strict=True))
-                counter = counts[:, x, y, z]
+                if place[0].start > first:  # windows come in the order of x: nobody will vote on what lies before
+                    _settle(slab, place[0].start - first, first, plane, found, asked)
+                    first = place[0].start
+                y, z = (slice(s.start - a, s.stop - a) for s, a in zip(place[1:], start[1:], strict=True))
+                counter = slab[:, :, y, z]
                 for label in range(num_classes):
                     counter[label] += labels == label
-        for i in range(start[0], stop[0]):  # slice by slice: what comes between is as large as the counters
-            _decide(counts[:, i - start[0]], [array[i, start[1] : stop[1], start[2] : stop[2]] for array in found])
-    if asked is not None:
-        for array in found:
-            array[~asked] = 0
+        _settle(slab, window[0], first, plane, found, asked)
     labels, votes, voters = (array[inside] for array in found)
     return Votes(labels, votes, voters, len(windows))
 
 
-def _decide(counts: NDArray[Any], into: list[NDArray[Any]]) -> None:
-    """Write winner, its votes and the voters of one slice of counters (class, y, z)."""
-    labels, votes, voters = into
-    labels[...] = counts.argmax(axis=0)  # the first of equal counts, so the lowest label
-    votes[...] = counts.max(axis=0)
-    voters[...] = counts.sum(axis=0, dtype=counts.dtype)
+def _settle(
+    slab: NDArray[Any],
+    count: int,
+    first: int,
+    plane: tuple[slice, slice],
+    into: list[NDArray[Any]],
+    asked: NDArray[np.bool_] | None,
+) -> None:
+    """Decide the first `count` planes of a slab of counters (class, x, y, z), and move the others up to their place.
+
+    The slab begins at x = `first` of the volume and lies over `plane` there. Winner, its votes and the voters are
+    written; 0 for what is not `asked`. Where no window was nothing is written: untouched memory takes no room.
+    """
+    count = min(count, slab.shape[1])
+    for i in range(count):  # plane by plane, so that what comes between is small
+        labels, votes, voters = places = [array[(first + i, *plane)] for array in into]
+        counts = slab[:, i]
+        labels[...] = counts.argmax(axis=0)  # the first of equal counts, so the lowest label
+        votes[...] = counts.max(axis=0)
+        voters[...] = counts.sum(axis=0, dtype=counts.dtype)
+        if asked is not None:
+            for array in places:
+                array[~asked[(first + i, *plane)]] = 0
+    slab[:, : slab.shape[1] - count] = slab[:, count:]
+    slab[:, slab.shape[1] - count :] = 0

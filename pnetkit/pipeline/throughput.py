@@ -61,7 +61,8 @@ def predict(recipe: Recipe, shape: Triple, *, device: str, threads: int, repeats
     padded = _padded(shape, window)
     stride: Triple = tuple(inference["stride"])
     counter = np.min_scalar_type(most_votes(padded, window, stride)).itemsize
-    per_voxel = 4 * channels + 4 + 1 + counter * (len(CLASSES) + 2) + 1  # input, HU, body, counters and maps, labels
+    counters = counter * (2 + len(CLASSES) * window[0] / padded[0])  # two maps, and a slab one window deep
+    per_voxel = 4 * channels + 4 + 1 + counters + 1  # input, HU, body, counters, labels
     coarse = inference.get("coarse")
     return Prediction(
         device=where,

@@ -122,3 +122,23 @@ def test_counters_do_not_overflow_where_bytes_would(stride):
     corner, middle = int(got.voters[0, 0, 0]), int(got.voters[6, 6, 6])
     assert corner == 1
     assert middle == (len([s for s in window_starts(12, 8, stride) if s <= 6 < s + 8])) ** 3
+
+
+def test_places_far_apart_get_the_votes_of_the_whole_grid():
+    rng = np.random.default_rng(3)
+    volume = rng.standard_normal((1, 40, 9, 8)).astype(np.float32)
+    how = {"num_classes": 4, "window": (6, 6, 6), "stride": (2, 3, 2), "batch_size": 3, "fill": 0}
+
+    def predict(patches):
+        return (
+            (np.abs(patches[:, 0] - patches.mean(axis=(1, 2, 3, 4))[:, None, None, None]) * 2)
+            .clip(0, 3)
+            .astype(np.uint8)
+        )
+
+    where = np.zeros((40, 9, 8), bool)
+    where[1, 2, 3] = where[30:32, 4:, 1] = where[39, 8, 7] = True
+    everywhere, there = vote(predict, volume, **how), vote(predict, volume, **how, where=where)
+    assert there.windows < everywhere.windows / 2
+    for name in ("labels", "votes", "voters"):
+        assert np.array_equal(getattr(there, name), np.where(where, getattr(everywhere, name), 0)), name

@@ -4,11 +4,11 @@ Of the union foreground (labels 1-3; only there does "near the largest" remove a
 stays, and with it every component larger than 20 % of it or less than 27 voxels away. The distance is the smallest one
 between voxel centers of the two; the paper says neither which distance it is nor which connectivity it uses.
 
-Everything is done inside boxes: labels in the box of the foreground, distances in the box of the largest component.
+The foreground is a thousandth of a scan, so everything is done on the list of its voxels, not on the volume.
 """
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,9 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from pnetkit.types import BACKGROUND, Segmentation
+from pnetkit_rules.labeling import Voxels, label_voxels
 
 Connectivity = Literal[6, 18, 26]
-
-_RANK = {6: 1, 18: 2, 26: 3}
 
 
 class Components:
@@ -90,58 +89,47 @@ def keep_components(
     `gap` is a distance in units of `spacing`; both criteria are strict (`>` and `<`), and one is enough.
     """
     kept = np.zeros(foreground.shape, dtype=bool)
-    boxes = ndimage.find_objects(foreground.view(np.uint8))
-    if not boxes or boxes[0] is None:
+    voxels = label_voxels(foreground, connectivity)
+    if voxels.count == 0:
         return kept
-    inside = foreground[boxes[0]]
-    components, count = _label(inside, connectivity)
-    # slice by slice: bincount makes eight bytes of every voxel that it is given
-    sizes = np.sum([np.bincount(part.reshape(-1), minlength=count + 1) for part in components], axis=0)
-    sizes[0] = 0
+    sizes = np.bincount(voxels.numbers, minlength=voxels.count)
     largest = int(sizes.argmax())
-    keep = np.zeros(count + 1, dtype=bool)
+    keep = np.zeros(voxels.count, dtype=bool)
     keep[largest] = True
     if minimum_fraction is not None:
         keep |= sizes > minimum_fraction * sizes[largest]
-    if gap is not None and not keep[1:].all():
-        keep |= _close(components, largest, keep, gap, spacing)
-    keep[0] = False
-    kept[boxes[0]] = keep[components]
+    if gap is not None and not keep.all():
+        keep |= _close(voxels, largest, keep, gap, spacing)
+    kept[voxels.take(keep[voxels.numbers]).places] = True
     return kept
 
 
-def _label(mask: NDArray[np.bool_], connectivity: Connectivity) -> tuple[NDArray[np.integer[Any]], int]:
-    """Number the components, in two bytes a voxel where these suffice."""
-    neighbors = ndimage.generate_binary_structure(3, _RANK[connectivity])
-    components: Any = np.zeros(mask.shape, dtype=np.uint16)
-    try:
-        count: Any = ndimage.label(mask, neighbors, output=components)
-    except RuntimeError:  # more than 65,535 components
-        components, count = ndimage.label(mask, neighbors)
-    return components, int(count)
-
-
 def _close(
-    components: NDArray[np.integer[Any]],
-    largest: int,
-    settled: NDArray[np.bool_],
-    gap: float,
-    spacing: tuple[float, float, float],
+    voxels: Voxels, largest: int, settled: NDArray[np.bool_], gap: float, spacing: tuple[float, float, float]
 ) -> NDArray[np.bool_]:
     """Tell which components have a voxel closer than `gap` to the largest one; the settled ones are not looked at."""
-    own = ndimage.find_objects(components, max_label=largest)[largest - 1]
-    reach = [math.ceil(gap / s) for s in spacing]
-    around = tuple(slice(max(s.start - r, 0), s.stop + r) for s, r in zip(own, reach, strict=True))
-    near = components[around]
     found = np.zeros(settled.size, dtype=bool)
-    open_voxels = np.argwhere((near > 0) & ~settled[near])
-    if open_voxels.size == 0:
+    own = voxels.take(voxels.numbers == largest)
+    others = voxels.take(~settled[voxels.numbers])
+    for axis, s in zip((0, 1, 2), spacing, strict=True):  # what lies out of reach along one axis is out of reach
+        reach, values = math.ceil(gap / s), own.places[axis]
+        at = others.places[axis]
+        others = others.take((at >= values.min() - reach) & (at <= values.max() + reach))
+    if others.numbers.size == 0:
         return found
-    mask = near == largest
-    surface = np.argwhere(mask & ~ndimage.binary_erosion(mask, border_value=0))
-    tree = cKDTree(surface * np.array(spacing))
+    tree = cKDTree(_surface(own) * np.array(spacing))
     # The tree looks no further than just above the gap; infinity stands for everything beyond.
-    distances, _ = tree.query(open_voxels * np.array(spacing), distance_upper_bound=gap * (1 + 1e-6) + 1e-6)
-    close = distances < gap
-    found[near[tuple(open_voxels[close].T)]] = True
+    points = np.stack(others.places, axis=1) * np.array(spacing)
+    distances, _ = tree.query(points, distance_upper_bound=gap * (1 + 1e-6) + 1e-6)
+    found[others.numbers[distances < gap]] = True
     return found
+
+
+def _surface(component: Voxels) -> NDArray[np.intp]:
+    """Give the voxels (n, 3) of a component that have a neighbor by face outside it: the others are not the nearest."""
+    first = [int(at.min()) for at in component.places]
+    mask = np.zeros([int(at.max()) - a + 1 for at, a in zip(component.places, first, strict=True)], dtype=bool)
+    x, y, z = (at - a for at, a in zip(component.places, first, strict=True))
+    mask[x, y, z] = True
+    surface: NDArray[np.intp] = np.argwhere(mask & ~ndimage.binary_erosion(mask, border_value=0)) + np.array(first)
+    return surface
