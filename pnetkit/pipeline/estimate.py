@@ -20,8 +20,8 @@ from pnetkit.pipeline.stages.inputs import new_backbone
 from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.pipeline.store import RECORD, Store
 from pnetkit.pipeline.throughput import window_seconds
-from pnetkit.training.loop import one_step
-from pnetkit.training.sampling import Batch
+from pnetkit.training.loop import TrainingPlan, one_step
+from pnetkit.training.sampling import Batch, Sampling, with_patches
 
 MOST_RECORDS = 50
 """Earlier results of a stage that are looked at."""
@@ -97,11 +97,19 @@ def _training_seconds(todo: Sequence[Node], device: str) -> list[float]:
 
 
 def _step_seconds(node: Node, device: str) -> float:
+    """Time a step of each size of patch and give their mean, each by its share of the steps."""
     plan = training_plan(dict(node.identity["training"]), checkpoint_every=1)
-    channels, count = int(node.identity["in_channels"]), plan.sampling.batch_size // plan.accumulation
+    usual = 1 - sum(other.share for other in plan.sampling.mixed)
+    shares = [(plan.sampling, usual)]
+    shares += [(with_patches(plan.sampling, other.size), other.share) for other in plan.sampling.mixed]
+    return sum(share * _one_size(node, plan, sampling, device) for sampling, share in shares)
+
+
+def _one_size(node: Node, plan: TrainingPlan, sampling: Sampling, device: str) -> float:
+    channels, count = int(node.identity["in_channels"]), sampling.batch_size // plan.accumulation
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((count, channels, *plan.sampling.patch_size), dtype=np.float32)
-    batch = Batch(x, rng.integers(0, 4, (count, *plan.sampling.patch_size), dtype=np.uint8), ())
+    x = rng.standard_normal((count, channels, *sampling.patch_size), dtype=np.float32)
+    batch = Batch(x, rng.integers(0, 4, (count, *sampling.patch_size), dtype=np.uint8), ())
     backbone = new_backbone(dict(node.identity["backbone"]), in_channels=channels, seed=0)
     backbone.to(device)
     backbone.train()

@@ -76,6 +76,8 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         shape_only = build_seeded(lambda: build(backbone, in_channels=channels, num_classes=len(CLASSES)), 0)
     window = recipe.inference.window_size or recipe.training.patch_size
     check_patch_size(shape_only, recipe.training.patch_size, "training.patch_size")
+    for other in recipe.training.mixed_patches:
+        check_patch_size(shape_only, other.size, "training.mixed_patches.size")
     check_patch_size(shape_only, window, "inference.window_size")
     is_trained = isinstance(built, TrainedCaseClassifier)
     _check_fit(shape_only, needs, recipe, is_trained=is_trained)

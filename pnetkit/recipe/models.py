@@ -106,6 +106,13 @@ class IntensitySettings(_Section):
     ] = "z-score"
 
 
+class MixedPatchSettings(_Section):
+    """Let a share of the training's steps draw patches of another size."""
+
+    size: Annotated[Edges, Field(description="Edges of these patches in voxels.")]
+    share: Annotated[float, Field(gt=0, le=1, description="Share of the steps; a step keeps its number of voxels.")]
+
+
 class TrainingSettings(_Section):
     """Say how networks are trained; defaults are the paper's, or method.md's where the paper is silent."""
 
@@ -118,6 +125,10 @@ class TrainingSettings(_Section):
     batch_size: Annotated[Positive, Field(description="Patches in a step.")] = 16
     accumulation: Annotated[Positive, Field(description="Micro-batches a step is split into, to save memory.")] = 1
     patch_size: Annotated[Edges, Field(description="Edges of a patch in voxels.")] = (64, 64, 64)
+    mixed_patches: Annotated[
+        tuple[MixedPatchSettings, ...],
+        Field(description="Other sizes of patch that some steps draw, for a network that is to answer for them too."),
+    ] = ()
     foreground_fraction: Annotated[Fraction, Field(description="Share of patches centered on the pancreas set.")] = 0.5
     lesion_fraction: Annotated[Fraction, Field(description="Of these, the share on tumor or duct.")] = 0.5
     case_sampling: Annotated[
@@ -145,6 +156,8 @@ class TrainingSettings(_Section):
     def _divisible(self) -> "TrainingSettings":
         if self.batch_size % self.accumulation:
             raise ValueError(f"batch_size {self.batch_size} cannot be split into {self.accumulation} micro-batches")
+        if sum(other.share for other in self.mixed_patches) > 1:
+            raise ValueError("the shares of mixed_patches add up to more than 1")
         if len({self.seed, *self.repeat_seeds}) <= len(self.repeat_seeds):
             raise ValueError(
                 f"repeat_seeds {list(self.repeat_seeds)} has to differ from seed {self.seed} and in itself"

@@ -7,10 +7,14 @@ Where a patch lies (the paper is silent; HeartSeg and OrganSegC2F sample around 
 `foreground_fraction` it is centered on a random voxel of the pancreas set (labels 1-3), and of these a share of
 `lesion_fraction` on tumor or duct when the case has any; otherwise it lies anywhere in the volume, because a test that
 slides over the whole volume needs negatives from everywhere. The center is jittered by up to a quarter of the patch.
+
+A network sees the zero padding at the edges of its patches, so it learns to answer for one size of them. Where it shall
+answer for larger windows too, some steps draw larger patches instead (`MixedPatches`; not of the paper).
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -40,14 +44,24 @@ class TrainingCase:
 
 
 @dataclass(frozen=True, slots=True)
+class MixedPatches:
+    """Say which share of the steps draws patches of another size: as many as have the voxels of the usual ones."""
+
+    size: Triple
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
-    """Say how patches are drawn. Fractions are probabilities in [0, 1]."""
+    """Say how patches are drawn. Fractions are probabilities in [0, 1]; a batch divides into `accumulation` parts."""
 
     patch_size: Triple
     batch_size: int
     foreground_fraction: float
     lesion_fraction: float
     case_sampling: Literal["uniform", "balanced"]
+    mixed: tuple[MixedPatches, ...] = ()
+    accumulation: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +82,7 @@ def foreground_indices(labels: NDArray[np.uint8]) -> tuple[NDArray[np.int64], ND
 
 def draw_batch(cases: Sequence[TrainingCase], sampling: Sampling, rng: np.random.Generator) -> Batch:
     """Draw the patches of one iteration, each from a case drawn anew."""
+    sampling = _of_this_step(sampling, rng)
     drawn = [cases[_draw_case(cases, sampling, rng)] for _ in range(sampling.batch_size)]
     boxes = [_draw_box(case, sampling, rng) for case in drawn]
     x = np.stack([_patch(case, box) for case, box in zip(drawn, boxes, strict=True)])
@@ -82,6 +97,24 @@ def load_case(folder: Path, *, case_id: str, intensities: tuple[Intensity, ...],
         for name in ("hu", "labels", "foreground", "lesion")
     )
     return TrainingCase(case_id, hu, labels, foreground, lesion, intensities, abnormal)
+
+
+def _of_this_step(sampling: Sampling, rng: np.random.Generator) -> Sampling:
+    if not sampling.mixed:
+        return sampling
+    drawn = rng.random()
+    for other in sampling.mixed:
+        drawn -= other.share
+        if drawn < 0:
+            return with_patches(sampling, other.size)
+    return sampling
+
+
+def with_patches(sampling: Sampling, size: Triple) -> Sampling:
+    """Give the sampling with patches of another size: no more voxels, but at least one patch in a micro-batch."""
+    many = sampling.batch_size * math.prod(sampling.patch_size) // math.prod(size)
+    many = max(many // sampling.accumulation, 1) * sampling.accumulation
+    return replace(sampling, patch_size=size, batch_size=many, mixed=())
 
 
 def _draw_case(cases: Sequence[TrainingCase], sampling: Sampling, rng: np.random.Generator) -> int:

@@ -83,6 +83,10 @@ def test_missing_sections_are_named(recipe):
         ("training: {seed: 1, repeat_seeds: [2, 1]}\n", "has to differ from seed 1"),
         ("training: {learning_rate: true}\n", "training.learning_rate"),
         ("training: {patch_size: [64, 64]}\n", "training.patch_size"),
+        (
+            "training: {mixed_patches: [{size: [32, 32, 32], share: 0.6}, {size: [8, 8, 8], share: 0.5}]}\n",
+            "more than 1",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_refused(recipe, more, reason):

@@ -1,12 +1,21 @@
 """Sampling: patches lie where the protocol says, and depend on the random generator alone."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pnetkit.imaging.intensity import Intensity
-from pnetkit.training.sampling import Sampling, TrainingCase, draw_batch, foreground_indices, load_case
+from pnetkit.training.sampling import (
+    MixedPatches,
+    Sampling,
+    TrainingCase,
+    draw_batch,
+    foreground_indices,
+    load_case,
+    with_patches,
+)
 
 SAMPLING = Sampling((8, 8, 8), 4, 0.5, 0.5, "uniform")
 IDENTITY = Intensity(-2000.0, 2000.0, 0.0, 1.0)
@@ -106,3 +115,26 @@ def test_foreground_is_the_pancreas_set_and_lesions_are_tumor_and_duct(label):
     foreground, lesion = foreground_indices(speck((3, 4, 5), (1, 2, 3), label))
     assert foreground.tolist() == [1 * 20 + 2 * 5 + 3]
     assert lesion.size == (label > 1)
+
+
+def test_some_steps_draw_larger_patches_and_no_more_voxels():
+    case = case_with(np.ones((32, 32, 32), np.uint8))
+    mixed = replace(SAMPLING, batch_size=16, mixed=(MixedPatches((16, 16, 16), 0.25), MixedPatches((32, 32, 32), 0.1)))
+    rng = np.random.default_rng(5)
+    seen = Counter(draw_batch([case], mixed, rng).y.shape for _ in range(1000))
+    assert set(seen) == {(16, 8, 8, 8), (2, 16, 16, 16), (1, 32, 32, 32)}
+    assert 200 < seen[2, 16, 16, 16] < 300
+    assert 60 < seen[1, 32, 32, 32] < 140
+
+
+def test_larger_patches_can_still_be_split_into_micro_batches():
+    sampling = replace(SAMPLING, batch_size=8, accumulation=4)
+    assert with_patches(sampling, (16, 16, 16)).batch_size == 4
+    assert with_patches(sampling, (9, 9, 9)).batch_size == 4
+    assert with_patches(sampling, (4, 4, 4)).batch_size == 64
+
+
+def test_without_mixed_patches_the_same_batches_are_drawn_as_ever():
+    case = case_with(speck((20, 21, 22), (10, 3, 15)))
+    batch = draw_batch([case], SAMPLING, np.random.default_rng(0))
+    assert batch.x[:, 0, 0, 0, 0].astype(int).tolist() == [843, 1861, 1775, 1313]

@@ -12,7 +12,7 @@ from pnetkit.pipeline.store import write_json
 from pnetkit.training.checkpoint import write_weights
 from pnetkit.training.loop import TrainingPlan
 from pnetkit.training.loop import train as train_backbone
-from pnetkit.training.sampling import Sampling, TrainingCase, load_case
+from pnetkit.training.sampling import MixedPatches, Sampling, TrainingCase, load_case
 
 CHECKPOINT = "checkpoint.safetensors"
 """The file from which an interrupted training goes on; it is gone when the training is done."""
@@ -53,6 +53,8 @@ def training_plan(training: dict[str, Any], *, checkpoint_every: int) -> Trainin
             foreground_fraction=training["foreground_fraction"],
             lesion_fraction=training["lesion_fraction"],
             case_sampling=training["case_sampling"],
+            mixed=tuple(MixedPatches(tuple(m["size"]), m["share"]) for m in training["mixed_patches"]),
+            accumulation=training["accumulation"],
         ),
         rotations=training["rotations"],
         flips=training["flips"],
