@@ -1,6 +1,6 @@
-"""Segment one scan with one trained network."""
+"""Segment one scan with one trained network, or with several that vote together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -62,20 +62,26 @@ class _Result:
 
 
 def segment(
-    network: Network, volume: NDArray[np.float32], grid: Grid, settings: Settings, *, body: Mask | None = None
+    networks: Network | Sequence[Network],
+    volume: NDArray[np.float32],
+    grid: Grid,
+    settings: Settings,
+    *,
+    body: Mask | None = None,
 ) -> Segmented:
     """Give the labels of a volume (channel, x, y, z) of network input, with votes and voters where windows vote.
 
-    What is not in `body` (x, y, z) is background. `network` is what `accelerated` gave for the
-    same device and precision.
+    What is not in `body` (x, y, z) is background. `networks` are what `accelerated` gave for the same device and
+    precision; several have a vote in each window, or a share in the mean of probabilities.
     """
+    networks = networks if isinstance(networks, Sequence) else [networks]
     box = bounding_box(body) if settings.body_box and body is not None else None
     if box is None:
-        result = _search(network, volume, settings, body)
+        result = _search(networks, volume, settings, body)
     else:
         inside = _at_least(box, settings.window, volume_shape(volume))
         cropped = np.ascontiguousarray(volume[(slice(None), *inside)])
-        part = _search(network, cropped, settings, None if body is None else body[inside])
+        part = _search(networks, cropped, settings, None if body is None else body[inside])
         shape = volume_shape(volume)
         result = replace(
             part,
@@ -130,11 +136,11 @@ def _predictor(
     return halving
 
 
-def _search(network: Network, volume: NDArray[np.float32], settings: Settings, body: Mask | None) -> _Result:
+def _search(networks: Sequence[Network], volume: NDArray[np.float32], settings: Settings, body: Mask | None) -> _Result:
     """Run the windows of the whole body, or of the region that a coarse pass finds."""
     if settings.coarse is None:
-        return _run(network, volume, settings, body)
-    first = _run(network, volume, replace(settings, stride=settings.coarse.stride, combine="vote"), body)
+        return _run(networks, volume, settings, body)
+    first = _run(networks, volume, replace(settings, stride=settings.coarse.stride, combine="vote"), body)
     region = candidate_region(first.labels, settings.coarse)
     fallback = EMPTY
     if region is not None:
@@ -142,24 +148,37 @@ def _search(network: Network, volume: NDArray[np.float32], settings: Settings, b
             region &= body
         wanted, all_of_them = (_count_windows(volume, settings, where) for where in (region, body))
         fallback = SPREAD if wanted > settings.coarse.largest_share * all_of_them else ""
-    result = _run(network, volume, settings, body if fallback else region)
+    result = _run(networks, volume, settings, body if fallback else region)
     return replace(result, coarse_windows=first.windows, fallback=fallback)
 
 
-def _run(network: Network, volume: NDArray[np.float32], settings: Settings, where: Mask | None) -> _Result:
+def _run(networks: Sequence[Network], volume: NDArray[np.float32], settings: Settings, where: Mask | None) -> _Result:
     how: dict[str, Any] = {
-        "num_classes": network.spec.num_classes,
+        "num_classes": networks[0].spec.num_classes,
         "window": settings.window,
         "stride": settings.stride,
         "batch_size": settings.batch_size,
         "fill": settings.fill,
         "where": where,
     }
+    on: dict[str, Any] = {"device": settings.device, "precision": settings.precision}
     if settings.combine == "mean-softmax":
-        probabilities = probability_predictor(network, device=settings.device, precision=settings.precision)
-        return _Result(mean_labels(probabilities, volume, **how), None, None, _count_windows(volume, settings, where))
-    found = vote(label_predictor(network, device=settings.device, precision=settings.precision), volume, **how)
+        each = [probability_predictor(network, **on) for network in networks]
+        found_labels = mean_labels(_mean_of(each), volume, **how)
+        return _Result(found_labels, None, None, _count_windows(volume, settings, where))
+    found = vote([label_predictor(network, **on) for network in networks], volume, **how)
     return _Result(found.labels, found.votes, found.voters, found.windows)
+
+
+def _mean_of(predictors: Sequence[ProbabilityPredictor]) -> ProbabilityPredictor:
+    def predict(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        total = predictors[0](patches)
+        for other in predictors[1:]:
+            total = total + other(patches)
+        mean: NDArray[np.float32] = total / np.float32(len(predictors))
+        return mean
+
+    return predictors[0] if len(predictors) == 1 else predict
 
 
 def _count_windows(volume: NDArray[np.float32], settings: Settings, where: Mask | None) -> int:

@@ -5,8 +5,9 @@ released code of the paper's ancestor (HeartSeg, `patches2Img_vote.m`). Votes ar
 the windows nor the size of the batches can change the result.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class Votes:
 
 
 def vote(
-    predict: Predictor,
+    predictors: Sequence[Predictor],
     volume: NDArray[np.float32],
     *,
     num_classes: int,
@@ -47,6 +48,7 @@ def vote(
 ) -> Votes:
     """Slide windows over a volume (channel, x, y, z) and take the majority label of each voxel.
 
+    Every predictor has a vote in every window: that of one network, or those of the networks of all folds together.
     A volume smaller than a window is padded with `fill` on both sides, and the result cut back. What is not in `where`
     (x, y, z) is background; windows that hold nothing of it are not run, which changes no label inside. Counters are
     the smallest unsigned integers that cannot overflow, bytes at the paper's window and stride, and are held for the
@@ -56,7 +58,7 @@ def vote(
     shape = volume_shape(volume)
     asked = None if where is None else pad_mask(where, window)
     windows = windows_over(shape, window, stride, asked)
-    dtype = np.min_scalar_type(most_votes(shape, window, stride))
+    dtype = np.min_scalar_type(most_votes(shape, window, stride) * len(predictors))
     found = [np.zeros(shape, dtype=d) for d in (np.uint8, dtype, dtype)]
     if windows:
         start = [min(place[axis].start for place in windows) for axis in range(3)]
@@ -65,13 +67,14 @@ def vote(
         slab = np.zeros((num_classes, window[0], stop[1] - start[1], stop[2] - start[2]), dtype=dtype)
         first = start[0]
         for places, patches in sliding_patches(volume, windows, batch_size):
-            for place, labels in zip(places, predict(patches), strict=True):
+            answers = [predict(patches) for predict in predictors]
+            for place, *ballots in zip(places, *answers, strict=True):
                 if place[0].start > first:  # windows come in the order of x: nobody will vote on what lies before
                     _settle(slab, place[0].start - first, first, plane, found, asked)
                     first = place[0].start
                 y, z = (slice(s.start - a, s.stop - a) for s, a in zip(place[1:], start[1:], strict=True))
                 counter = slab[:, :, y, z]
-                for label in range(num_classes):
+                for labels, label in product(ballots, range(num_classes)):
                     counter[label] += labels == label
         _settle(slab, window[0], first, plane, found, asked)
     labels, votes, voters = (array[inside] for array in found)

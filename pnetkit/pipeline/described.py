@@ -31,7 +31,12 @@ def describe_cases(recipe: Recipe, cases: Sequence[CheckedCase], folds: Mapping[
                 "patient": patients[item.case.patient],
                 "fold": folds.get(item.case.id),
                 "files": {
-                    phase: {"image": scan.image_digest, "label": scan.label_digest}
+                    phase: {
+                        "image": scan.image_digest,
+                        "label": scan.label_digest,
+                        "shape": list(scan.grid.shape),
+                        "spacing_mm": [round(edge, 4) for edge in scan.grid.spacing_mm],
+                    }
                     for phase, scan in sorted(item.scans.items())
                 },
             }

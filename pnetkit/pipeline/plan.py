@@ -26,11 +26,23 @@ class CaseNodes:
 
 
 @dataclass(frozen=True, slots=True)
+class FoldNodes:
+    """Name what was trained for one input and the test of one fold; `fit` is None where the classifier is a rule."""
+
+    train: Node
+    fit: Node | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """Hold all nodes of a run, in an order in which each comes after what it builds on."""
+    """Hold all nodes of a run, in an order in which each comes after what it builds on.
+
+    `cases` are by case and input, `folds` by input and fold.
+    """
 
     nodes: tuple[Node, ...]
     cases: Mapping[tuple[str, str], CaseNodes]
+    folds: Mapping[tuple[str, int], FoldNodes]
     plugins: Mapping[str, Any]
     parameters: int
 
@@ -73,6 +85,7 @@ def make_plan(
     parts = take_apart(recipe, sources or {})
     nodes: dict[str, Node] = {}
     final: dict[tuple[str, str], CaseNodes] = {}
+    trained: dict[tuple[str, int], FoldNodes] = {}
     faults: list[Fault] = []
     for seen in parts.inputs:
         there = [item for item in cases if all(phase in item.scans for phase in seen.phases)]
@@ -84,12 +97,13 @@ def make_plan(
             if train is None:
                 continue
             fitted = _fit(draft, fold, train)
+            trained[seen.name, fold] = FoldNodes(train, fitted)
             for item in there:
                 if folds[item.case.id] == fold:
                     final[item.case.id, seen.name] = _test(draft, item, train, fitted)
     if faults:
         raise RecipeError(f"The recipe {recipe.name} cannot be trained on this cohort:", list(dict.fromkeys(faults)))
-    return Plan(tuple(nodes.values()), final, parts.plugins, parts.parameters)
+    return Plan(tuple(nodes.values()), final, trained, parts.plugins, parts.parameters)
 
 
 def _prepare(draft: _Draft, item: CheckedCase) -> Node:

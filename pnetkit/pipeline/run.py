@@ -280,6 +280,10 @@ def _record(
         "hardware": hardware(),
         "plugins": dict(plan.plugins),
         "backbone_parameters": plan.parameters,
+        "networks": [
+            {"input": name, "fold": fold, "train": nodes.train.key, "fit": None if nodes.fit is None else nodes.fit.key}
+            for (name, fold), nodes in sorted(plan.folds.items())
+        ],
         "stages": [{"stage": node.stage, "label": node.label, "key": node.key} for node in plan.nodes],
         "failed": [
             {"stage": node.stage, "label": node.label, "key": node.key, "reason": failure.reason}

@@ -80,7 +80,7 @@ def plain(scene: Scene) -> tuple[Labels, int]:
             return scene.network(torch.from_numpy(patches)).logits.argmax(1).to(torch.uint8).numpy()
 
     stride = (scene.stride,) * 3
-    found = vote(predict, scene.volume, num_classes=4, window=WINDOW, stride=stride, batch_size=1, fill=scene.air)
+    found = vote([predict], scene.volume, num_classes=4, window=WINDOW, stride=stride, batch_size=1, fill=scene.air)
     return found.labels, found.windows
 
 

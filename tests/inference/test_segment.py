@@ -50,6 +50,28 @@ def test_a_network_that_looks_at_one_voxel_labels_each_voxel(shape, batch_size):
     assert found.voters.min() >= 1
 
 
+class Always(Bins):
+    """Gives the same four logits everywhere."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, x):
+        return BackboneOutput(torch.tensor(self.logits).reshape(1, 4, 1, 1, 1).expand(len(x), 4, *x.shape[2:]) + 0 * x)
+
+
+@pytest.mark.parametrize(("combine", "label"), [("vote", 1), ("mean-softmax", 3)])
+def test_networks_vote_or_give_their_mean_probability(combine, label):
+    networks = [Always([0.0, 1.0, 0.0, 0.0]), Always([0.0, 1.0, 0.0, 0.0]), Always([0.0, 0.0, 0.0, 9.0])]
+    settings = Settings((8, 8, 8), (4, 4, 4), 2, fill=0.0, device="cpu", precision="fp32", combine=combine)
+    found = segment(networks, volume((12, 8, 8)), Grid((12, 8, 8), np.eye(4)), settings).segmentation
+    assert (found.labels == label).all()
+    if combine == "vote":
+        assert found.voters[:, 0, 0].tolist() == [3] * 4 + [6] * 4 + [3] * 4
+        assert np.array_equal(found.votes * 3, found.voters * 2)
+
+
 def roi(shape, box):
     mask = np.zeros(shape, bool)
     mask[box] = True

@@ -47,7 +47,7 @@ def naive(predict, volume, num_classes, window, stride):
 def test_votes_are_those_of_a_naive_loop_whatever_the_batch_size(shape, stride, batch_size, seed):
     volume = np.random.default_rng(seed).integers(0, 9, size=(1, *shape)).astype(np.float32)
     window = (4, 4, 4)
-    got = vote(by_content, volume, num_classes=4, window=window, stride=(stride,) * 3, batch_size=batch_size, fill=0)
+    got = vote([by_content], volume, num_classes=4, window=window, stride=(stride,) * 3, batch_size=batch_size, fill=0)
     labels, votes, voters = naive(by_content, volume, 4, window, (stride,) * 3)
     assert np.array_equal(got.labels, labels)
     assert np.array_equal(got.votes, votes)
@@ -61,7 +61,7 @@ def test_a_tie_goes_to_the_lowest_label():
         return np.stack([np.full(patches.shape[2:], next(answers), np.uint8) for _ in patches])
 
     got = vote(
-        predict,
+        [predict],
         np.zeros((1, 6, 4, 4), np.float32),
         num_classes=4,
         window=(4, 4, 4),
@@ -77,7 +77,7 @@ def test_a_tie_goes_to_the_lowest_label():
 def test_a_predictor_that_labels_each_voxel_by_itself_comes_back_unchanged():
     volume = np.random.default_rng(0).integers(0, 4, size=(1, 9, 10, 5)).astype(np.float32)
     got = vote(
-        lambda p: p[:, 0].astype(np.uint8),
+        [lambda p: p[:, 0].astype(np.uint8)],
         volume,
         num_classes=4,
         window=(4, 6, 8),
@@ -97,7 +97,7 @@ def test_a_slab_of_eleven_slices_is_padded_with_air_and_cut_back():
         return (patches[:, 0] > 0).astype(np.uint8)
 
     volume = np.ones((1, 20, 20, 11), np.float32)
-    got = vote(predict, volume, num_classes=4, window=(16, 16, 16), stride=(5, 5, 5), batch_size=4, fill=-7)
+    got = vote([predict], volume, num_classes=4, window=(16, 16, 16), stride=(5, 5, 5), batch_size=4, fill=-7)
     assert got.labels.shape == (20, 20, 11)
     assert (got.labels == 1).all()
     patches = np.concatenate(seen)
@@ -110,7 +110,7 @@ def test_a_slab_of_eleven_slices_is_padded_with_air_and_cut_back():
 def test_counters_do_not_overflow_where_bytes_would(stride):
     volume = np.zeros((1, 12, 12, 12), np.float32)
     got = vote(
-        lambda p: np.ones((len(p), *p.shape[2:]), np.uint8),
+        [lambda p: np.ones((len(p), *p.shape[2:]), np.uint8)],
         volume,
         num_classes=4,
         window=(8, 8, 8),
@@ -138,7 +138,24 @@ def test_places_far_apart_get_the_votes_of_the_whole_grid():
 
     where = np.zeros((40, 9, 8), bool)
     where[1, 2, 3] = where[30:32, 4:, 1] = where[39, 8, 7] = True
-    everywhere, there = vote(predict, volume, **how), vote(predict, volume, **how, where=where)
+    everywhere, there = vote([predict], volume, **how), vote([predict], volume, **how, where=where)
     assert there.windows < everywhere.windows / 2
     for name in ("labels", "votes", "voters"):
         assert np.array_equal(getattr(there, name), np.where(where, getattr(everywhere, name), 0)), name
+
+
+def test_several_predictors_vote_together_and_the_lowest_label_wins_a_tie():
+    fixed = [lambda p, value=value: np.full((len(p), *p.shape[2:]), value, np.uint8) for value in (3, 1, 3, 1, 2)]
+    how = {"num_classes": 4, "window": (4, 4, 4), "stride": (2, 2, 2), "batch_size": 3, "fill": 0}
+    got = vote(fixed, np.zeros((1, 6, 4, 4), np.float32), **how)
+    assert (got.labels == 1).all()
+    assert got.votes[:, 0, 0].tolist() == [2, 2, 4, 4, 2, 2]
+    assert got.voters[:, 0, 0].tolist() == [5, 5, 10, 10, 5, 5]
+
+
+def test_counters_hold_the_votes_of_all_predictors():
+    ones = [lambda p: np.ones((len(p), *p.shape[2:]), np.uint8)] * 9
+    how = {"num_classes": 4, "window": (8, 8, 8), "stride": (2, 2, 2), "batch_size": 8, "fill": 0}
+    got = vote(ones, np.zeros((1, 12, 12, 12), np.float32), **how)
+    assert int(got.voters.max()) == 9 * 27
+    assert (got.labels == 1).all()
