@@ -100,6 +100,18 @@ class RunError(PnetkitError):
     exit_code = 8
 
 
+class ModelError(PnetkitError):
+    """Report a model folder that is damaged, was changed, or needs plugins that are not there."""
+
+    exit_code = 9
+
+
+class ScreeningError(PnetkitError):
+    """Report cases that could not be screened, after all others were."""
+
+    exit_code = 8
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Suggest the close spellings of `name` among `known`, or list them all when none is close.
 

@@ -9,10 +9,12 @@ from pnetkit.cli.bench import bench
 from pnetkit.cli.cohort import cohort
 from pnetkit.cli.compare import compare
 from pnetkit.cli.doctor import doctor
+from pnetkit.cli.export import export
 from pnetkit.cli.plugins import plugins
 from pnetkit.cli.recipe import recipe
 from pnetkit.cli.run import run
 from pnetkit.cli.runs import runs
+from pnetkit.cli.screen import screen
 from pnetkit.errors import PnetkitError
 
 
@@ -24,11 +26,11 @@ def cli() -> None:
     Start with `pnetkit run recipes/s4c_dual.yaml`: it trains and evaluates the paper's method on generated phantoms.
 
     Exit codes: 0 done, 1 other error, 2 wrong usage, 3 recipe, 4 cohort or image, 5 plugin, 6 training, 7 store,
-    8 parts of a run failed, 130 interrupted.
+    8 parts of a run or some cases failed, 9 model, 130 interrupted.
     """
 
 
-for command in (run, compare, runs, plugins, recipe, cohort, bench, doctor):
+for command in (run, compare, export, screen, runs, plugins, recipe, cohort, bench, doctor):
     cli.add_command(command)
 
 

@@ -76,8 +76,10 @@ def show(folder: Path, case_id: str | None, store: Path) -> None:
     case = record["cases"][case_id]
     click.echo(f"{case_id}: abnormal {case['abnormal']}, fold {case['fold']}, patient number {case['patient']}")
     for phase, files in case["files"].items():
-        for kind, content in files.items():
-            click.echo(f"  {phase} {kind}: {'none' if content is None else 'sha256 ' + content}")
+        for kind in ("image", "label"):
+            click.echo(f"  {phase} {kind}: {'none' if files[kind] is None else 'sha256 ' + files[kind]}")
+        if "shape" in files:  # not in runs of earlier releases
+            click.echo(f"  {phase} voxels: {_edges(files['shape'])}, of {_edges(files['spacing_mm'])} mm")
     kept = Store(store)
     for node in record["stages"]:
         if not _concerns(node, case_id, case, record):
@@ -120,6 +122,10 @@ def _folders(root: Path) -> list[Path]:
     from pnetkit.pipeline.finished import is_run
 
     return [folder for folder in sorted(root.iterdir()) if is_run(folder)] if root.is_dir() else []
+
+
+def _edges(numbers: list[float]) -> str:
+    return " x ".join(f"{number:g}" for number in numbers)
 
 
 def _record(folder: Path) -> dict[str, Any]:

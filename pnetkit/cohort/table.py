@@ -46,6 +46,30 @@ def read_cohort(path: Path, phases: Sequence[str]) -> tuple[Cohort, list[Fault]]
     ]
     if absent:
         raise CohortError(f"{path} is not a cohort for the phases {', '.join(phases)}:", absent)
+    return _cohort(path, rows, phases)
+
+
+def read_unlabeled_cohort(path: Path, phases: Sequence[str]) -> tuple[Cohort, list[Fault]]:
+    """Read a table of which nothing but `case_id` and an image of at least one phase is asked, as for screening.
+
+    Diagnoses, patients and labels are neither needed nor used. Otherwise as `read_cohort`.
+    """
+    rows, header = _read_rows(path)
+    images = [f"{phase}_image" for phase in phases]
+    absent = [name for name in ("case_id",) if name not in header]
+    if not any(name in header for name in images):
+        absent += [name for name in images if name not in header]
+    if absent:
+        faults = [Fault(path.name, f"there is no column {name!r}.{did_you_mean(name, header)}") for name in absent]
+        raise CohortError(f"{path} is no table of cases with the phases {', '.join(phases)}:", faults)
+    kept = {"case_id", *images}
+    bare = [(line, {name: row.get(name, "") for name in kept}) for line, row in rows]
+    return _cohort(path, [(n, row | {"patient_id": row["case_id"] or "-", "abnormal": ""}) for n, row in bare], phases)
+
+
+def _cohort(
+    path: Path, rows: Sequence[tuple[int, dict[str, str]]], phases: Sequence[str]
+) -> tuple[Cohort, list[Fault]]:
     cases: list[Case] = []
     faults: list[Fault] = []
     for line, row in rows:

@@ -100,28 +100,45 @@ def read_grid(path: Path) -> Grid:
     return _canonical_grid(path, shape, affine)[0]
 
 
-def write_labels(path: Path, labels: NDArray[np.unsignedinteger[Any]], *, like: Path) -> None:
+def write_labels(path: Path, labels: NDArray[np.unsignedinteger[Any]], *, like: Path | Grid) -> None:
     """Write a map of whole numbers (RAS+ order, as `read_scan(like)` gives) in the orientation and affine of `like`.
 
-    The same labels give the same bytes. The file appears complete or not at all. Of the header only geometry and units
-    are taken over: free-text fields can name the patient.
+    A `Grid` stands for scans that were no NIfTI: the map is written as it lies in memory. The same labels give the same
+    bytes. The file appears complete or not at all. Of the header only geometry and units are taken over: free-text
+    fields can name the patient.
     """
-    image = _open(like)
-    shape = _three_axes(like, image.shape)
-    grid, orientation = _canonical_grid(like, shape, np.asarray(image.affine, dtype=np.float64))
-    if labels.shape != grid.shape:
-        raise ValueError(f"labels have shape {labels.shape}, {like} has {grid.shape} in RAS+ order")
-    ras = np.array([[0, 1], [1, 1], [2, 1]])
-    stored = apply_orientation(labels, ornt_transform(ras, orientation))
     header = nib.Nifti1Header()
     header.set_data_dtype(labels.dtype)
-    result = nib.Nifti1Image(np.ascontiguousarray(stored), image.affine, header)
-    sform, qform = int(image.header["sform_code"]), int(image.header["qform_code"])
-    result.set_sform(image.get_sform() if sform else image.affine, code=sform or qform)
-    if qform:
-        result.set_qform(image.get_qform(), code=qform)
+    if isinstance(like, Grid):
+        _require_shape(labels, like, "the grid")
+        result = nib.Nifti1Image(np.ascontiguousarray(labels), like.affine, header)
+        result.set_sform(like.affine, code=1)
+        if not _is_sheared(like.affine):  # a qform has no shear: it would say something else than the sform
+            result.set_qform(like.affine, code=1)
+    else:
+        image = _open(like)
+        shape = _three_axes(like, image.shape)
+        grid, orientation = _canonical_grid(like, shape, np.asarray(image.affine, dtype=np.float64))
+        _require_shape(labels, grid, str(like))
+        ras = np.array([[0, 1], [1, 1], [2, 1]])
+        stored = apply_orientation(labels, ornt_transform(ras, orientation))
+        result = nib.Nifti1Image(np.ascontiguousarray(stored), image.affine, header)
+        sform, qform = int(image.header["sform_code"]), int(image.header["qform_code"])
+        result.set_sform(image.get_sform() if sform else image.affine, code=sform or qform)
+        if qform:
+            result.set_qform(image.get_qform(), code=qform)
     result.header.set_xyzt_units("mm")
     write_atomically(path, gzip.compress(result.to_bytes(), compresslevel=1, mtime=0))
+
+
+def _is_sheared(affine: NDArray[np.float64]) -> bool:
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return not np.allclose(axes.T @ axes, np.eye(3), atol=1e-6)
+
+
+def _require_shape(labels: NDArray[Any], grid: Grid, what: str) -> None:
+    if labels.shape != grid.shape:
+        raise ValueError(f"labels have shape {labels.shape}, {what} has {grid.shape} in RAS+ order")
 
 
 def write_atomically(path: Path, data: bytes) -> None:

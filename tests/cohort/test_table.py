@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pnetkit.cohort.table import read_cohort
+from pnetkit.cohort.table import read_cohort, read_unlabeled_cohort
 from pnetkit.errors import CohortError
 
 HEADER = "case_id,patient_id,abnormal,arterial_image,arterial_label,venous_image,venous_label,site,fold"
@@ -123,3 +123,11 @@ def test_a_table_saved_by_excel_with_a_byte_order_mark_is_read(tmp_path):
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(CohortError, match="there is no such cohort"):
         read_cohort(tmp_path / "none.csv", PHASES)
+
+
+def test_a_table_without_diagnoses_reads_only_ids_and_images(tmp_path):
+    path = table(tmp_path, "A,a.nii,maybe", "B,,", header="case_id,venous_image,abnormal")
+    cohort, faults = read_unlabeled_cohort(path, PHASES)
+    (case,) = cohort.cases
+    assert (case.id, case.abnormal, case.scans["venous"].image) == ("A", None, tmp_path / "a.nii")
+    assert [fault.where for fault in faults] == ["cohort.csv:3, case B"]

@@ -10,6 +10,7 @@ import pytest
 
 from pnetkit.errors import ImageError
 from pnetkit.imaging.nifti import read_grid, read_labels, read_scan, write_labels
+from pnetkit.types import Grid
 
 ORIENTATIONS = [
     (axes, signs) for axes in permutations(range(3)) for signs in product((1, -1), repeat=3)
@@ -183,3 +184,21 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     with pytest.raises(ValueError, match="labels have shape"):
         write_labels(tmp_path / "seg.nii.gz", np.ones((5, 5, 4), np.uint8), like=image)
     assert (tmp_path / "seg.nii.gz").read_bytes() == before
+
+
+@pytest.mark.parametrize("sheared", [False, True])
+def test_labels_written_on_a_grid_lie_on_it_for_every_reader_also_when_it_is_sheared(tmp_path, sheared):
+    affine = affine_of((0, 1, 2), (1, 1, 1))
+    if sheared:
+        affine[1, 2] = 0.4  # a tilted gantry: slices are stacked along another line than their normal
+    labels = np.arange(60, dtype=np.uint8).reshape(5, 4, 3) % 4
+    write_labels(tmp_path / "seg.nii.gz", labels, like=Grid((5, 4, 3), affine))
+    written = nib.load(tmp_path / "seg.nii.gz")
+    assert np.array_equal(np.asarray(written.dataobj), labels)
+    assert np.allclose(written.get_sform(), affine, atol=1e-6)
+    assert int(written.header["qform_code"]) == (0 if sheared else 1)
+    if not sheared:
+        assert np.allclose(written.get_qform(), affine, atol=1e-5)
+    found, grid = read_labels(tmp_path / "seg.nii.gz")
+    assert np.array_equal(found, labels)
+    assert np.allclose(grid.affine, affine, atol=1e-6)

@@ -138,7 +138,13 @@ def test_runs_are_listed_and_their_numbers_traced(pnetkit, workplace):
     for words in ("backbone: s4c from pnetkit-s4c", "source sha256", "torch", "seeds: cohort 0, training 0", "train 4"):
         assert words in out
     out = pnetkit("runs", "show", run, "--case", "P001")[1]
-    for words in ("arterial image: sha256", "train arterial fold", "segment P001 venous", "threads"):
+    for words in (
+        "arterial image: sha256",
+        "arterial voxels: ",
+        "train arterial fold",
+        "segment P001 venous",
+        "threads",
+    ):
         assert words in out.replace(" x 1;", " x 1 threads;")
     assert pnetkit("runs", "show", run, "--case", "P999")[0] == 7
 

@@ -32,14 +32,20 @@ def classify(node: Node, context: Context, folder: Path) -> dict[str, Any]:
         maps = load_file(context.store.folder("features", node.inputs["features"]) / FEATURES)
     labels, grid = read_labels(context.store.folder("postprocess", node.inputs["postprocess"]) / LABELS)
     evidence = Evidence(node.given["case_id"], node.given["phase"], Segmentation(labels, grid), maps)
+    finding = classified(classifier, evidence, plugin=node.identity["classifier"]["plugin"])
+    write_json(folder / FINDING, finding_to_json(finding))
+    return {"abnormal": finding.abnormal}
+
+
+def classified(classifier: CaseClassifier, evidence: Evidence, *, plugin: str) -> PhaseFinding:
+    """Give a classifier's finding. Raises PluginError where it is one of another phase."""
     finding = classifier.classify(evidence)
     if finding.phase != evidence.phase:
         raise PluginError(
-            f"The case classifier {node.identity['classifier']['plugin']!r} has to give a finding of the phase "
-            f"{evidence.phase!r}, it gave one of {finding.phase!r}."
+            f"The case classifier {plugin!r} has to give a finding of the phase {evidence.phase!r}, it gave one of "
+            f"{finding.phase!r}."
         )
-    write_json(folder / FINDING, finding_to_json(finding))
-    return {"abnormal": finding.abnormal}
+    return finding
 
 
 def finding_to_json(finding: PhaseFinding) -> dict[str, Any]:

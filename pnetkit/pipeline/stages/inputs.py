@@ -1,6 +1,7 @@
 """Read what stages have in common: scans as network input, reference labels, trained networks."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -58,8 +59,12 @@ class NetworkInput:
 
 def network_input(node: Node) -> NetworkInput:
     """Read a node's images as the network sees them."""
-    scans = input_scans(node)
-    intensities = [intensity_of(node, scan.hu) for scan in scans]
+    return as_network_input(input_scans(node), node.identity["intensity"])
+
+
+def as_network_input(scans: Sequence[Scan], intensity_settings: Mapping[str, Any]) -> NetworkInput:
+    """Make a network's input of scans on one grid, one for each channel."""
+    intensities = [fitted_intensity(intensity_settings, scan.hu) for scan in scans]
     volume = np.empty((len(scans), *scans[0].hu.shape), dtype=np.float32)
     for channel, scan, intensity in zip(volume, scans, intensities, strict=True):
         channel[...] = intensity.apply(scan.hu)
@@ -72,9 +77,8 @@ def image_name(channel: int) -> str:
     return f"image_{channel}" if channel else "image"
 
 
-def intensity_of(node: Node, hu: NDArray[np.float32]) -> Intensity:
-    """Fit the intensity transform that a node's identity asks for."""
-    wanted = node.identity["intensity"]
+def fitted_intensity(wanted: Mapping[str, Any], hu: NDArray[np.float32]) -> Intensity:
+    """Fit the intensity transform that a recipe's `intensity` section asks for."""
     low, high = wanted["window_hu"]
     return fit_intensity(hu, window_hu=(low, high), normalization=wanted["normalization"])
 
@@ -91,12 +95,17 @@ def reference_labels(node: Node) -> NDArray[np.uint8]:
 def load_backbone(folder: Path) -> Backbone:
     """Load the network that a training left in a folder; a worker keeps the last one it loaded."""
     described = json.loads((folder / BACKBONE).read_text(encoding="utf-8"))
-    backbone = new_backbone(described["backbone"], in_channels=described["in_channels"], seed=0)
     try:
-        backbone.load_state_dict(load_file(folder / WEIGHTS))
+        return load_weights(folder / WEIGHTS, described["backbone"], in_channels=described["in_channels"])
+    except StoreError as error:
+        raise StoreError(f"{error} Delete {folder} to train again.") from error
+
+
+def load_weights(path: Path, identity: dict[str, Any], *, in_channels: int) -> Backbone:
+    """Build a backbone and give it the tensors of a file. Raises StoreError where they do not fit it."""
+    backbone = new_backbone(identity, in_channels=in_channels, seed=0)
+    try:
+        backbone.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
-        raise StoreError(
-            f"{folder / WEIGHTS}: cannot be loaded into {described['backbone']['plugin']} ({error}). "
-            f"Delete {folder} to train again."
-        ) from error
+        raise StoreError(f"{path}: cannot be loaded into {identity['plugin']} ({error}).") from error
     return backbone

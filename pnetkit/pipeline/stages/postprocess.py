@@ -1,5 +1,6 @@
 """Clean a segmentation up with the recipe's chain of postprocessors."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,22 @@ def postprocess(node: Node, context: Context, folder: Path) -> dict[str, Any]:
     source = context.store.folder("segment", node.inputs["segment"]) / LABELS
     labels, grid = read_labels(source)
     before = Segmentation(labels, grid)
-    segmentation = before
-    for identity in node.identity["chain"]:
-        segmentation = build(identity)(segmentation)
-        if not isinstance(segmentation, Segmentation) or segmentation.labels.shape != labels.shape:
-            raise PluginError(
-                f"The postprocessor {identity['plugin']!r} (from {identity['distribution']}) has to give a "
-                f"Segmentation of shape {labels.shape}, it gave {type(segmentation).__name__}."
-            )
+    segmentation = cleaned(before, node.identity["chain"])
     write_labels(folder / LABELS, segmentation.labels, like=source)
     counts = np.bincount(segmentation.labels.reshape(-1), minlength=len(CLASSES))
     write_json(folder / VOXELS, {name: int(count) for name, count in zip(CLASSES, counts, strict=True)})
     return {"removed_voxels": int((before.labels != segmentation.labels).sum())}
+
+
+def cleaned(segmentation: Segmentation, chain: Sequence[Mapping[str, Any]]) -> Segmentation:
+    """Apply a chain of postprocessors, named by their identities. Raises PluginError for what is not a segmentation."""
+    shape = segmentation.labels.shape
+    for identity in chain:
+        found: Any = build(identity)(segmentation)
+        if not isinstance(found, Segmentation) or found.labels.shape != shape:
+            raise PluginError(
+                f"The postprocessor {identity['plugin']!r} (from {identity['distribution']}) has to give a "
+                f"Segmentation of shape {shape}, it gave {type(found).__name__}."
+            )
+        segmentation = found
+    return segmentation

@@ -8,7 +8,7 @@ import numpy as np
 
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
-from pnetkit.pipeline.stages.inputs import input_scans, intensity_of, reference_labels
+from pnetkit.pipeline.stages.inputs import fitted_intensity, input_scans, reference_labels
 from pnetkit.pipeline.store import write_json
 from pnetkit.training.sampling import foreground_indices
 
@@ -28,5 +28,6 @@ def prepare(node: Node, _context: Context, folder: Path) -> dict[str, Any]:
     }
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array, allow_pickle=False)
-    write_json(folder / "intensity.json", [asdict(intensity_of(node, scan.hu)) for scan in scans])
+    intensities = [fitted_intensity(node.identity["intensity"], scan.hu) for scan in scans]
+    write_json(folder / "intensity.json", [asdict(intensity) for intensity in intensities])
     return {"foreground_voxels": int(foreground.size), "lesion_voxels": int(lesion.size)}

@@ -1,0 +1,67 @@
+"""`pnetkit screen`: put scans to an exported model."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("model_folder", metavar="MODEL", type=click.Path(path_type=Path))
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the findings.")
+@click.option("--case-id", help="Id of the case whose scans are given as PHASE=FILE. [default: case]")
+@click.option(
+    "--fold", "folds", type=click.IntRange(min=0), multiple=True, help="Ask this fold's networks; repeatable."
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads. [default: one a core]")
+@click.option(
+    "--on-gate",
+    type=click.Choice(["error", "flag", "off"]),
+    default="error",
+    show_default=True,
+    help="What becomes of a scan that does not look like its phase, or not like an abdomen.",
+)
+def screen(
+    model_folder: Path,
+    inputs: tuple[str, ...],
+    out: Path,
+    case_id: str | None,
+    folds: tuple[int, ...],
+    device: str,
+    threads: int | None,
+    on_gate: Any,
+) -> None:
+    """Ask MODEL about scans. For research use only.
+
+    INPUT is a table of cases (CSV with case_id and PHASE_image columns), or PHASE=FILE for each scan of one case:
+
+        pnetkit screen model arterial=a.nii.gz venous=v.nii.gz --case-id P1 --out findings
+
+    The model is loaded once. A case that cannot be screened is recorded with its reason, the others go on, and the exit
+    code is 8. The same command again takes over what is done.
+    """
+    import torch
+
+    from pnetkit.pipeline.allocator import keep_freed_memory
+    from pnetkit.screening.intake import cases_of
+    from pnetkit.screening.model import read_model
+    from pnetkit.screening.screen import require_all_screened, screen_cases
+    from pnetkit.screening.screener import load_screener
+
+    keep_freed_memory()
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+    model = read_model(model_folder)
+    for note in model.notes:
+        click.echo(f"note: {note}")
+    cases = cases_of(inputs, model.content["phases"], case_id)
+    screener = load_screener(model, device=device, folds=folds or None)
+    try:
+        done = screen_cases(screener, cases, out, gates=on_gate, say=click.echo)
+    except KeyboardInterrupt:
+        click.echo("Interrupted. Run the same command again: it goes on where it stopped.", err=True)
+        raise click.exceptions.Exit(130) from None
+    click.echo(f"Findings: {out / 'findings.csv'}. Research use only, not for diagnosis.")
+    require_all_screened(done, out)

@@ -1,0 +1,175 @@
+"""Make a model folder of a finished run: all that a trained method needs where its cohort and its store are not."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pnetkit.cohort.check import file_digest
+from pnetkit.errors import MissingPhaseError, ModelError, StoreError
+from pnetkit.evaluation.operating_point import Findings, OperatingPoint, Target, choose_operating_point
+from pnetkit.imaging.nifti import write_atomically
+from pnetkit.interfaces import PhaseFusion
+from pnetkit.pipeline.finished import FinishedRun, read_run
+from pnetkit.pipeline.plugins import build
+from pnetkit.pipeline.stages.classify import FINDING, finding_from_json
+from pnetkit.pipeline.stages.inputs import WEIGHTS
+from pnetkit.pipeline.stages.roi import MODEL as CLASSIFIER
+from pnetkit.pipeline.store import Store, disk_errors_in_words, write_json
+from pnetkit.recipe.check import load_recipe
+from pnetkit.recipe.models import Recipe
+from pnetkit.screening.card import model_card
+from pnetkit.screening.model import CARD, FORMAT, FORMAT_VERSION, MODEL, RECIPE, SUMS, write_sums
+from pnetkit.types import CLASSES
+
+
+def export_model(run_folder: Path, out: Path, store: Store) -> Path:
+    """Write the model of a finished run into a new or empty folder and give that folder.
+
+    Raises:
+        StoreError: the folder is no finished run, or the store lacks its networks.
+        ModelError: `out` is there and not empty, or the run was written before runs named their networks.
+    """
+    run = read_run(run_folder)
+    recipe = load_recipe(run_folder / RECIPE).recipe
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ModelError(f"{out}: is there and not empty. Give a new folder.")
+    sources = _sources(run, store)
+    work = out.with_name(f".{out.name}.part")
+    with disk_errors_in_words(out):
+        if work.exists():
+            shutil.rmtree(work)
+        work.mkdir(parents=True)
+        networks = [_copy(item, store, work) for item in sources]
+        shutil.copyfile(run_folder / RECIPE, work / RECIPE)
+        content = _content(run, recipe, networks, _operating_point(run, recipe, store))
+        write_json(work / MODEL, content)
+        write_atomically(work / CARD, model_card(content).encode())
+        write_atomically(work / SUMS, write_sums(work))
+        if out.exists():
+            out.rmdir()
+        work.rename(out)
+    return out
+
+
+def _sources(run: FinishedRun, store: Store) -> list[Mapping[str, Any]]:
+    """Find what the run says it trained, and make sure that the store has it all."""
+    if not run.record.get("networks"):
+        raise ModelError(
+            f"{run.folder}: does not say which networks it trained; it was written by an earlier release. Run its "
+            f"recipe again with the same store: nothing is computed anew."
+        )
+    networks: list[Mapping[str, Any]] = run.record["networks"]
+    wanted = [("train", item["train"]) for item in networks]
+    wanted += [("fit", item["fit"]) for item in networks if item["fit"] is not None]
+    missing = [f"{stage}/{key[:32]}" for stage, key in wanted if not store.has(stage, key)]
+    if missing:
+        raise StoreError(
+            f"{store.root}: lacks {len(missing)} of {len(wanted)} trained parts of {run.folder} ({missing[0]}, …). "
+            f"Give the --store of the run, or run its recipe again."
+        )
+    return networks
+
+
+def _copy(item: Mapping[str, Any], store: Store, folder: Path) -> dict[str, Any]:
+    weights = Path("networks") / item["input"] / f"fold_{item['fold']}.safetensors"
+    (folder / weights).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(store.folder("train", item["train"]) / WEIGHTS, folder / weights)
+    classifier = None
+    if item["fit"] is not None:
+        classifier = Path("classifiers") / item["input"] / f"fold_{item['fold']}"
+        shutil.copytree(store.folder("fit", item["fit"]) / CLASSIFIER, folder / classifier)
+    return {
+        "input": item["input"],
+        "fold": item["fold"],
+        "weights": weights.as_posix(),
+        "classifier": None if classifier is None else classifier.as_posix(),
+    }
+
+
+def _content(
+    run: FinishedRun, recipe: Recipe, networks: list[dict[str, Any]], point: OperatingPoint | None
+) -> dict[str, Any]:
+    record = run.record
+    cases = record["cases"]
+    diagnoses = [of["abnormal"] for of in cases.values()]
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "name": record["recipe"],
+        "description": recipe.description,
+        "research_use_only": True,
+        "phases": record["phases"],
+        "inputs": record["inputs"],
+        "classes": {str(value): name for value, name in enumerate(CLASSES)},
+        "intensity": recipe.intensity.model_dump(mode="json"),
+        "grid": {
+            "orientation": "closest RAS+",
+            "resampling": "none: networks see the scanner's voxels",
+            "seen": {phase: _grids(cases, phase) for phase in record["phases"]},
+        },
+        "plugins": record["plugins"],
+        "networks": networks,
+        "operating_point": None if point is None else asdict(point),
+        "cohort": {
+            "description": record["cohort"],
+            "cases": len(cases),
+            "abnormal": diagnoses.count(True),
+            "normal": diagnoses.count(False),
+            "unknown": diagnoses.count(None),
+            "patients": len({of["patient"] for of in cases.values()}),
+        },
+        "evaluation": json.loads((run.folder / "metrics.json").read_text(encoding="utf-8")),
+        "thresholds": record["thresholds"],
+        "trained_on": {"versions": record["versions"], "device": record["device"], "began": record["began"]},
+        "versions": record["versions"],
+        "recipe_digest": file_digest(run.folder / RECIPE),
+    }
+
+
+def _grids(cases: Mapping[str, Any], phase: str) -> dict[str, list[list[float]]] | None:
+    """Give the smallest and largest edges and shapes of the scans that the networks learned from."""
+    files = [of["files"][phase] for of in cases.values() if phase in of["files"] and of["fold"] is not None]
+    if not files:
+        return None
+    axes = range(3)
+    return {
+        key: [[min(of[key][axis] for of in files), max(of[key][axis] for of in files)] for axis in axes]
+        for key in ("spacing_mm", "shape")
+    }
+
+
+def _operating_point(run: FinishedRun, recipe: Recipe, store: Store) -> OperatingPoint | None:
+    """Choose thresholds on all cases of the run, each as the network saw it that had not learned from it.
+
+    None where the recipe's own thresholds hold. Raises ModelError where they cannot be chosen.
+    """
+    wanted = recipe.operating_point
+    if wanted is None:
+        return None
+    fusion: PhaseFusion = build(run.record["plugins"]["fusion"])
+    phases = tuple(run.record["inputs"])
+    by_case: dict[str, dict[str, Any]] = {}
+    for stage in run.record["stages"]:
+        if stage["stage"] == "classify" and store.has("classify", stage["key"]):
+            case, name = stage["label"].split(" ")
+            path = store.folder("classify", stage["key"]) / FINDING
+            by_case.setdefault(case, {})[name] = finding_from_json(json.loads(path.read_text(encoding="utf-8")))
+
+    def decide(findings: Findings) -> bool | None:
+        try:
+            return fusion.fuse("", findings, expected=phases).abnormal
+        except MissingPhaseError:
+            return None
+
+    diagnosed = [
+        (findings, bool(run.record["cases"][case]["abnormal"]))
+        for case, findings in sorted(by_case.items())
+        if run.record["cases"][case]["abnormal"] is not None
+    ]
+    point = choose_operating_point(diagnosed, decide, Target(wanted.target, wanted.at_least), phases)
+    if point is None:
+        raise ModelError(f"{run.folder}: thresholds cannot be chosen without abnormal and normal cases.")
+    return point

@@ -1,0 +1,234 @@
+"""Screen case after case with a model that is loaded once: nothing stops the others, nothing is left half written.
+
+out/findings.csv                  one line a case, also for those that failed
+out/screening.json                which model, on what, how many
+out/CASE/finding.json             the decision and its reasons
+out/CASE/PHASE_segmentation.nii.gz    on the scan's own grid
+out/CASE/failed.json              instead of all these, where a case could not be screened
+"""
+
+import csv
+import io
+import json
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pnetkit.errors import PnetkitError, ScreeningError, StoreError
+from pnetkit.imaging.nifti import write_atomically, write_labels
+from pnetkit.pipeline.node import digest
+from pnetkit.pipeline.provenance import hardware, peak_memory_mib
+from pnetkit.pipeline.store import disk_errors_in_words, write_json
+from pnetkit.screening.finding import finding_record
+from pnetkit.screening.gates import GatePolicy, held_to_gates
+from pnetkit.screening.intake import ScreeningCase
+from pnetkit.screening.screener import Screener, screen_scans
+from pnetkit.types import Scan
+
+FINDING, FAILED, SCREENING, TABLE = "finding.json", "failed.json", "screening.json", "findings.csv"
+
+Status = Literal["ok", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """Say what became of one case: its finding as in `finding.json`, or why there is none; `reused` from before."""
+
+    case_id: str
+    status: Status
+    record: Mapping[str, Any]
+    reused: bool = False
+
+    @property
+    def in_words(self) -> str:
+        """Give one line about the case."""
+        if self.status == "failed":
+            return f"{self.case_id}: failed. {self.record['reason']}"
+        fired = f" ({', '.join(self.record['fired'])})" if self.record["fired"] else ""
+        flags = f"; {len(self.record['flags'])} flags" if self.record["flags"] else ""
+        return f"{self.case_id}: {self.record['decision']}{fired}{flags}{' (done before)' if self.reused else ''}"
+
+
+def screen_cases(
+    screener: Screener,
+    cases: Sequence[ScreeningCase],
+    out: Path,
+    *,
+    gates: GatePolicy,
+    say: Callable[[str], None],
+) -> list[Screened]:
+    """Screen cases one after the other and give what became of each; findings of an interrupted call are taken over.
+
+    Raises:
+        StoreError: `out` holds something else, or cannot be written.
+    """
+    _claim(out, screener)
+    started, done = time.perf_counter(), []
+    for case in cases:
+        found = _screened(screener, case, out / case.id, gates)
+        done.append(found)
+        say(found.in_words)
+        with disk_errors_in_words(out):
+            write_atomically(out / TABLE, _table(screener, done))
+    record = _head(screener) | {
+        "cases": len(done),
+        "failed": [found.case_id for found in done if found.status == "failed"],
+        "reused": sum(found.reused for found in done),
+        "seconds": round(time.perf_counter() - started, 1),
+        "peak_memory_mib": peak_memory_mib(),
+        "hardware": hardware(),
+    }
+    with disk_errors_in_words(out):
+        write_json(out / SCREENING, record)
+    return done
+
+
+def require_all_screened(done: Sequence[Screened], out: Path) -> None:
+    """Raise ScreeningError naming the cases without a finding, if there are any."""
+    failed = [found for found in done if found.status == "failed"]
+    if failed:
+        lines = [f"{len(failed)} of {len(done)} cases could not be screened; the others are in {out}:"]
+        lines += [f"  {found.case_id}: {found.record['reason']}" for found in failed]
+        raise ScreeningError("\n".join(lines))
+
+
+def _screened(screener: Screener, case: ScreeningCase, folder: Path, gates: GatePolicy) -> Screened:
+    try:
+        key = _key(screener, case, gates)
+        known = _known(folder, key)
+        if known is not None:
+            return Screened(case.id, "ok", known, reused=True)
+        work = folder.with_name(f".{folder.name}.part")
+        with disk_errors_in_words(folder):
+            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            work.mkdir(parents=True)
+        record = _screen(screener, case, work, gates)
+        with disk_errors_in_words(folder):
+            write_json(work / FINDING, record | {"key": key})
+            work.rename(folder)
+        return Screened(case.id, "ok", record)
+    except StoreError:
+        raise  # the place of the results, not the case, is at fault
+    except PnetkitError as error:
+        return _failed(case, folder, {"reason": str(error)})
+    except Exception as error:  # noqa: BLE001  # a plugin may raise anything; one case must not stop the others
+        reason = f"{type(error).__name__}: {error} (an error of a plugin or of pnetkit; see {FAILED})"
+        return _failed(case, folder, {"reason": reason, "traceback": traceback.format_exc()})
+
+
+def _screen(screener: Screener, case: ScreeningCase, folder: Path, gates: GatePolicy) -> dict[str, Any]:
+    scans: dict[str, Scan] = {phase: source.read() for phase, source in case.scans.items()}
+    flags = held_to_gates(screener.model, scans, gates)
+    result = screen_scans(screener, case.id, scans)
+    with disk_errors_in_words(folder):
+        for seen in screener.parts.inputs:
+            if seen.name in result.inputs:
+                first = seen.phases[0]
+                labels = result.inputs[seen.name].segmentation.labels
+                write_labels(
+                    folder / f"{seen.name}_segmentation.nii.gz", labels, like=case.scans[first].like(scans[first])
+                )
+    images = {
+        phase: {
+            "kind": case.scans[phase].kind,
+            "sha256": case.scans[phase].digest(),
+            "shape": list(scan.grid.shape),
+            "spacing_mm": [round(edge, 4) for edge in scan.grid.spacing_mm],
+        }
+        for phase, scan in scans.items()
+    }
+    return finding_record(screener, result, images, flags)
+
+
+def _failed(case: ScreeningCase, folder: Path, record: Mapping[str, Any]) -> Screened:
+    with disk_errors_in_words(folder):
+        shutil.rmtree(folder.with_name(f".{folder.name}.part"), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        write_json(folder / FAILED, {"case_id": case.id, **record})
+    return Screened(case.id, "failed", record)
+
+
+def _key(screener: Screener, case: ScreeningCase, gates: GatePolicy) -> str:
+    """Name what decides a case's finding, so that it is made again when any of it has changed."""
+    images = {phase: source.digest() for phase, source in case.scans.items()}
+    return digest(
+        {
+            "model": screener.model.digest,
+            "plugins": screener.parts.plugins,
+            "folds": list(screener.folds),
+            "images": images,
+            "gates": gates,
+        }
+    )
+
+
+def _known(folder: Path, key: str) -> dict[str, Any] | None:
+    try:
+        record: dict[str, Any] = json.loads((folder / FINDING).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # not there yet, or damaged: it is made anew
+    return record if record.get("key") == key else None
+
+
+def _claim(out: Path, screener: Screener) -> None:
+    """Make sure that findings may be written here: a new or empty folder, or one of findings of the same model."""
+    with disk_errors_in_words(out):
+        if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / SCREENING).is_file())):
+            raise StoreError(f"{out}: is not empty and holds no findings. Choose another --out.")
+        if (out / SCREENING).is_file():
+            try:
+                known = json.loads((out / SCREENING).read_text(encoding="utf-8"))["model"]["digest"]
+            except (OSError, ValueError, KeyError, TypeError):
+                known = None
+            if known != screener.model.digest:
+                raise StoreError(f"{out}: holds findings of another model. Choose another --out.")
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / SCREENING, _head(screener))
+
+
+def _head(screener: Screener) -> dict[str, Any]:
+    return {
+        "research_use_only": True,
+        "model": {"name": screener.model.name, "digest": screener.model.digest, "folds": list(screener.folds)},
+        "device": screener.device,
+    }
+
+
+def _table(screener: Screener, done: Sequence[Screened]) -> bytes:
+    names = [seen.name for seen in screener.parts.inputs]
+    measures = [f"{name}_{what}" for name in names for what in ("decision", "score", "tumor_voxels", "duct_voxels",
+                                                                  "tumor_mm3", "duct_mm3")]  # fmt: skip
+    columns = ["case_id", "status", "decision", "score", "fired", "missing", *measures, "flags", "reason"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_cells(found) for found in done)
+    return text.getvalue().encode()
+
+
+def _cells(found: Screened) -> dict[str, str]:
+    record = found.record
+    cells = {"case_id": found.case_id, "status": found.status, "reason": record.get("reason", "")}
+    if found.status == "failed":
+        return cells
+    cells |= {
+        "decision": record["decision"],
+        "score": repr(record["score"]),
+        "fired": ";".join(record["fired"]),
+        "missing": ";".join(record["missing"]),
+        "flags": "; ".join(record["flags"]),
+    }
+    for name, of in record["inputs"].items():
+        cells |= {
+            f"{name}_decision": "abnormal" if of["abnormal"] else "normal",
+            f"{name}_score": repr(of["score"]),
+            **{f"{name}_{label}_voxels": str(of["voxels"][label]) for label in ("tumor", "duct")},
+            **{f"{name}_{label}_mm3": repr(of["volume_mm3"][label]) for label in ("tumor", "duct")},
+        }
+    return cells

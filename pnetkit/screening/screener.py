@@ -1,0 +1,201 @@
+"""Load a model once, and put scans to it: from the images of one case to its finding."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pnetkit.errors import Fault, ModelError, RecipeError, StoreError
+from pnetkit.evaluation.operating_point import at_operating_point
+from pnetkit.imaging.body import body_mask
+from pnetkit.imaging.resampling import resample
+from pnetkit.inference.acceleration import Compiled, accelerated
+from pnetkit.inference.features import roi_features
+from pnetkit.inference.segment import Segmented, segment
+from pnetkit.interfaces import Backbone, CaseClassifier, PhaseFusion, TrainedCaseClassifier
+from pnetkit.networks import Network, choose_device
+from pnetkit.pipeline.parts import Input, Parts, take_apart
+from pnetkit.pipeline.plugins import build
+from pnetkit.pipeline.stages.classify import classified
+from pnetkit.pipeline.stages.inputs import NetworkInput, as_network_input, load_weights
+from pnetkit.pipeline.stages.postprocess import cleaned
+from pnetkit.pipeline.stages.segment import inference_settings
+from pnetkit.recipe.check import load_recipe
+from pnetkit.screening.model import RECIPE, Model, chosen_folds
+from pnetkit.types import (
+    BACKGROUND,
+    CLASSES,
+    GRID_TOLERANCE_MM,
+    CaseFinding,
+    Evidence,
+    PhaseFinding,
+    Scan,
+    Segmentation,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """One fold's network of one input: as it was trained, as it is run, and the classifier that learned from it."""
+
+    backbone: Backbone
+    network: Network
+    classifier: CaseClassifier
+
+
+@dataclass(frozen=True, slots=True)
+class Screener:
+    """Hold a model in memory, ready for any number of cases."""
+
+    model: Model
+    parts: Parts
+    folds: tuple[int, ...]
+    device: str
+    batch_size: int
+    members: Mapping[str, Sequence[_Member]]
+    fusion: PhaseFusion
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InputResult:
+    """Hold what one input's networks said of one case: cleaned labels, finding, and what the search took."""
+
+    segmentation: Segmentation
+    finding: PhaseFinding
+    agreement: float | None
+    windows: int
+    fallback: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CaseResult:
+    """Hold the fused finding of a case, and what each input contributed."""
+
+    finding: CaseFinding
+    inputs: Mapping[str, InputResult]
+
+
+def load_screener(model: Model, *, device: str = "auto", folds: Sequence[int] | None = None) -> Screener:
+    """Load a model's networks, those of all folds or of the chosen ones.
+
+    Raises:
+        ModelError: a fold is not there, or a file does not fit the plugin that is installed here.
+    """
+    chosen, where = chosen_folds(model, folds), choose_device(device)
+    try:
+        recipe = load_recipe(model.folder / RECIPE).recipe
+        parts = take_apart(recipe, {})
+        members = {seen.name: [_member(model, parts, seen, fold, where) for fold in chosen] for seen in parts.inputs}
+    except (RecipeError, StoreError) as error:
+        raise ModelError(f"{model.folder}: does not fit what is installed here. {error}") from error
+    batch_size = 1 if parts.inference.get("compile") else recipe.inference.batch_size
+    return Screener(model, parts, chosen, where, batch_size, members, build(parts.fusion))
+
+
+def screen_scans(screener: Screener, case_id: str, scans: Mapping[str, Scan]) -> CaseResult:
+    """Segment the scans of one case (by phase), clean up, classify, fuse.
+
+    An input whose phases are not all there has no finding; the fusion decides what becomes of the case.
+
+    Raises:
+        MissingPhaseError: the fusion does not do without a phase that is missing.
+        RecipeError: phases that are stacked lie on different grids, and the recipe does not resample.
+    """
+    results = {}
+    for seen in screener.parts.inputs:
+        if all(phase in scans for phase in seen.phases):
+            results[seen.name] = _screen_input(screener, case_id, seen, [scans[phase] for phase in seen.phases])
+    findings = {name: result.finding for name, result in results.items()}
+    point = screener.model.content["operating_point"]
+    if point is not None:
+        findings = at_operating_point(findings, point["factors"])
+    names = tuple(seen.name for seen in screener.parts.inputs)
+    fused = screener.fusion.fuse(case_id, findings, expected=names)
+    return CaseResult(fused, {name: replace(found, finding=findings[name]) for name, found in results.items()})
+
+
+def _member(model: Model, parts: Parts, seen: Input, fold: int, device: str) -> _Member:
+    files = next(item for item in model.folds if (item.input, item.fold) == (seen.name, fold))
+    backbone = load_weights(files.weights, parts.backbone, in_channels=len(seen.phases))
+    backbone.eval()
+    network: Network = accelerated(backbone, device=device, precision=parts.inference["precision"])
+    if parts.inference.get("compile"):
+        network = Compiled(network)  # type: ignore[arg-type]  # what `accelerated` gives is a Backbone
+    classifier: CaseClassifier = build(parts.classifier)
+    if files.classifier is not None and isinstance(classifier, TrainedCaseClassifier):
+        classifier.load(files.classifier)
+    return _Member(backbone, network, classifier)
+
+
+def _screen_input(screener: Screener, case_id: str, seen: Input, scans: Sequence[Scan]) -> InputResult:
+    parts, members = screener.parts, screener.members[seen.name]
+    volume = as_network_input(_on_one_grid(seen, scans), parts.intensity)
+    found = segment(
+        [member.network for member in members],
+        volume.volume,
+        volume.grid,
+        inference_settings(parts.inference, batch_size=screener.batch_size, fill=volume.air, device=screener.device),
+        body=None if parts.inference["body"] == "none" else body_mask(volume.hu),
+    )
+    clean = cleaned(found.segmentation, parts.chain)
+    finding = _classify(screener, case_id, seen, volume, clean)
+    return InputResult(clean, finding, _agreement(found), found.windows + found.coarse_windows, found.fallback)
+
+
+def _on_one_grid(seen: Input, scans: Sequence[Scan]) -> list[Scan]:
+    first = scans[0]
+    if seen.resample:
+        return [first, *(resample(scan, first.grid) for scan in scans[1:])]
+    apart = [scan.grid.corner_distance_mm(first.grid) for scan in scans]
+    if any(not distance <= GRID_TOLERANCE_MM for distance in apart):
+        message = f"the phases {', '.join(seen.phases)} do not lie on one grid, and the model does not resample"
+        raise RecipeError("The scans do not fit the model:", [Fault(seen.name, message)])
+    return list(scans)
+
+
+def _classify(screener: Screener, case_id: str, seen: Input, volume: NetworkInput, clean: Segmentation) -> PhaseFinding:
+    """Ask the classifier; where each fold has its own view (maps, or a training), give the mean of their scores."""
+    parts = screener.parts
+    plugin = parts.classifier["plugin"]
+    members = screener.members[seen.name]
+    if not parts.needs.names and not parts.is_trained:
+        return classified(members[0].classifier, Evidence(case_id, seen.name, clean), plugin=plugin)
+    findings = []
+    for member in members:
+        maps = roi_features(
+            member.backbone,
+            volume.volume,
+            clean.labels > BACKGROUND,
+            names=parts.needs.names,
+            margin_voxels=parts.needs.margin_voxels,
+            fill=volume.air,
+            device=screener.device,
+        )
+        findings.append(classified(member.classifier, Evidence(case_id, seen.name, clean, maps), plugin=plugin))
+    return mean_finding(findings)
+
+
+def mean_finding(findings: Sequence[PhaseFinding]) -> PhaseFinding:
+    """Give the mean of several findings of one phase: of scores in units of their thresholds, and of measurements."""
+    first = findings[0]
+    relative = float(np.mean([finding.relative_score for finding in findings]))
+    shared = [name for name in first.measurements if all(name in other.measurements for other in findings)]
+    measurements = {name: float(np.mean([found.measurements[name] for found in findings])) for name in shared}
+    flags = tuple(dict.fromkeys(flag for found in findings for flag in found.flags))
+    return PhaseFinding(first.phase, relative * first.threshold, first.threshold, measurements, flags)
+
+
+def _agreement(found: Segmented) -> float | None:
+    """Give the mean share of votes for the winning label, over the foreground."""
+    result: Any = found.segmentation
+    foreground = result.labels > BACKGROUND
+    if result.votes is None or not foreground.any():
+        return None
+    return float((result.votes[foreground] / result.voters[foreground]).mean())
+
+
+def voxel_counts(segmentation: Segmentation) -> dict[str, int]:
+    """Give the number of voxels of each class but the background."""
+    counts = np.bincount(segmentation.labels.reshape(-1), minlength=len(CLASSES))
+    return {name: int(count) for name, count in list(zip(CLASSES, counts, strict=True))[1:]}

@@ -1,0 +1,100 @@
+"""Time one large CT from its file to its decision, as `pnetkit screen` works: read, search, clean up, apply the rule.
+
+The plain loop over such a scan takes hours on a CPU, so it is extrapolated here: from the time of a few of its windows
+(eager, fp32) and their number. That is said beside the ratio.
+"""
+
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import nibabel as nib
+import numpy as np
+import torch
+from pnetkit_rules.components import Components
+from pnetkit_rules.voxel_count import VoxelCount
+
+from pnetkit.imaging.body import body_mask
+from pnetkit.imaging.nifti import read_scan
+from pnetkit.inference.acceleration import accelerated
+from pnetkit.inference.coarse import Coarse
+from pnetkit.inference.segment import Settings, segment
+from pnetkit.interfaces import Backbone
+from pnetkit.pipeline.allocator import keep_freed_memory
+from pnetkit.types import Evidence, Segmentation, Triple
+from tests.benchmarks.model import intensity, load, scan
+from tests.benchmarks.peak import high_water_mib
+from tests.benchmarks.sliding_window import WINDOW, overlaps
+
+PAPER_STRIDE = 20
+SEED, CASES = 8, {"normal": 0, "abnormal": 1}
+
+
+def plain_seconds(network: Backbone, shape: Triple, windows: int = 6) -> float:
+    """Extrapolate the plain loop at the paper's stride over all of a volume."""
+    patch = torch.randn(1, 1, *WINDOW, generator=torch.Generator().manual_seed(0))
+    times = []
+    with torch.inference_mode():
+        for _ in range(windows):
+            started = time.perf_counter()
+            network(patch)
+            times.append(time.perf_counter() - started)
+    count = np.prod([-(-(n - w) // PAPER_STRIDE) + 1 for n, w in zip(shape, WINDOW, strict=True)])
+    return float(np.median(times) * count)
+
+
+def _make(path: Path, labels: Path, which: str, shape: Triple) -> None:
+    phantom = scan(SEED, CASES[which], shape)
+    nib.save(nib.Nifti1Image(phantom.hu, phantom.affine), path)
+    np.save(labels, phantom.labels)
+
+
+@click.command()
+@click.option("--model", type=click.Path(path_type=Path), required=True)
+@click.option("--shape", nargs=3, type=int, default=(512, 512, 320), show_default=True)
+@click.option("--case", "which", type=click.Choice(list(CASES)), default="abnormal", show_default=True)
+@click.option("--stride", default=32, show_default=True)
+@click.option("--coarse-stride", default=64, show_default=True)
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="bf16", show_default=True)
+@click.option("--threads", default=2, show_default=True)
+def main(model: Path, shape: Triple, which: str, stride: int, coarse_stride: int, precision: str, threads: int) -> None:
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    network = load(model)
+    with TemporaryDirectory() as folder:
+        path, labels = Path(folder) / "ct.nii.gz", Path(folder) / "labels.npy"
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # its memory is not counted
+            pool.submit(_make, path, labels, which, shape).result()
+        before, started = high_water_mib(), time.perf_counter()
+        ct = read_scan(path)
+        read = time.perf_counter()
+        transform = intensity(ct.hu)
+        settings = Settings(
+            WINDOW, (stride,) * 3, 1, transform.air, "cpu", precision, body_box=True,  # type: ignore[arg-type]
+            coarse=Coarse((coarse_stride,) * 3, margin_voxels=16, candidate_fraction=0.1, largest_share=1.0),
+        )  # fmt: skip
+        quick = accelerated(network, device="cpu", precision=settings.precision)
+        found = segment(quick, transform.apply(ct.hu)[None], ct.grid, settings, body=body_mask(ct.hu))
+        searched = time.perf_counter()
+        clean = Components()(found.segmentation)
+        finding = VoxelCount().classify(Evidence("case", "venous", Segmentation(clean.labels, ct.grid)))
+        done = time.perf_counter()
+        peak = high_water_mib()
+        reference = np.load(labels)
+    click.echo(f"{which} phantom (synthetic), {' x '.join(map(str, shape))}, stride {stride}, coarse {coarse_stride}")
+    click.echo(f"  read {read - started:.1f} s, search {searched - read:.1f} s, rules {done - searched:.1f} s")
+    click.echo(f"  windows {found.coarse_windows} + {found.windows}; {found.fallback or 'ok'}")
+    click.echo(f"  abnormal: {finding.abnormal} {dict(finding.measurements)}")
+    click.echo(f"  Dice with the reference: pancreas, tumor, duct {overlaps(clean.labels, reference)}")
+    click.echo(f"  peak {peak:.0f} MiB, before the scan was read {before:.0f} MiB")
+    whole = plain_seconds(network, shape)
+    click.echo(
+        f"  {done - started:.1f} s; the plain loop, extrapolated, {whole:.0f} s: {whole / (done - started):.1f} x"
+    )
+
+
+if __name__ == "__main__":
+    main()

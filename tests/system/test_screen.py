@@ -1,0 +1,392 @@
+"""Screening: a model leaves its run, is moved, and answers as the run did; damage is named, nothing is lost."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pnetkit.cli.main import cli
+from pnetkit.errors import CohortError, ModelError, ScreeningError, StoreError
+from pnetkit.pipeline.store import Store
+from pnetkit.screening import screen, screener
+from pnetkit.screening.export import export_model
+from pnetkit.screening.intake import cases_of
+from pnetkit.screening.model import SUMS, read_model, write_sums
+from pnetkit.screening.screen import require_all_screened, screen_cases
+from pnetkit.screening.screener import load_screener, mean_finding
+from pnetkit.types import PhaseFinding
+
+
+@pytest.fixture(scope="module")
+def model(finished, tmp_path_factory) -> Path:
+    runner, result = finished
+    made = export_model(result.folder, runner.folder / "model", Store(runner.folder / "store"))
+    moved = tmp_path_factory.mktemp("elsewhere") / "model"
+    shutil.move(made, moved)
+    return moved
+
+
+@pytest.fixture
+def copy(model, tmp_path) -> Path:
+    return Path(shutil.copytree(model, tmp_path / "model"))
+
+
+@pytest.fixture
+def table(finished) -> Path:
+    return next((finished[0].folder / "store").rglob("cohort.csv"))
+
+
+def screened(model, table, out, *, folds=None, gates="off"):
+    said = []
+    loaded = load_screener(read_model(model), device="cpu", folds=folds)
+    cases = cases_of([str(table)], ["arterial", "venous"], None)
+    return screen_cases(loaded, cases, out, gates=gates, say=said.append), said
+
+
+def rows(out):
+    return {row["case_id"]: row for row in csv.DictReader((out / "findings.csv").read_text().splitlines())}
+
+
+def written(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def edit_table(table, folder, change):
+    """Write the table's first two cases with absolute paths after a change of their cells."""
+    cases = list(csv.DictReader(table.read_text().splitlines()))[:2]
+    for case in cases:
+        case |= {key: str(table.parent / value) for key, value in case.items() if key.endswith("_image")}
+        change(case)
+    with (folder / "cases.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, cases[0])
+        writer.writeheader()
+        writer.writerows(cases)
+    return folder / "cases.csv"
+
+
+def untouched(_case):
+    """Change nothing."""
+
+
+def test_the_network_of_a_fold_answers_as_it_did_in_the_run(finished, model, table, tmp_path):
+    run = finished[1].folder
+    expected = {row["case_id"]: row for row in csv.DictReader((run / "cases.csv").read_text().splitlines())}
+    for fold in (0, 1):
+        out = tmp_path / str(fold)
+        screened(model, table, out, folds=[fold])
+        of_fold = [case for case, row in expected.items() if row["fold"] == str(fold)]
+        assert len(of_fold) == 2
+        for case in of_fold:
+            found = rows(out)[case]
+            assert found["decision"] == ("abnormal" if expected[case]["called_abnormal"] == "1" else "normal")
+            assert found["score"] == expected[case]["score"]
+            for phase in ("arterial", "venous"):
+                segmentation = (out / case / f"{phase}_segmentation.nii.gz").read_bytes()
+                assert segmentation == (run / "segmentations" / f"{case}_{phase}.nii.gz").read_bytes()
+
+
+def test_all_folds_vote_and_the_finding_says_what_it_rests_on(model, table, tmp_path):
+    done, said = screened(model, table, tmp_path / "out")
+    assert [found.status for found in done] == ["ok"] * 4
+    assert len(said) == 4
+    record = json.loads((tmp_path / "out" / "P001" / "finding.json").read_text())
+    assert record["research_use_only"] is True
+    assert record["model"]["folds"] == [0, 1]
+    assert record["decision"] == ("abnormal" if record["score"] >= 1 else "normal")
+    assert {"arterial", "venous"} == record["inputs"].keys() == record["images"].keys()
+    for phase, found in record["inputs"].items():
+        labels = np.asarray(nib.load(tmp_path / "out" / "P001" / f"{phase}_segmentation.nii.gz").dataobj)
+        assert found["voxels"] == {"pancreas": (labels == 1).sum(), "tumor": (labels == 2).sum(),
+                                   "duct": (labels == 3).sum()}  # fmt: skip
+        assert sum(item["voxels"] for item in found["components"]["tumor"]) == found["voxels"]["tumor"] or (
+            found["component_count"]["tumor"] > 20
+        )
+    screening = json.loads((tmp_path / "out" / "screening.json").read_text())
+    assert (screening["cases"], screening["failed"], screening["reused"]) == (4, [], 0)
+    assert screening["peak_memory_mib"] > 0
+
+
+def test_a_model_is_loaded_once_however_many_cases_there_are(model, table, tmp_path, monkeypatch):
+    loaded = []
+    real = screener.load_weights
+    monkeypatch.setattr(screener, "load_weights", lambda *a, **k: loaded.append(a[0]) or real(*a, **k))
+    screened(model, table, tmp_path / "out")
+    assert len(loaded) == len(set(loaded)) == 4  # two folds of two phases, for four cases
+
+
+def test_screening_twice_gives_the_same_bytes_and_an_interrupted_call_is_taken_up(model, table, tmp_path, monkeypatch):
+    screened(model, table, tmp_path / "one")
+    calls = []
+    real = screen.screen_scans
+
+    def interrupted(loaded, case_id, scans):
+        calls.append(case_id)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(loaded, case_id, scans)
+
+    monkeypatch.setattr(screen, "screen_scans", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        screened(model, table, tmp_path / "two")
+    done, _ = screened(model, table, tmp_path / "two")
+    assert [found.reused for found in done] == [True, True, False, False]
+    assert calls == ["P000", "P001", "P002", "P002", "P003"]
+    one, two = written(tmp_path / "one"), written(tmp_path / "two")
+    assert one.keys() == two.keys()
+    assert all(one[name] == two[name] for name in one if name != "screening.json")
+
+
+def test_a_case_that_cannot_be_read_is_recorded_and_the_others_go_on(model, table, tmp_path):
+    damaged = tmp_path / "damaged.nii.gz"
+    damaged.write_bytes((table.parent / "images" / "P000_venous.nii.gz").read_bytes()[:3000])
+    broken = edit_table(table, tmp_path, lambda c: c.update(venous_image=damaged) if c["case_id"] == "P000" else None)
+    done, _ = screened(model, broken, tmp_path / "out")
+    assert [(found.case_id, found.status) for found in done] == [("P000", "failed"), ("P001", "ok")]
+    assert [p.name for p in (tmp_path / "out" / "P000").iterdir()] == ["failed.json"]
+    assert "damaged.nii.gz" in rows(tmp_path / "out")["P000"]["reason"]
+    with pytest.raises(ScreeningError, match=r"1 of 2 cases could not be screened.*\n.*P000.*truncated"):
+        require_all_screened(done, tmp_path / "out")
+
+
+def test_a_finding_is_made_anew_when_a_scan_has_changed(model, table, tmp_path):
+    cases = edit_table(table, tmp_path, untouched)
+    screened(model, cases, tmp_path / "out")
+    edit_table(table, tmp_path, lambda c: c.update(venous_image=str(table.parent / "images" / "P003_venous.nii.gz")))
+    done, _ = screened(model, cases, tmp_path / "out")
+    assert [found.reused for found in done] == [False, False]
+
+
+def test_a_plugin_s_error_in_one_case_is_kept_with_its_traceback(model, table, tmp_path, monkeypatch):
+    real = screen.screen_scans
+
+    def failing(loaded, case_id, scans):
+        if case_id == "P002":
+            raise ZeroDivisionError("a plugin's mistake")
+        return real(loaded, case_id, scans)
+
+    monkeypatch.setattr(screen, "screen_scans", failing)
+    done, _ = screened(model, table, tmp_path / "out")
+    assert [found.status for found in done] == ["ok", "ok", "failed", "ok"]
+    failed = json.loads((tmp_path / "out" / "P002" / "failed.json").read_text())
+    assert "ZeroDivisionError: a plugin's mistake" in failed["reason"]
+    assert "Traceback" in failed["traceback"]
+
+
+def test_a_missing_phase_is_left_to_the_fusion_and_flagged(model, table, tmp_path):
+    cases = edit_table(table, tmp_path, lambda case: case.update(arterial_image=""))
+    done, _ = screened(model, cases, tmp_path / "out")
+    if done[0].status == "ok":
+        assert done[0].record["missing"] == ["arterial"]
+        assert "arterial is missing" in done[0].record["flags"]
+    else:
+        assert "arterial" in done[0].record["reason"]
+
+
+def files_of(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name != SUMS)
+
+
+def test_every_file_that_was_damaged_cut_or_lost_is_named(model, copy):
+    for name in files_of(model):
+        path = copy / name
+        whole = path.read_bytes()
+        middle = len(whole) // 2
+        for damage in (whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :], whole[:-1], b"", None):
+            path.unlink()
+            if damage is not None:
+                path.write_bytes(damage)
+            with pytest.raises(ModelError, match=name.replace(".", r"\.")):
+                read_model(copy)
+            path.write_bytes(whole)
+    assert read_model(copy).name == "tiny"
+
+
+def test_a_folder_that_is_no_model_is_said_to_be_none(tmp_path):
+    with pytest.raises(ModelError, match="is no model folder"):
+        read_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "sums", [b"", b"nonsense\n", b"\xff\xfe", b"0" * 64 + b"  ../../etc/passwd\n", b"0" * 64 + b"  README.md\n"]
+)
+def test_damaged_digests_are_refused(copy, sums):
+    (copy / SUMS).write_bytes(sums)
+    with pytest.raises(ModelError, match="SHA256SUMS"):
+        read_model(copy)
+
+
+def rewrite(folder, change):
+    """Change model.json and its digest, as somebody who means to."""
+    content = json.loads((folder / "model.json").read_text())
+    change(content)
+    (folder / "model.json").write_text(json.dumps(content))
+    (folder / SUMS).write_bytes(write_sums(folder))
+
+
+def test_a_missing_plugin_is_named_with_what_to_install(copy):
+    rewrite(copy, lambda c: c["plugins"]["backbone"].update(plugin="acme-net", distribution="acme", version="1.2"))
+    with pytest.raises(ModelError, match=r"'acme-net' of acme 1\.2.*pip install 'acme==1\.2'"):
+        read_model(copy)
+
+
+def test_a_plugin_of_another_version_or_source_is_said(copy):
+    rewrite(
+        copy, lambda c: (c["plugins"]["backbone"].update(version="0.0.1"), c["plugins"]["fusion"].update(source="x"))
+    )
+    notes = read_model(copy).notes
+    assert len(notes) == 2
+    assert "pnetkit-s4c 0.0.1 was used in training; here it is pnetkit-s4c" in notes[0]
+    assert "has changed since the training" in notes[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda c: c.update(format="something"), "wanted a 'pnetkit-model'"),
+        (lambda c: c.update(format_version=99), "reads up to 1"),
+        (lambda c: c.pop("networks"), "cannot be read as a model"),
+        (lambda c: c.update(plugins=[]), "cannot be read as a model"),
+    ],
+)
+def test_a_model_of_another_format_is_refused(copy, change, reason):
+    rewrite(copy, change)
+    with pytest.raises(ModelError, match=reason):
+        read_model(copy)
+
+
+def test_weights_that_fit_another_network_are_refused_with_their_file(copy):
+    other = copy / "networks" / "venous" / "fold_0.safetensors"
+    recipe = copy / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("width: 2", "width: 3"))
+    (copy / SUMS).write_bytes(write_sums(copy))
+    with pytest.raises(ModelError, match=r"fold_0\.safetensors: cannot be loaded into s4c"):
+        load_screener(read_model(copy), device="cpu")
+    assert other.is_file()
+
+
+def test_a_fold_that_is_not_there_is_refused(model):
+    with pytest.raises(ModelError, match="no network of fold 7"):
+        load_screener(read_model(model), device="cpu", folds=[7])
+
+
+def test_findings_of_another_model_are_not_overwritten(model, copy, table, tmp_path):
+    screened(model, table, tmp_path / "out", folds=[0])
+    rewrite(copy, lambda content: content.update(description="another"))
+    with pytest.raises(StoreError, match="another model"):
+        screened(copy, table, tmp_path / "out")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("all of it")
+    with pytest.raises(StoreError, match="holds no findings"):
+        screened(model, table, tmp_path / "mine")
+
+
+def test_inputs_are_tables_or_phases_of_one_case_and_every_fault_is_listed(table, tmp_path):
+    images = table.parent / "images"
+    given = [f"arterial={images / 'P000_arterial.nii.gz'}", f"venous={images / 'P000_venous.nii.gz'}"]
+    assert [case.id for case in cases_of(given, ["arterial", "venous"], "P7")] == ["P7"]
+    (tmp_path / "notes.txt").write_text("")
+    wrong = [given[0], given[0], "venuos=x.nii", "nowhere.csv", str(tmp_path / "notes.txt")]
+    with pytest.raises(CohortError) as caught:
+        cases_of(wrong, ["arterial", "venous"], None)
+    text = str(caught.value)
+    assert len(caught.value.faults) == 4
+    assert "arterial is given twice" in text
+    assert "Did you mean 'venous'?" in text
+    assert "nowhere.csv: there is no such file" in text
+
+
+def test_a_table_for_screening_needs_no_diagnosis_and_no_patient(table, tmp_path):
+    bare = tmp_path / "bare.csv"
+    bare.write_text(f"case_id,venous_image\nA,{table.parent / 'images' / 'P000_venous.nii.gz'}\n")
+    (case,) = cases_of([str(bare)], ["arterial", "venous"], None)
+    assert case.scans.keys() == {"venous"}
+    bare.write_text("case_id,vein_image\nA,x.nii\n")
+    with pytest.raises(CohortError, match="there is no column 'arterial_image'"):
+        cases_of([str(bare)], ["arterial", "venous"], None)
+
+
+def test_a_run_without_its_store_or_into_a_full_folder_is_not_exported(finished, tmp_path):
+    runner, result = finished
+    with pytest.raises(StoreError, match="lacks 4 of 4 trained parts"):
+        export_model(result.folder, tmp_path / "model", Store(tmp_path / "nothing"))
+    assert not (tmp_path / "model").exists()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").write_text("")
+    with pytest.raises(ModelError, match="not empty"):
+        export_model(result.folder, tmp_path / "full", Store(runner.folder / "store"))
+
+
+def test_the_operating_point_that_a_recipe_asks_for_is_chosen_on_all_cases_and_goes_with_the_model(
+    finished, table, tmp_path
+):
+    runner, _ = finished
+    point = ["operating_point={target: sensitivity, at_least: 1.0}"]
+    result = runner("tuned", sets=point)
+    folder = export_model(result.folder, tmp_path / "model", Store(runner.folder / "store"))
+    content = json.loads((folder / "model.json").read_text())
+    chosen = content["operating_point"]
+    assert chosen["reached"] is (chosen["sensitivity"] >= 1)
+    assert ("was not reached" in (folder / "README.md").read_text()) is not chosen["reached"]
+    done, _ = screened(folder, table, tmp_path / "out")
+    for found in done:
+        for name, of in found.record["inputs"].items():
+            assert of["threshold"] == pytest.approx(chosen["factors"][name])
+
+
+def test_a_trained_classifier_goes_with_the_model_and_folds_give_the_mean_of_their_scores(finished, table, tmp_path):
+    runner, _ = finished
+    sets = ["classifier.plugin=roi-classifier", "classifier.params={iterations: 4}"]
+    result = runner("roi", sets=sets)
+    folder = export_model(result.folder, tmp_path / "model", Store(runner.folder / "store"))
+    assert (folder / "classifiers" / "venous" / "fold_1").is_dir()
+    alone = {
+        fold: {c.case_id: c.record for c in screened(folder, table, tmp_path / str(fold), folds=[fold])[0]}
+        for fold in (0, 1)
+    }
+    expected = {row["case_id"]: row for row in csv.DictReader((result.folder / "cases.csv").read_text().splitlines())}
+    for case, row in expected.items():
+        assert row["venous_score"] == repr(alone[int(row["fold"])][case]["inputs"]["venous"]["score"])
+
+
+def test_a_mean_finding_weighs_folds_alike():
+    findings = [
+        PhaseFinding("venous", 1.0, 0.5, {"p": 1.0, "only": 2.0}, ("a",)),
+        PhaseFinding("venous", 0.1, 0.5, {"p": 0.0}, ("a", "b")),
+    ]
+    mean = mean_finding(findings)
+    assert mean.score == pytest.approx(0.55)
+    assert mean.abnormal
+    assert mean.measurements == {"p": 0.5}
+    assert mean.flags == ("a", "b")
+
+
+def test_the_commands_export_and_screen_and_end_with_8_where_a_case_failed(finished, table, tmp_path):
+    runner, result = finished
+    invoke = CliRunner().invoke
+    made = invoke(cli, ["export", str(result.folder), str(tmp_path / "m"), "--store", str(runner.folder / "store")])
+    assert made.exit_code == 0, made.output
+    assert "Research use only" in made.output
+    cases = edit_table(table, tmp_path, untouched)
+    args = [
+        "screen",
+        str(tmp_path / "m"),
+        str(cases),
+        "--out",
+        str(tmp_path / "out"),
+        "--device",
+        "cpu",
+        "--on-gate",
+        "off",
+    ]
+    found = invoke(cli, args)
+    assert found.exit_code == 0, found.output
+    assert "not for diagnosis" in found.output
+    edit_table(table, tmp_path, lambda case: case.update(venous_image="nowhere.nii.gz"))
+    failed = invoke(cli, args)
+    assert isinstance(failed.exception, ScreeningError)
+    assert failed.exception.exit_code == 8
