@@ -70,8 +70,26 @@ class ConflictingPluginError(PluginError):
     """Report a name that two installed distributions register."""
 
 
+class MissingExtraError(PnetkitError):
+    """Report an optional part that is not installed."""
+
+    exit_code = 5
+
+
 class ImageError(PnetkitError):
     """Report an image file that cannot be read, or holds what no CT or label map can hold."""
+
+    exit_code = 4
+
+
+class SeriesError(FaultsError):
+    """Report a study whose series cannot be told apart, with the candidates."""
+
+    exit_code = 4
+
+
+class GateError(PnetkitError):
+    """Report a scan that does not look like what it is given as."""
 
     exit_code = 4
 

@@ -17,6 +17,21 @@ import click
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads. [default: one a core]")
+@click.option("--series", multiple=True, metavar="PHASE=UID", help="DICOM: the series of a phase; repeatable.")
+@click.option(
+    "--description",
+    multiple=True,
+    metavar="PHASE=PATTERN",
+    help="DICOM: a regular expression for series of a phase.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["description", "time", "image"]),
+    default="description",
+    show_default=True,
+    help="DICOM: how phases are told that no --series names.",
+)
+@click.option("--dicom-results", is_flag=True, help="DICOM: also write SEG and SR, which carry the patient's identity.")
 @click.option(
     "--on-gate",
     type=click.Choice(["error", "flag", "off"]),
@@ -25,6 +40,7 @@ import click
     help="What becomes of a scan that does not look like its phase, or not like an abdomen.",
 )
 def screen(
+    *,
     model_folder: Path,
     inputs: tuple[str, ...],
     out: Path,
@@ -32,11 +48,16 @@ def screen(
     folds: tuple[int, ...],
     device: str,
     threads: int | None,
+    series: tuple[str, ...],
+    description: tuple[str, ...],
+    by: Any,
+    dicom_results: bool,
     on_gate: Any,
 ) -> None:
     """Ask MODEL about scans. For research use only.
 
-    INPUT is a table of cases (CSV with case_id and PHASE_image columns), or PHASE=FILE for each scan of one case:
+    INPUT is a table of cases (CSV with case_id and PHASE_image columns), a folder of DICOM (each study is a case), or
+    PHASE=FILE for each scan of one case:
 
         pnetkit screen model arterial=a.nii.gz venous=v.nii.gz --case-id P1 --out findings
 
@@ -46,7 +67,7 @@ def screen(
     import torch
 
     from pnetkit.pipeline.allocator import keep_freed_memory
-    from pnetkit.screening.intake import cases_of
+    from pnetkit.screening.intake import Asked, cases_of
     from pnetkit.screening.model import read_model
     from pnetkit.screening.screen import require_all_screened, screen_cases
     from pnetkit.screening.screener import load_screener
@@ -56,7 +77,8 @@ def screen(
     model = read_model(model_folder)
     for note in model.notes:
         click.echo(f"note: {note}")
-    cases = cases_of(inputs, model.content["phases"], case_id)
+    asked = Asked(case_id, _by_phase(series, "--series"), _by_phase(description, "--description"), by, dicom_results)
+    cases = cases_of(inputs, model.content["phases"], asked, click.echo)
     screener = load_screener(model, device=device, folds=folds or None)
     try:
         done = screen_cases(screener, cases, out, gates=on_gate, say=click.echo)
@@ -65,3 +87,14 @@ def screen(
         raise click.exceptions.Exit(130) from None
     click.echo(f"Findings: {out / 'findings.csv'}. Research use only, not for diagnosis.")
     require_all_screened(done, out)
+
+
+def _by_phase(given: tuple[str, ...], option: str) -> dict[str, str]:
+    """Split PHASE=VALUE. Raises click.BadParameter for what has no =, and for a phase that is given twice."""
+    found: dict[str, str] = {}
+    for text in given:
+        phase, equals, value = text.partition("=")
+        if not (equals and phase and value) or phase in found:
+            raise click.BadParameter(f"wanted PHASE=VALUE once for each phase, got {text!r}", param_hint=option)
+        found[phase] = value
+    return found

@@ -15,18 +15,13 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
-from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from pnetkit.errors import ImageError
+from pnetkit.imaging.hounsfield import as_scan
+from pnetkit.imaging.orientation import Orientation, canonical_grid, from_ras, to_ras
 from pnetkit.types import BACKGROUND, CLASSES, Grid, Scan
-
-HU_PLAUSIBLE_MINIMUM = (-8192, -50)
-"""The least value of a CT lies here: some scanners mark the outside with -2048 or less; every abdomen has fat."""
-
-HU_PLAUSIBLE_MAXIMUM = (50, 32767)
-"""The largest value of a CT lies here: soft tissue at the least, metal at the most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,19 +40,7 @@ def read_scan(path: Path) -> Scan:
             holds NaN or infinite voxels, or values that no CT in Hounsfield units has.
     """
     volume = _read(path)
-    hu = np.ascontiguousarray(volume.voxels, dtype=np.float32)
-    bad = hu.size - int(np.count_nonzero(np.isfinite(hu)))
-    if bad:
-        raise ImageError(f"{path}: {bad} of {hu.size} voxels are NaN or infinite; a CT has a finite HU everywhere.")
-    low, high = float(hu.min()), float(hu.max())
-    within = HU_PLAUSIBLE_MINIMUM[0] <= low <= HU_PLAUSIBLE_MINIMUM[1]
-    if not (within and HU_PLAUSIBLE_MAXIMUM[0] <= high <= HU_PLAUSIBLE_MAXIMUM[1]):
-        raise ImageError(
-            f"{path}: values run from {low:g} to {high:g}; an abdominal CT in HU has its minimum in "
-            f"{HU_PLAUSIBLE_MINIMUM} and its maximum in {HU_PLAUSIBLE_MAXIMUM}. Is the rescale slope or intercept "
-            f"missing, or the image already normalized?"
-        )
-    return Scan(hu=hu, grid=volume.grid)
+    return as_scan(volume.voxels, volume.grid, path)
 
 
 def read_labels(path: Path, mapping: Mapping[int, int] | None = None, *, unmapped: str = "error") -> tuple[
@@ -120,9 +103,7 @@ def write_labels(path: Path, labels: NDArray[np.unsignedinteger[Any]], *, like: 
         shape = _three_axes(like, image.shape)
         grid, orientation = _canonical_grid(like, shape, np.asarray(image.affine, dtype=np.float64))
         _require_shape(labels, grid, str(like))
-        ras = np.array([[0, 1], [1, 1], [2, 1]])
-        stored = apply_orientation(labels, ornt_transform(ras, orientation))
-        result = nib.Nifti1Image(np.ascontiguousarray(stored), image.affine, header)
+        result = nib.Nifti1Image(from_ras(labels, orientation), image.affine, header)
         sform, qform = int(image.header["sform_code"]), int(image.header["qform_code"])
         result.set_sform(image.get_sform() if sform else image.affine, code=sform or qform)
         if qform:
@@ -176,18 +157,14 @@ def _read(path: Path) -> _Volume:
         raise ImageError(f"{path}: its voxels cannot be read ({_reason(error)}). Is the file truncated?") from error
     if voxels.dtype.kind not in "iuf":
         raise ImageError(f"{path}: voxels are of type {voxels.dtype}; wanted whole or real numbers.")
-    return _Volume(apply_orientation(voxels, orientation), grid)
+    return _Volume(to_ras(voxels, orientation), grid)
 
 
-def _canonical_grid(path: Path, shape: tuple[int, int, int], affine: NDArray[np.float64]) -> tuple[Grid, Any]:
+def _canonical_grid(path: Path, shape: tuple[int, int, int], affine: NDArray[np.float64]) -> tuple[Grid, Orientation]:
     try:
-        Grid(shape, affine)
+        return canonical_grid(shape, affine)
     except ValueError as error:
         raise ImageError(f"{path}: {error}.") from error
-    orientation = io_orientation(affine)
-    canonical_shape = tuple(int(shape[int(axis)]) for axis in np.argsort(orientation[:, 0]))
-    canonical = affine @ inv_ornt_aff(orientation, shape)
-    return Grid((canonical_shape[0], canonical_shape[1], canonical_shape[2]), canonical), orientation
 
 
 def _three_axes(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -1,25 +1,90 @@
 """Hold scans to what a model can be asked about, before it is asked."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
-from pnetkit.screening.model import Model
+from pnetkit.errors import GateError
+from pnetkit.imaging.landmarks import Landmarks, find_landmarks
+from pnetkit.screening.contrast_phase import contrast_phase, expected_phase
 from pnetkit.types import Scan
 
 GatePolicy = Literal["error", "flag", "off"]
 """What becomes of a scan that fails a gate: the case has no finding, or one with a flag; or nothing is looked at."""
 
+LEAST_HEIGHT_MM = 80.0
+"""A pancreas reaches over 60 to 100 mm along the body."""
 
-def held_to_gates(model: Model, scans: Mapping[str, Scan], policy: GatePolicy) -> list[str]:
-    """Give what a reader has to know of the scans."""
-    return [] if policy == "off" else spacing_flags(model, scans)
+MOST_CUT_OFF = 0.5
+"""Share of slices whose body may reach both lateral borders: more is a reconstruction of a part of the body."""
+
+LEAST_LIVER_ML, MIRRORED_ML = 20.0, 40.0
+"""The core of the liver (more than 12 mm from its surface) on the right; and on the left, when it is the larger one."""
 
 
-def spacing_flags(model: Model, scans: Mapping[str, Scan]) -> list[str]:
+def held_to_gates(
+    scans: Mapping[str, Scan], digests: Mapping[str, str], grids_seen: Mapping[str, Any], policy: GatePolicy
+) -> list[str]:
+    """Give what a reader has to know of the scans of a case.
+
+    `digests` are of the scans' contents; `grids_seen` is what a model says of the grids that it learned from.
+
+    Raises:
+        GateError: the policy is `error`, and a scan does not look like its phase or not like an upper abdomen.
+    """
+    if policy == "off":
+        return []
+    faults, flags = duplicates(digests), spacing_flags(grids_seen, scans)
+    for phase, scan in scans.items():
+        found = find_landmarks(scan)
+        wrong, unsure = phase_gate(phase, found)
+        faults += wrong + field_of_view_gate(phase, found)
+        flags += unsure
+    if faults and policy == "error":
+        raise GateError(f"{'; '.join(faults)}. Check the scan, or screen with --on-gate flag.")
+    return faults + flags
+
+
+def phase_gate(phase: str, found: Landmarks) -> tuple[list[str], list[str]]:
+    """Compare a scan's phase with what it is given as: faults, and flags where the image does not say."""
+    wanted, seen = expected_phase(phase), contrast_phase(found)
+    if wanted is None or seen == wanted:
+        return [], []
+    said = f"{phase}: {_in_words(found)}"
+    if seen == "unclear":
+        return [], [f"{said}; its contrast phase is unclear"]
+    return [f"{said}, which looks {seen}"], []
+
+
+def field_of_view_gate(phase: str, found: Landmarks) -> list[str]:
+    """Say what speaks against the upper abdomen being in the field of view."""
+    faults = []
+    if found.height_mm < LEAST_HEIGHT_MM:
+        faults.append(f"{phase}: is {found.height_mm:.0f} mm high, wanted {LEAST_HEIGHT_MM:.0f} mm for a pancreas")
+    if found.cut_off_share > MOST_CUT_OFF:
+        faults.append(f"{phase}: the body is cut off at both sides in {found.cut_off_share:.0%} of the slices")
+    if found.left_core_ml > max(MIRRORED_ML, 2 * found.right_core_ml):
+        faults.append(f"{phase}: the liver seems to lie on the left; is the image mirrored?")
+    elif found.right_core_ml < LEAST_LIVER_ML:
+        faults.append(f"{phase}: no liver was found; is the upper abdomen in the field of view?")
+    return faults
+
+
+def duplicates(digests: Mapping[str, str]) -> list[str]:
+    """Say which phases are one and the same scan."""
+    seen: dict[str, str] = {}
+    faults = []
+    for phase, digest in digests.items():
+        if digest in seen:
+            faults.append(f"{phase} is the same scan as {seen[digest]}")
+        seen.setdefault(digest, phase)
+    return faults
+
+
+def spacing_flags(grids_seen: Mapping[str, Any], scans: Mapping[str, Scan]) -> list[str]:
     """Say which scans have voxels of other sizes than those that the networks learned from, by more than a tenth."""
     flags = []
     for phase, scan in scans.items():
-        seen = model.content["grid"]["seen"].get(phase)
+        seen = grids_seen.get(phase)
         if seen is None:
             continue
         edges, ranges = scan.grid.spacing_mm, seen["spacing_mm"]
@@ -28,3 +93,9 @@ def spacing_flags(model: Model, scans: Mapping[str, Scan]) -> list[str]:
             wanted = " x ".join(f"{low:.3g}-{high:.3g}" for low, high in ranges)
             flags.append(f"{phase}: voxels of {got} mm; the networks learned from {wanted} mm")
     return flags
+
+
+def _in_words(found: Landmarks) -> str:
+    aorta = "no vessel with contrast" if found.vessel_hu is None else f"the aorta at {found.vessel_hu:.0f} HU"
+    liver = "no liver" if found.liver_hu is None else f"the liver at {found.liver_hu:.0f} HU"
+    return f"the image shows {aorta} and {liver}"

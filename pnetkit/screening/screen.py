@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from pnetkit.errors import PnetkitError, ScreeningError, StoreError
 from pnetkit.imaging.nifti import write_atomically, write_labels
 from pnetkit.pipeline.node import digest
@@ -25,9 +27,9 @@ from pnetkit.pipeline.provenance import hardware, peak_memory_mib
 from pnetkit.pipeline.store import disk_errors_in_words, write_json
 from pnetkit.screening.finding import finding_record
 from pnetkit.screening.gates import GatePolicy, held_to_gates
-from pnetkit.screening.intake import ScreeningCase
-from pnetkit.screening.screener import Screener, screen_scans
-from pnetkit.types import Scan
+from pnetkit.screening.screener import CaseResult, Screener, screen_scans
+from pnetkit.screening.source import Answer, Loaded, ScreeningCase
+from pnetkit.types import CLASSES
 
 FINDING, FAILED, SCREENING, TABLE = "finding.json", "failed.json", "screening.json", "findings.csv"
 
@@ -97,6 +99,8 @@ def require_all_screened(done: Sequence[Screened], out: Path) -> None:
 
 
 def _screened(screener: Screener, case: ScreeningCase, folder: Path, gates: GatePolicy) -> Screened:
+    if case.fault:
+        return _failed(case, folder, {"reason": case.fault})
     try:
         key = _key(screener, case, gates)
         known = _known(folder, key)
@@ -122,27 +126,44 @@ def _screened(screener: Screener, case: ScreeningCase, folder: Path, gates: Gate
 
 
 def _screen(screener: Screener, case: ScreeningCase, folder: Path, gates: GatePolicy) -> dict[str, Any]:
-    scans: dict[str, Scan] = {phase: source.read() for phase, source in case.scans.items()}
-    flags = held_to_gates(screener.model, scans, gates)
+    loaded = {phase: source.load() for phase, source in case.scans.items()}
+    scans = {phase: found.scan for phase, found in loaded.items()}
+    digests = {phase: source.digest() for phase, source in case.scans.items()}
+    flags = [f"{phase}: {flag}" for phase, found in loaded.items() for flag in found.flags]
+    flags += held_to_gates(scans, digests, screener.model.content["grid"]["seen"], gates)
     result = screen_scans(screener, case.id, scans)
     with disk_errors_in_words(folder):
-        for seen in screener.parts.inputs:
-            if seen.name in result.inputs:
-                first = seen.phases[0]
-                labels = result.inputs[seen.name].segmentation.labels
-                write_labels(
-                    folder / f"{seen.name}_segmentation.nii.gz", labels, like=case.scans[first].like(scans[first])
-                )
+        _write_results(screener, case, loaded, result, folder)
     images = {
         phase: {
-            "kind": case.scans[phase].kind,
-            "sha256": case.scans[phase].digest(),
+            **case.scans[phase].about,
+            "sha256": digests[phase],
             "shape": list(scan.grid.shape),
             "spacing_mm": [round(edge, 4) for edge in scan.grid.spacing_mm],
         }
         for phase, scan in scans.items()
     }
     return finding_record(screener, result, images, flags)
+
+
+def _write_results(
+    screener: Screener, case: ScreeningCase, loaded: Mapping[str, Loaded], result: CaseResult, folder: Path
+) -> None:
+    for seen in screener.parts.inputs:
+        if seen.name not in result.inputs:
+            continue
+        found, first = result.inputs[seen.name], seen.phases[0]
+        labels, grid = found.segmentation.labels, found.segmentation.grid
+        write_labels(folder / f"{seen.name}_segmentation.nii.gz", labels, like=loaded[first].like)
+        write = case.scans[first].write_results
+        if write is not None:
+            counts = np.bincount(labels.reshape(-1), minlength=len(CLASSES))
+            volumes = {label: float(counts[label] * grid.voxel_mm3) for label in range(1, len(CLASSES))}
+            model = screener.model
+            abnormal = found.finding.abnormal
+            write(
+                folder / seen.name, labels, Answer(abnormal, result.finding.abnormal, volumes, model.name, model.digest)
+            )
 
 
 def _failed(case: ScreeningCase, folder: Path, record: Mapping[str, Any]) -> Screened:
@@ -164,6 +185,7 @@ def _key(screener: Screener, case: ScreeningCase, gates: GatePolicy) -> str:
             "folds": list(screener.folds),
             "images": images,
             "gates": gates,
+            "results": {phase: source.write_results is not None for phase, source in case.scans.items()},
         }
     )
 

@@ -1,5 +1,6 @@
 """A recipe that runs in seconds, on phantoms that are no larger than they have to be."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import pytest
 
 from pnetkit.pipeline.run import Listener, RunRequest, RunResult
 from pnetkit.pipeline.run import run as run_recipe
+from pnetkit.pipeline.store import Store
 from pnetkit.recipe.check import load_recipe
 from pnetkit.report.tables import run_tables, to_markdown
+from pnetkit.screening.export import export_model
 
 TINY = """\
 name: tiny
@@ -77,3 +80,17 @@ def results(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "run.json"
     }
+
+
+@pytest.fixture(scope="module")
+def model(finished, tmp_path_factory) -> Path:
+    runner, result = finished
+    made = export_model(result.folder, runner.folder / "model", Store(runner.folder / "store"))
+    moved = tmp_path_factory.mktemp("elsewhere") / "model"
+    shutil.move(made, moved)
+    return moved
+
+
+@pytest.fixture
+def table(finished) -> Path:
+    return next((finished[0].folder / "store").rglob("cohort.csv"))

@@ -15,20 +15,11 @@ from pnetkit.errors import CohortError, ModelError, ScreeningError, StoreError
 from pnetkit.pipeline.store import Store
 from pnetkit.screening import screen, screener
 from pnetkit.screening.export import export_model
-from pnetkit.screening.intake import cases_of
+from pnetkit.screening.intake import Asked, cases_of
 from pnetkit.screening.model import SUMS, read_model, write_sums
 from pnetkit.screening.screen import require_all_screened, screen_cases
 from pnetkit.screening.screener import load_screener, mean_finding
 from pnetkit.types import PhaseFinding
-
-
-@pytest.fixture(scope="module")
-def model(finished, tmp_path_factory) -> Path:
-    runner, result = finished
-    made = export_model(result.folder, runner.folder / "model", Store(runner.folder / "store"))
-    moved = tmp_path_factory.mktemp("elsewhere") / "model"
-    shutil.move(made, moved)
-    return moved
 
 
 @pytest.fixture
@@ -36,15 +27,10 @@ def copy(model, tmp_path) -> Path:
     return Path(shutil.copytree(model, tmp_path / "model"))
 
 
-@pytest.fixture
-def table(finished) -> Path:
-    return next((finished[0].folder / "store").rglob("cohort.csv"))
-
-
 def screened(model, table, out, *, folds=None, gates="off"):
     said = []
     loaded = load_screener(read_model(model), device="cpu", folds=folds)
-    cases = cases_of([str(table)], ["arterial", "venous"], None)
+    cases = cases_of([str(table)], ["arterial", "venous"], Asked(), print)
     return screen_cases(loaded, cases, out, gates=gates, say=said.append), said
 
 
@@ -288,11 +274,11 @@ def test_findings_of_another_model_are_not_overwritten(model, copy, table, tmp_p
 def test_inputs_are_tables_or_phases_of_one_case_and_every_fault_is_listed(table, tmp_path):
     images = table.parent / "images"
     given = [f"arterial={images / 'P000_arterial.nii.gz'}", f"venous={images / 'P000_venous.nii.gz'}"]
-    assert [case.id for case in cases_of(given, ["arterial", "venous"], "P7")] == ["P7"]
+    assert [case.id for case in cases_of(given, ["arterial", "venous"], Asked("P7"), print)] == ["P7"]
     (tmp_path / "notes.txt").write_text("")
     wrong = [given[0], given[0], "venuos=x.nii", "nowhere.csv", str(tmp_path / "notes.txt")]
     with pytest.raises(CohortError) as caught:
-        cases_of(wrong, ["arterial", "venous"], None)
+        cases_of(wrong, ["arterial", "venous"], Asked(), print)
     text = str(caught.value)
     assert len(caught.value.faults) == 4
     assert "arterial is given twice" in text
@@ -303,11 +289,11 @@ def test_inputs_are_tables_or_phases_of_one_case_and_every_fault_is_listed(table
 def test_a_table_for_screening_needs_no_diagnosis_and_no_patient(table, tmp_path):
     bare = tmp_path / "bare.csv"
     bare.write_text(f"case_id,venous_image\nA,{table.parent / 'images' / 'P000_venous.nii.gz'}\n")
-    (case,) = cases_of([str(bare)], ["arterial", "venous"], None)
+    (case,) = cases_of([str(bare)], ["arterial", "venous"], Asked(), print)
     assert case.scans.keys() == {"venous"}
     bare.write_text("case_id,vein_image\nA,x.nii\n")
     with pytest.raises(CohortError, match="there is no column 'arterial_image'"):
-        cases_of([str(bare)], ["arterial", "venous"], None)
+        cases_of([str(bare)], ["arterial", "venous"], Asked(), print)
 
 
 def test_a_run_without_its_store_or_into_a_full_folder_is_not_exported(finished, tmp_path):

@@ -1,0 +1,76 @@
+"""Say where a scan comes from: how it is read, what it is known by, and what form results take beside it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pnetkit.cohort.check import file_digest
+from pnetkit.errors import ImageError
+from pnetkit.imaging.nifti import read_scan
+from pnetkit.types import Grid, Scan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """Hold a scan that was read, what has to be known of it, and the file or grid whose geometry results are given."""
+
+    scan: Scan
+    like: Path | Grid
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hold what a result file says beside the labels: decisions, mm³ by label value, and which model said it."""
+
+    abnormal: bool
+    case_abnormal: bool
+    volume_mm3: Mapping[int, float]
+    model_name: str
+    model_digest: str
+
+
+@runtime_checkable
+class ResultWriter(Protocol):
+    """Write labels (RAS+ order) and a phase's answer beside `stem`, in a format of the source's own."""
+
+    def __call__(self, stem: Path, labels: NDArray[np.uint8], answer: Answer) -> None:
+        """Write them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSource:
+    """Say how a scan is read, what its contents' digest is, and what `finding.json` says of where it comes from.
+
+    `write_results` puts what was found into the format of the source, next to the other results, where it has one.
+    """
+
+    load: Callable[[], Loaded]
+    digest: Callable[[], str]
+    about: Mapping[str, str]
+    write_results: ResultWriter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningCase:
+    """One case to be screened: its scans by phase. Nothing is read yet; `fault` says why nothing can be."""
+
+    id: str
+    scans: Mapping[str, ScanSource]
+    fault: str = ""
+
+
+def nifti_source(path: Path) -> ScanSource:
+    """Give a scan that lies in a NIfTI file."""
+
+    def digest() -> str:
+        try:
+            return file_digest(path)
+        except OSError as error:
+            raise ImageError(f"{path}: cannot be read ({error.strerror}). Check the path.") from error
+
+    return ScanSource(lambda: Loaded(read_scan(path), path), digest, {"kind": "NIfTI"})

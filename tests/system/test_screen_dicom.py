@@ -1,0 +1,142 @@
+"""Screening DICOM: the same answers as from NIfTI, results that read back, and one study's trouble is its own."""
+
+import json
+
+import highdicom
+import nibabel as nib
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pnetkit.cli.main import cli
+from pnetkit.dicom.series import case_id_of, find_series
+from pnetkit.dicom.volume import on_images, read_series
+from pnetkit.errors import MissingExtraError, ScreeningError
+from pnetkit.imaging.nifti import read_scan
+from pnetkit.screening.intake import Asked, cases_of
+from tests.dicom.synthetic import write_series
+
+STUDIES = ("1.2.3", "1.2.4")
+
+
+@pytest.fixture
+def archive(table, tmp_path):
+    """Two studies of two series each, from the cases P000 and P001."""
+    folder = tmp_path / "archive"
+    for case, study in zip(("P000", "P001"), STUDIES, strict=True):
+        for phase in ("arterial", "venous"):
+            scan = read_scan(table.parent / "images" / f"{case}_{phase}.nii.gz")
+            write_series(folder / case / phase, scan.hu, scan.grid.affine, description=f"Abd {phase}", study=study)
+    return folder
+
+
+def screen(*arguments):
+    result = CliRunner().invoke(cli, ["screen", *map(str, arguments), "--device", "cpu", "--on-gate", "off"])
+    return result, result.output
+
+
+def finding(out, case):
+    return json.loads((out / case / "finding.json").read_text())
+
+
+def test_dicom_is_answered_as_nifti_is_and_results_lie_on_the_source_images(model, table, archive, tmp_path):
+    result, text = screen(model, archive, "--out", tmp_path / "out", "--dicom-results")
+    assert result.exit_code == 0, text
+    assert "Doe" not in text
+    assert "4711" not in text
+    screen(model, table, "--out", tmp_path / "nifti")
+    for name, study in zip(("P000", "P001"), STUDIES, strict=True):
+        case = case_id_of(study)
+        ours, theirs = finding(tmp_path / "out", case), finding(tmp_path / "nifti", name)
+        assert (ours["decision"], ours["score"]) == (theirs["decision"], theirs["score"])
+        image, expected_image = ours["images"]["venous"], theirs["images"]["venous"]
+        assert (image["kind"], image["chosen_by"]) == ("DICOM", "description")
+        assert image["images"] == str(expected_image["shape"][2])
+        assert [image[key] for key in ("shape", "spacing_mm")] == [
+            expected_image[key] for key in ("shape", "spacing_mm")
+        ]
+        for phase in ("arterial", "venous"):
+            seen = nib.load(tmp_path / "out" / case / f"{phase}_segmentation.nii.gz")
+            expected = nib.as_closest_canonical(nib.load(tmp_path / "nifti" / name / f"{phase}_segmentation.nii.gz"))
+            labels = np.asarray(seen.dataobj)
+            assert np.array_equal(labels, np.asarray(expected.dataobj))
+            assert np.allclose(seen.affine, expected.affine, atol=1e-4)
+            (series,) = find_series(archive / name / phase).series
+            pile = read_series(series).stack
+            seg = highdicom.seg.segread(tmp_path / "out" / case / f"{phase}_segmentation.dcm")
+            back = seg.get_pixels_by_source_instance(
+                [of.uid for of in pile.instances], combine_segments=True, assert_missing_frames_are_empty=True,
+                ignore_spatial_locations=True,
+            )  # fmt: skip
+            assert np.array_equal(back, on_images(labels, pile))
+            report = highdicom.sr.srread(tmp_path / "out" / case / f"{phase}_report.dcm")
+            volumes = [
+                group.get_measurements()[0].value for group in report.content.get_volumetric_roi_measurement_groups()
+            ]
+            assert volumes == list(ours["inputs"][phase]["volume_mm3"].values())
+
+
+def test_dicom_results_are_written_only_when_asked_for_and_no_file_else_names_the_patient(model, archive, tmp_path):
+    result, text = screen(model, archive, "--out", tmp_path / "out")
+    assert result.exit_code == 0, text
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert not [path for path in files if path.suffix == ".dcm"]
+    for path in files:
+        content = path.read_bytes()
+        assert b"Doe" not in content
+        assert b"4711" not in content
+        assert not any(study.encode() in content for study in STUDIES)
+
+
+def test_a_study_whose_series_cannot_be_told_apart_fails_alone(model, table, archive, tmp_path):
+    scan = read_scan(table.parent / "images" / "P000_venous.nii.gz")
+    write_series(archive / "more", scan.hu, scan.grid.affine, description="Abd venous thin", study="1.2.3", number=9)
+    result, text = screen(model, archive, "--out", tmp_path / "out")
+    assert isinstance(result.exception, ScreeningError)
+    assert "2 series fit venous by their description" in text
+    assert (tmp_path / "out" / case_id_of("1.2.4") / "finding.json").is_file()
+    assert (tmp_path / "out" / case_id_of("1.2.3") / "failed.json").is_file()
+
+
+def test_uids_make_one_case_of_series_of_any_study(model, archive, tmp_path):
+    one = find_series(archive / "P000" / "arterial").series[0].uid
+    two = find_series(archive / "P001" / "venous").series[0].uid
+    result, text = screen(
+        model, archive, "--out", tmp_path / "out", "--series", f"arterial={one}", "--series", f"venous={two}",
+        "--case-id", "X",
+    )  # fmt: skip
+    assert result.exit_code == 0, text
+    assert finding(tmp_path / "out", "X")["images"]["venous"]["chosen_by"] == "uid"
+
+
+def test_a_missing_slice_fails_its_case_with_the_neighbors_names(model, archive, tmp_path):
+    (archive / "P001" / "venous" / "IM0010").unlink()
+    result, text = screen(model, archive, "--out", tmp_path / "out")
+    assert isinstance(result.exception, ScreeningError)
+    assert "1 between IM0009 and IM0011" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--series", "venuos=1"], "Did you mean 'venous'"),
+        (["--description", "venous=("], "is no regular expression"),
+        (["--series", "venous"], "wanted PHASE=VALUE"),
+    ],
+)
+def test_wrong_rules_are_said(model, archive, tmp_path, arguments, reason):
+    result, text = screen(model, archive, "--out", tmp_path / "out", *arguments)
+    assert result.exit_code != 0
+    assert reason in text + str(result.exception)
+
+
+def test_a_folder_without_ct_is_said_to_have_none(model, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result, text = screen(model, tmp_path / "empty", "--out", tmp_path / "out")
+    assert "0 series, none of them a stack of axial CT" in text + str(result.exception)
+
+
+def test_without_the_packages_for_dicom_it_is_said_what_to_install(archive, monkeypatch):
+    monkeypatch.setattr("pnetkit.extras.find_spec", lambda name: None if name == "highdicom" else object())
+    with pytest.raises(MissingExtraError, match=r"needs highdicom\. Install it: pip install 'pnetkit\[dicom\]'"):
+        cases_of([str(archive)], ["arterial", "venous"], Asked(), print)
