@@ -81,7 +81,7 @@ def _finished(path: Path, options: dict[str, Any], stack: ExitStack) -> tuple[An
     """
     from pnetkit.cli.run import run_and_report
     from pnetkit.pipeline.finished import is_run, read_run
-    from pnetkit.pipeline.run import open_session
+    from pnetkit.pipeline.layout import open_session
 
     if path.is_dir():
         return read_run(path), [], 0

@@ -42,3 +42,14 @@ _OPTIONS = (
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say on what and how recipes are run."""
     return reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), command)
+
+
+def label_mapping(text: str, option: str) -> dict[int, int]:
+    """Read `7=1,8=2` as a mapping of label values. Raises click.BadParameter for anything else."""
+    try:
+        found = {int(value): int(label) for value, label in (part.split("=") for part in text.split(","))}
+    except ValueError:
+        raise click.BadParameter(f"wanted VALUE=LABEL,VALUE=LABEL, got {text!r}", param_hint=option) from None
+    if not set(found.values()) <= {0, 1, 2, 3}:
+        raise click.BadParameter(f"labels are 0 to 3, got {sorted(set(found.values()))}", param_hint=option)
+    return found

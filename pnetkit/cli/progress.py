@@ -18,6 +18,7 @@ WORDS = {
     "prepare": "preparing scans",
     "train": "training (iterations)",
     "segment": "segmenting scans",
+    "adopt": "taking predictions over",
     "postprocess": "cleaning up",
     "features": "taking features",
     "fit": "fitting classifiers",

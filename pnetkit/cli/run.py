@@ -12,6 +12,15 @@ from pnetkit.cli.options import run_options
 @click.argument("recipe_path", metavar="RECIPE", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the results. [default: runs/NAME-KEY]")
 @click.option("--dry-run", is_flag=True, help="Print what there is to do and what it will take, and do nothing.")
+@click.option(
+    "--predictions", type=click.Path(path_type=Path), help="Judge the label maps of this folder; train nothing."
+)
+@click.option("--prediction-files", default="{case}_{phase}.nii.gz", show_default=True, help="How they are called.")
+@click.option(
+    "--prediction-labels",
+    metavar="VALUE=LABEL,...",
+    help="Their values as 1 pancreas, 2 tumor, 3 duct.",
+)
 @run_options
 def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> None:
     """Train, segment, clean up, classify, fuse and evaluate RECIPE, and print the paper's two tables.
@@ -36,7 +45,7 @@ def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> N
 def run_and_report(recipe_path: Path, *, out: Path | None = None, session: Any = None, **options: Any) -> Any:
     """Run one recipe with progress on the screen, and give the result."""
     from pnetkit.cli.progress import ProgressView
-    from pnetkit.pipeline.run import Listener
+    from pnetkit.pipeline.layout import Listener
     from pnetkit.pipeline.run import run as run_recipe
     from pnetkit.report.tables import run_tables, to_markdown
 
@@ -67,6 +76,9 @@ def _request(
     table: Path | None,
     profile: str | None,
     overrides: tuple[str, ...],
+    predictions: Path | None = None,
+    prediction_files: str = "{case}_{phase}.nii.gz",
+    prediction_labels: str | None = None,
     store: Path,
     device: str,
     workers: int | None,
@@ -74,7 +86,7 @@ def _request(
     on_code_change: Any,
 ) -> Any:
     """Turn options into a request; say so where phantoms stand in for a cohort."""
-    from pnetkit.pipeline.run import RunRequest
+    from pnetkit.pipeline.layout import RunRequest
     from pnetkit.recipe.check import load_recipe
 
     if table is None:
@@ -86,6 +98,7 @@ def _request(
     return RunRequest(
         loaded=load_recipe(recipe_path, profile=profile, overrides=overrides),
         table=table,
+        predictions=_predictions(predictions, prediction_files, prediction_labels),
         store_root=store,
         out=out,
         device=device,
@@ -95,11 +108,28 @@ def _request(
     )
 
 
+def _predictions(folder: Path | None, files: str, labels: str | None) -> Any:
+    """Turn the options into predictions made elsewhere; values that are not mapped become background."""
+    from pnetkit.cohort.check import LabelPolicy
+    from pnetkit.cohort.predictions import Predictions
+
+    if folder is None:
+        return None
+    if "{case}" not in files:
+        raise click.BadParameter(f"wanted a name with {{case}} in it, got {files!r}", param_hint="--prediction-files")
+    if labels is None:
+        return Predictions(folder, files)
+    from pnetkit.cli.options import label_mapping
+
+    return Predictions(folder, files, LabelPolicy(label_mapping(labels, "--prediction-labels"), "background"))
+
+
 def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) -> None:
     from pnetkit.cli.console import console, grid
     from pnetkit.cli.progress import WORDS
     from pnetkit.pipeline.intake import default_workers
-    from pnetkit.pipeline.run import Listener, dry_run
+    from pnetkit.pipeline.layout import Listener
+    from pnetkit.pipeline.run import dry_run
 
     request = _request(recipe_path, out, **options)
     found = dry_run(request, Listener(say=click.echo))

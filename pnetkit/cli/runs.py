@@ -152,6 +152,9 @@ def _summary(record: dict[str, Any]) -> list[str]:
         f"seeds: {_pairs(record['seeds'])}",
     ]
     for job, chosen in record["plugins"].items():
+        if chosen is None:
+            lines.append(f"{job}: none, segmentations were made elsewhere")
+            continue
         lines += [
             f"{job}: {plugin['plugin']} from {plugin['distribution']} {plugin['version']}, "
             f"source sha256 {plugin['source'][:16]}, {json.dumps(plugin['params'])}"

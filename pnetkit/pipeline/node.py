@@ -17,6 +17,7 @@ STAGE_VERSIONS = {
     "prepare": 2,
     "train": 1,
     "segment": 2,
+    "adopt": 1,
     "postprocess": 1,
     "features": 1,
     "fit": 2,

@@ -91,7 +91,7 @@ def write_segmentations(folder: Path, plan: Plan, store: Store) -> None:
     for (case_id, phase), nodes in sorted(plan.cases.items()):
         kept = {
             f"{case_id}_{phase}.nii.gz": store.folder("postprocess", nodes.postprocess.key) / LABELS,
-            f"{case_id}_{phase}_agreement.nii.gz": store.folder("segment", nodes.segment.key) / AGREEMENT,
+            f"{case_id}_{phase}_agreement.nii.gz": store.folder(nodes.segment.stage, nodes.segment.key) / AGREEMENT,
         }
         for name, source in kept.items():
             if source.is_file():

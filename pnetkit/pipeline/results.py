@@ -9,8 +9,9 @@ from pnetkit.cohort.check import CheckedCase
 from pnetkit.errors import MissingPhaseError
 from pnetkit.evaluation.summary import CaseRow, PhaseRow
 from pnetkit.interfaces import PhaseFusion
+from pnetkit.pipeline.drafting import CaseNodes
 from pnetkit.pipeline.engine import Outcome
-from pnetkit.pipeline.plan import CaseNodes, Plan
+from pnetkit.pipeline.plan import Plan
 from pnetkit.pipeline.stages.classify import FINDING, finding_from_json
 from pnetkit.pipeline.stages.measure import LESIONS, MEASURES, lesions_from_json
 from pnetkit.pipeline.stages.postprocess import VOXELS

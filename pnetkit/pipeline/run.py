@@ -1,12 +1,10 @@
 """Run a recipe on a cohort: take it in, lay out the stages, make what is missing, gather, write."""
 
-import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,64 +12,28 @@ from typing import Any
 import torch
 
 from pnetkit.cohort.check import CheckedCase
-from pnetkit.cohort.folds import assign_folds
 from pnetkit.errors import RunError
 from pnetkit.evaluation.operating_point import OperatingPoint
 from pnetkit.evaluation.summary import CaseRow, Metrics, summarize
 from pnetkit.imaging.nifti import write_atomically
 from pnetkit.interfaces import PhaseFusion
 from pnetkit.networks import choose_device
-from pnetkit.pipeline.code_change import Policy, settle_sources
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.described import describe_cases
-from pnetkit.pipeline.engine import Outcome, Progress, WorkerPool, run_nodes
+from pnetkit.pipeline.engine import Outcome, WorkerPool, run_nodes
 from pnetkit.pipeline.estimate import StageEstimate, estimate
-from pnetkit.pipeline.intake import (
-    CheckedCohort,
-    OnBadCase,
-    check_cohort,
-    default_workers,
-    fit_for_inputs,
-    label_policy,
-    phantom_cohort,
-    sort_out,
-)
-from pnetkit.pipeline.node import Node, digest
-from pnetkit.pipeline.plan import Plan, make_plan
+from pnetkit.pipeline.intake import default_workers
+from pnetkit.pipeline.layout import THREADS, Layout, Listener, RunRequest, Session, lay_out, open_session
+from pnetkit.pipeline.node import digest
+from pnetkit.pipeline.plan import Plan
 from pnetkit.pipeline.plugins import build
 from pnetkit.pipeline.provenance import hardware, versions
 from pnetkit.pipeline.record import claim_folder, write_cases, write_lesions, write_run, write_segmentations
 from pnetkit.pipeline.results import gather
 from pnetkit.pipeline.store import Store, disk_errors_in_words
 from pnetkit.pipeline.tuning import EVIDENCE, thresholds_in_words, tune
-from pnetkit.recipe.check import LoadedRecipe, resolved, to_yaml
+from pnetkit.recipe.check import resolved, to_yaml
 from pnetkit.recipe.models import Recipe
-
-THREADS = 1
-"""CPU threads of a worker: with one, results do not depend on the number of cores, and workers scale."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """Say what to run, on what, and where to put it. A `table` of None stands for the recipe's phantoms."""
-
-    loaded: LoadedRecipe
-    table: Path | None
-    store_root: Path
-    out: Path | None
-    device: str = "auto"
-    workers: int | None = None
-    on_bad_case: OnBadCase = "stop"
-    on_code_change: Policy = "rebuild"
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """Is told what goes on: sentences, the nodes planned, and how far each is."""
-
-    say: Callable[[str], None] = field(default=lambda _: None)
-    planned: Callable[[Sequence[Node]], None] = field(default=lambda _: None)
-    progress: Callable[[Progress], None] = field(default=lambda _: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +51,6 @@ class RunResult:
     thresholds: str
     failed: Mapping[str, str]
     made: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Hold what several runs share: the workers, and the cohorts that were checked a moment ago."""
-
-    executor: Executor
-    checked: dict[tuple[object, ...], CheckedCohort] = field(default_factory=dict)
-
-
-@contextmanager
-def open_session(device: str, workers: int | None) -> Iterator[Session]:
-    """Start the workers for one run or several."""
-    count = default_workers(device) if workers is None else workers
-    with WorkerPool(count, threads=THREADS) as executor:
-        yield Session(executor)
 
 
 def run(
@@ -128,7 +74,7 @@ def run(
     context = Context(request.store_root, device, THREADS)
     with ExitStack() as stack:
         session = session or stack.enter_context(open_session(request.device, request.workers))
-        layout = _lay_out(request, context.store, session, listener)
+        layout = lay_out(request, context.store, session, listener)
         plan, good, bad, folds = layout.plan, layout.good, layout.bad, layout.folds
         run_key = _run_key(request, plan, good, bad)
         folder = request.out or Path("runs") / _folder_name(request, run_key)
@@ -167,13 +113,13 @@ def dry_run(request: RunRequest, listener: Listener) -> list[StageEstimate]:
     workers = default_workers(device) if request.workers is None else request.workers
     store = Store(request.store_root)
     with WorkerPool(workers, threads=THREADS) as executor:
-        layout = _lay_out(request, store, Session(executor), listener)
+        layout = lay_out(request, store, Session(executor), listener)
     torch.set_num_threads(THREADS)  # as a worker would be
     return estimate(layout.plan.nodes, store, device=device)
 
 
 def _decide(
-    recipe: Recipe, layout: "_Layout", outcome: Outcome, store: Store
+    recipe: Recipe, layout: Layout, outcome: Outcome, store: Store
 ) -> tuple[list[CaseRow], dict[int, OperatingPoint | None]]:
     """Gather what the stages found, fuse the phases, and move thresholds where the recipe asks for it."""
     plan, names = layout.plan, tuple(recipe.networks)
@@ -187,6 +133,11 @@ def _decide(
 def _remarks(recipe: Recipe, plan: Plan, store: Store) -> list[str]:
     """Say what a reader of the tables has to know of how the figures came about, beside the thresholds."""
     said = [EVIDENCE[recipe.classifier_evidence]] if any(node.stage == "fit" for node in plan.nodes) else []
+    if any(node.stage == "adopt" for node in plan.nodes):
+        return [
+            *said,
+            "Segmentations were made elsewhere; whether by who had seen these cases is not known.",
+        ]
     if recipe.inference.search == "coarse-to-fine":
         records = [
             store.record("segment", n.key) for n in plan.nodes if n.stage == "segment" and store.has("segment", n.key)
@@ -196,28 +147,6 @@ def _remarks(recipe: Recipe, plan: Plan, store: Store) -> list[str]:
     return said
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """A run before anything is made: its cases, folds and stages, and its cohort in words."""
-
-    good: list[CheckedCase]
-    bad: list[CheckedCase]
-    folds: Mapping[str, int]
-    plan: Plan
-    cohort: str
-
-
-def _lay_out(request: RunRequest, store: Store, session: Session, listener: Listener) -> _Layout:
-    recipe = request.loaded.recipe
-    checked, cohort = _take_in(request, store, session, listener)
-    good, bad = sort_out(fit_for_inputs(checked, recipe), request.on_bad_case)
-    sources, changed = settle_sources(recipe, store, request.on_code_change)
-    for line in changed:
-        listener.say(line)
-    folds = assign_folds([item.case for item in good], folds=recipe.cohort.folds, seed=recipe.cohort.seed)
-    return _Layout(good, bad, folds, make_plan(recipe, good, folds, sources), cohort)
-
-
 def require_success(result: RunResult) -> None:
     """Raise RunError naming what failed, if anything did; everything else is in the run's folder."""
     if not result.failed:
@@ -225,23 +154,6 @@ def require_success(result: RunResult) -> None:
     lines = [f"{len(result.failed)} parts of the run failed; all others are done and kept:"]
     lines += [f"  {where}: {reason}" for where, reason in result.failed.items()]
     raise RunError("\n".join([*lines, "Mend the causes and run the same command again: only these are tried anew."]))
-
-
-def _take_in(request: RunRequest, store: Store, session: Session, listener: Listener) -> tuple[CheckedCohort, str]:
-    recipe, table = request.loaded.recipe, request.table
-    if table is None:
-        table = phantom_cohort(recipe, store, session.executor)
-        cohort = f"generated phantoms, seed {recipe.cohort.seed} (synthetic, not clinical data)"
-    else:
-        cohort = f"{table.name} of {table.resolve().parent.name}"
-        listener.say(f"Checking every file of {table}.")
-    policy = label_policy(recipe)
-    key = (table, recipe.phases, json.dumps(policy.mapping), policy.unmapped)
-    if key not in session.checked:
-        session.checked[key] = check_cohort(table, recipe.phases, policy, session.executor)
-        for note in session.checked[key].notes:
-            listener.say(f"note: {note}")
-    return session.checked[key], cohort
 
 
 def _run_key(request: RunRequest, plan: Plan, good: Sequence[CheckedCase], bad: Sequence[CheckedCase]) -> str:

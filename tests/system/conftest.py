@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pnetkit.pipeline.run import Listener, RunRequest, RunResult
+from pnetkit.pipeline.layout import Listener, RunRequest
+from pnetkit.pipeline.run import RunResult
 from pnetkit.pipeline.run import run as run_recipe
 from pnetkit.pipeline.store import Store
 from pnetkit.recipe.check import load_recipe

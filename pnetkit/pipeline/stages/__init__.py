@@ -6,6 +6,7 @@ from typing import Any
 
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
+from pnetkit.pipeline.stages.adopt import adopt
 from pnetkit.pipeline.stages.classify import classify
 from pnetkit.pipeline.stages.measure import measure
 from pnetkit.pipeline.stages.postprocess import postprocess
@@ -21,6 +22,7 @@ TASKS: dict[str, Task] = {
     "prepare": prepare,
     "train": train,
     "segment": segment,
+    "adopt": adopt,
     "postprocess": postprocess,
     "features": features,
     "fit": fit,

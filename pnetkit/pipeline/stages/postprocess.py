@@ -21,7 +21,8 @@ VOXELS = "voxels.json"
 
 def postprocess(node: Node, context: Context, folder: Path) -> dict[str, Any]:
     """Write the label map that the chain leaves."""
-    source = context.store.folder("segment", node.inputs["segment"]) / LABELS
+    ((stage, key),) = node.inputs.items()  # "segment", or "adopt" for what was made elsewhere
+    source = context.store.folder(stage, key) / LABELS
     labels, grid = read_labels(source)
     before = Segmentation(labels, grid)
     segmentation = cleaned(before, node.identity["chain"])
