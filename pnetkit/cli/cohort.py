@@ -1,13 +1,14 @@
-"""`pnetkit cohort`: check a cohort, or generate one of phantoms."""
+"""`pnetkit cohort`: take cohorts in, look at them, split them, hand them on, or generate one of phantoms."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 
 @click.group()
 def cohort() -> None:
-    """Check cohorts, or generate one of phantoms."""
+    """Import, check, split and export cohorts, or generate one of phantoms."""
 
 
 @cohort.command("check")
@@ -16,8 +17,9 @@ def cohort() -> None:
 @click.option("--phase", "phases", multiple=True, help="A phase to expect; repeatable. [default: arterial, venous]")
 @click.option("--workers", type=click.IntRange(min=0), help="Worker processes. [default: one for each core]")
 def check(table: Path, recipe_path: Path | None, phases: tuple[str, ...], workers: int | None) -> None:
-    """Open every file of the cohort TABLE (CSV) and list every fault."""
+    """Open every file of the cohort TABLE (CSV), describe it in numbers, and list every fault."""
     from pnetkit.cohort.check import LabelPolicy
+    from pnetkit.cohort.fingerprint import fingerprint
     from pnetkit.errors import CohortError
     from pnetkit.pipeline.engine import WorkerPool
     from pnetkit.pipeline.intake import check_cohort, default_workers, fit_for_inputs, label_policy
@@ -31,12 +33,132 @@ def check(table: Path, recipe_path: Path | None, phases: tuple[str, ...], worker
         checked = check_cohort(table, wanted, policy, pool)
     if recipe is not None:
         checked = fit_for_inputs(checked, recipe)
+    for line in fingerprint(checked.cases).lines:
+        click.echo(line)
     for note in checked.notes:
         click.echo(f"note: {note}")
     faults = [fault for item in checked.cases for fault in item.faults]
     if faults:
         raise CohortError(f"{table}: {len(faults)} faults in {len(checked.cases)} cases:", faults)
     click.echo(checked.summary())
+
+
+@cohort.command("import")
+@click.argument("layout", type=click.Choice(["nnunet", "msd", "monai", "panorama", "pattern"]))
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The table to write (CSV).")
+@click.option(
+    "--phase", "phases", multiple=True, required=True, metavar="WHAT=PHASE",
+    help="What stands for a phase: a channel (nnunet: 0=arterial), a key (monai: image=venous), a word (pattern).",
+)  # fmt: skip
+@click.option("--images", help="pattern: paths below SOURCE with {case}, and {phase} or {patient}.")
+@click.option("--labels", help="pattern: the labels' paths; panorama: their folder.")
+@click.option("--diagnoses", type=click.Path(path_type=Path), help="CSV with case_id and abnormal (1, 0 or empty).")
+@click.option("--abnormal-label", "abnormal", type=int, multiple=True, help="Cases whose labels hold it are abnormal.")
+@click.option("--splits", type=click.Path(path_type=Path), help="nnU-Net's splits_final.json, for the folds.")
+def import_command(
+    *,
+    layout: str,
+    source: Path,
+    out: Path,
+    phases: tuple[str, ...],
+    images: str | None,
+    labels: str | None,
+    diagnoses: Path | None,
+    abnormal: tuple[int, ...],
+    splits: Path | None,
+) -> None:
+    """Write a cohort's table for data laid out for another tool; no image is copied.
+
+    Label values stay as they are in the files: map them in the recipe's cohort.labels.
+    """
+    from pnetkit.cohort.importing import diagnoses_of_labels, diagnoses_of_table, table_text, with_splits, write_text
+
+    named = _mapping(phases)
+    entries = _entries(layout, source, named, images, labels)
+    if splits is not None:
+        entries = with_splits(entries, splits)
+    known = diagnoses_of_labels(entries, abnormal) if abnormal else {}
+    if diagnoses is not None:
+        known |= diagnoses_of_table(diagnoses)
+    write_text(out, table_text(entries, list(dict.fromkeys(named.values())), known, out))
+    unknown = sum(known.get(entry.case_id) is None for entry in entries)
+    click.echo(f"{len(entries)} cases ({unknown} of unknown diagnosis): {out}. Look at it: pnetkit cohort check {out}")
+
+
+def _entries(layout: str, source: Path, phases: dict[str, str], images: str | None, labels: str | None) -> Any:
+    from pnetkit.cohort import layouts
+
+    if layout == "nnunet":
+        return layouts.nnunet_cases(source, phases)
+    if layout == "msd":
+        return layouts.msd_cases(source, phases)
+    if layout == "monai":
+        return layouts.monai_cases(source, phases)
+    if layout == "panorama":
+        return layouts.panorama_cases(source, phases, None if labels is None else Path(labels))
+    if images is None:
+        raise click.UsageError("The layout 'pattern' needs --images, such as 'ct/{case}_{phase}.nii.gz'.")
+    return layouts.pattern_cases(source, images, labels, phases)
+
+
+def _mapping(given: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        what, equals, phase = text.partition("=")
+        if not equals or not what or not phase.isidentifier() or what in found:
+            raise click.BadParameter(f"wanted WHAT=PHASE, each once, got {text!r}", param_hint="--phase")
+        found[what] = phase
+    return found
+
+
+@cohort.command("split")
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--folds", default=4, show_default=True, type=click.IntRange(min=2))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--out", type=click.Path(path_type=Path), help="The table to write, with a fold column.")
+@click.option("--nnunet", type=click.Path(path_type=Path), help="Write the folds as nnU-Net's splits_final.json.")
+def split(table: Path, folds: int, seed: int, out: Path | None, nnunet: Path | None) -> None:
+    """Deal the patients of TABLE into folds, stratified by diagnosis; folds that it has already are kept."""
+    from pnetkit.cohort.folds import assign_folds
+    from pnetkit.cohort.importing import splits_text, write_text
+    from pnetkit.cohort.table import read_unphased_cohort, with_folds
+    from pnetkit.errors import CohortError
+
+    if out is None and nnunet is None:
+        raise click.UsageError("Give --out, --nnunet, or both.")
+    found, faults = read_unphased_cohort(table)
+    if faults:
+        raise CohortError(f"{table}: {len(faults)} faults in the table:", faults)
+    dealt = assign_folds(found.cases, folds=folds, seed=seed)
+    if out is not None:
+        write_text(out, with_folds(table, dealt, out))
+    if nnunet is not None:
+        write_text(nnunet, splits_text(dealt))
+    for number in sorted(set(dealt.values())):
+        of = [case.abnormal for case in found.cases if dealt[case.id] == number]
+        click.echo(f"fold {number}: {len(of)} cases, {of.count(True)} abnormal, {of.count(False)} normal")
+
+
+@cohort.command("export")
+@click.argument("table", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--phase", "phases", multiple=True, required=True, help="A phase to export, as a channel; repeatable.")
+@click.option("--recipe", "recipe_path", type=click.Path(path_type=Path), help="Take the label mapping from a recipe.")
+@click.option("--workers", type=click.IntRange(min=0), help="Worker processes. [default: one for each core]")
+def export(table: Path, folder: Path, phases: tuple[str, ...], recipe_path: Path | None, workers: int | None) -> None:
+    """Write a cohort as nnU-Net's raw data (such as nnUNet_raw/Dataset501_PNET) into FOLDER."""
+    from pnetkit.cohort.check import LabelPolicy
+    from pnetkit.cohort.nnunet_export import export_nnunet
+    from pnetkit.pipeline.engine import WorkerPool
+    from pnetkit.pipeline.intake import check_cohort, default_workers, label_policy, sort_out
+    from pnetkit.recipe.check import load_recipe
+
+    policy = label_policy(load_recipe(recipe_path).recipe) if recipe_path else LabelPolicy()
+    with WorkerPool(default_workers("cpu") if workers is None else workers, threads=1) as pool:
+        good, _ = sort_out(check_cohort(table, phases, policy, pool), "stop")
+    count = export_nnunet(good, folder, phases, policy)
+    click.echo(f"{count} training cases: {folder}. Label values are pnetkit's: 1 pancreas, 2 tumor, 3 duct.")
 
 
 @cohort.command("phantom")

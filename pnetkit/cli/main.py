@@ -10,6 +10,7 @@ from pnetkit.cli.cohort import cohort
 from pnetkit.cli.compare import compare
 from pnetkit.cli.doctor import doctor
 from pnetkit.cli.export import export
+from pnetkit.cli.plan import plan
 from pnetkit.cli.plugins import plugins
 from pnetkit.cli.recipe import recipe
 from pnetkit.cli.run import run
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for command in (run, compare, export, screen, runs, plugins, recipe, cohort, bench, doctor):
+for command in (run, compare, export, screen, plan, runs, plugins, recipe, cohort, bench, doctor):
     cli.add_command(command)
 
 

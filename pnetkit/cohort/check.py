@@ -10,7 +10,7 @@ import numpy as np
 
 from pnetkit.errors import Fault, ImageError
 from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
-from pnetkit.types import DUCT, GRID_TOLERANCE_MM, TUMOR, Case, Grid, ScanFiles
+from pnetkit.types import DUCT, GRID_TOLERANCE_MM, PANCREAS, TUMOR, Case, Grid, ScanFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,26 @@ class LabelPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """Hold what a reference label shows: voxels of tumor and duct, and the pancreas's median HU, where there is one."""
+
+    tumor_voxels: int
+    duct_voxels: int
+    pancreas_hu: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedScan:
-    """Hold what a check found out about one phase: content digests, and the grid in RAS+ order."""
+    """Hold what a check found out about one phase: digests of its files, the grid in RAS+ order, the label's content.
+
+    `voxel_digest` is of the voxels in RAS+ order: the same for copies that are packed or turned otherwise.
+    """
 
     image_digest: str
     label_digest: str | None
     grid: Grid
+    voxel_digest: str
+    content: Content | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +61,20 @@ def check_case(case: Case, labels: LabelPolicy) -> CheckedCase:
     """
     scans: dict[str, CheckedScan] = {}
     faults: list[Fault] = []
-    found: dict[str, tuple[int, int]] = {}
     for phase, files in case.scans.items():
         try:
-            scans[phase], counts = _check_scan(files, labels)
+            scans[phase] = _check_scan(files, labels)
         except ImageError as error:
             faults.append(Fault(f"case {case.id}, {phase}", str(error)))
-            continue
-        if counts is not None:
-            found[phase] = counts
-    tumor = ", ".join(f"{phase} {counts[0]} voxels" for phase, counts in found.items() if counts[0])
+    found = {phase: scan.content for phase, scan in scans.items() if scan.content is not None}
+    tumor = ", ".join(f"{phase} {of.tumor_voxels} voxels" for phase, of in found.items() if of.tumor_voxels)
     if case.abnormal is False and tumor:
         faults.append(Fault(f"case {case.id}", f"is called normal, but its labels show a tumor ({tumor})"))
-    digests = [scan.image_digest for scan in scans.values()]
+    digests = [scan.voxel_digest for scan in scans.values()]
     if len(set(digests)) < len(digests):
         faults.append(Fault(f"case {case.id}", "two phases have the same image content; one scan was copied"))
     notes = []
-    if case.abnormal and found and not any(sum(counts) for counts in found.values()):
+    if case.abnormal and found and not any(of.tumor_voxels + of.duct_voxels for of in found.values()):
         notes.append(Fault(f"case {case.id}", "is called abnormal, but none of its labels shows a tumor or duct"))
     return CheckedCase(case, scans, tuple(faults), tuple(notes))
 
@@ -73,7 +84,7 @@ def duplicate_images(checked: Sequence[CheckedCase]) -> list[Fault]:
     owners: dict[str, list[str]] = defaultdict(list)
     for item in checked:
         for phase, scan in item.scans.items():
-            owners[scan.image_digest].append(f"{item.case.id} ({phase})")
+            owners[scan.voxel_digest].append(f"{item.case.id} ({phase})")
     return [
         Fault("cohort", f"the same image content stands under {', '.join(names)}; keep one")
         for names in owners.values()
@@ -101,10 +112,10 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _check_scan(files: ScanFiles, policy: LabelPolicy) -> tuple[CheckedScan, tuple[int, int] | None]:
-    """Check one phase and count its tumor and duct voxels, where it has labels."""
+def _check_scan(files: ScanFiles, policy: LabelPolicy) -> CheckedScan:
+    """Check one phase, and look at its labels where it has any."""
     scan = read_scan(files.image)
-    counts = None
+    content = None
     if files.label is not None:
         distance = read_grid(files.label).corner_distance_mm(scan.grid)
         if not distance <= GRID_TOLERANCE_MM:
@@ -115,6 +126,12 @@ def _check_scan(files: ScanFiles, policy: LabelPolicy) -> tuple[CheckedScan, tup
                 f"most {GRID_TOLERANCE_MM:g} mm. Export the labels on the image's own grid."
             )
         labels, _ = read_labels(files.label, policy.mapping, unmapped=policy.unmapped)
-        counts = int((labels == TUMOR).sum()), int((labels == DUCT).sum())
+        pancreas = scan.hu[labels == PANCREAS]
+        content = Content(
+            int((labels == TUMOR).sum()),
+            int((labels == DUCT).sum()),
+            float(np.median(pancreas)) if pancreas.size else None,
+        )
     label_digest = file_digest(files.label) if files.label is not None else None
-    return CheckedScan(file_digest(files.image), label_digest, scan.grid), counts
+    voxels = hashlib.sha256(np.ascontiguousarray(scan.hu).tobytes()).hexdigest()
+    return CheckedScan(file_digest(files.image), label_digest, scan.grid, voxels, content)

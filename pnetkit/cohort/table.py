@@ -7,9 +7,10 @@ phase. Further columns are left alone.
 
 import csv
 import io
+import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,30 @@ def read_cohort(path: Path, phases: Sequence[str]) -> tuple[Cohort, list[Fault]]
     if absent:
         raise CohortError(f"{path} is not a cohort for the phases {', '.join(phases)}:", absent)
     return _cohort(path, rows, phases)
+
+
+def read_unphased_cohort(path: Path) -> tuple[Cohort, list[Fault]]:
+    """Read a table with whatever phases its columns name, as `read_cohort` does."""
+    _, header = _read_rows(path)
+    phases = [name.removesuffix("_image") for name in header if name.endswith("_image")]
+    return read_cohort(path, phases)
+
+
+def with_folds(path: Path, folds: Mapping[str, int], out: Path) -> str:
+    """Give the text of a table with a fold for each case, all else as it is; paths are made relative to `out`."""
+    rows, header = _read_rows(path)
+    columns = [*(name for name in header if name != "fold"), "fold"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for _, row in rows:
+        placed = {
+            name: Path(os.path.relpath((path.parent / cell).resolve(), out.resolve().parent)).as_posix()
+            for name, cell in row.items()
+            if cell and name.endswith(("_image", "_label"))
+        }
+        writer.writerow(row | placed | {"fold": str(folds[row["case_id"]])})
+    return text.getvalue()
 
 
 def read_unlabeled_cohort(path: Path, phases: Sequence[str]) -> tuple[Cohort, list[Fault]]:

@@ -55,9 +55,7 @@ def read_labels(path: Path, mapping: Mapping[int, int] | None = None, *, unmappe
         ImageError: as `read_scan`, and for fractional or unknown label values.
     """
     volume = _read(path)
-    values = np.unique(volume.voxels)
-    if not np.isfinite(values).all() or (values != np.round(values)).any():
-        raise ImageError(f"{path}: label values have to be whole numbers, got {_some(values)}.")
+    values = _whole_values(path, volume.voxels)
     table = {BACKGROUND: BACKGROUND, **mapping} if mapping is not None else {n: n for n in range(len(CLASSES))}
     present = [int(v) for v in values]
     unknown = [v for v in present if v not in table]
@@ -73,6 +71,11 @@ def read_labels(path: Path, mapping: Mapping[int, int] | None = None, *, unmappe
         if target:
             labels[volume.voxels == value] = target
     return labels, volume.grid
+
+
+def label_values(path: Path) -> NDArray[Any]:
+    """Give the values that a label map holds, whatever they mean. Raises ImageError as `read_labels` does."""
+    return _whole_values(path, _read(path).voxels)
 
 
 def read_grid(path: Path) -> Grid:
@@ -130,6 +133,13 @@ def write_atomically(path: Path, data: bytes) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
+
+
+def _whole_values(path: Path, voxels: NDArray[Any]) -> NDArray[Any]:
+    values: NDArray[Any] = np.unique(voxels)
+    if not np.isfinite(values).all() or (values != np.round(values)).any():
+        raise ImageError(f"{path}: label values have to be whole numbers, got {_some(values)}.")
+    return values
 
 
 def _open(path: Path) -> Any:

@@ -1,0 +1,55 @@
+"""`pnetkit plan`: propose settings for a cohort and a GPU."""
+
+import re
+from pathlib import Path
+
+import click
+
+_UNITS = {"": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+
+
+@click.command()
+@click.argument("table", metavar="COHORT", type=click.Path(path_type=Path))
+@click.option("--vram", required=True, help="Memory of the GPU, as 12GB or 24GiB.")
+@click.option(
+    "--recipe",
+    "recipe_path",
+    type=click.Path(path_type=Path),
+    default=Path("recipes") / "s4c_dual.yaml",
+    show_default=True,
+    help="The recipe to extend.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The recipe file to write.")
+@click.option("--workers", type=click.IntRange(min=0), help="Worker processes. [default: one for each core]")
+def plan(table: Path, vram: str, recipe_path: Path, out: Path, workers: int | None) -> None:
+    """Propose patch, batch and thresholds in mm³ for COHORT, as a recipe that extends a shipped one."""
+    import os
+
+    from pnetkit.cohort.fingerprint import fingerprint
+    from pnetkit.cohort.importing import write_text
+    from pnetkit.pipeline.engine import WorkerPool
+    from pnetkit.pipeline.intake import check_cohort, default_workers, fit_for_inputs, label_policy, sort_out
+    from pnetkit.pipeline.proposal import propose
+    from pnetkit.recipe.check import load_recipe
+
+    memory = _bytes(vram)
+    recipe = load_recipe(recipe_path).recipe
+    with WorkerPool(default_workers("cpu") if workers is None else workers, threads=1) as pool:
+        checked = fit_for_inputs(check_cohort(table, recipe.phases, label_policy(recipe), pool), recipe)
+    good, _ = sort_out(checked, "stop")
+    found = fingerprint(good)
+    proposal = propose(recipe, found, vram_bytes=memory)
+    extends = Path(os.path.relpath(recipe_path.resolve(), out.resolve().parent)).as_posix()
+    name = re.sub(r"[^a-z0-9_-]+", "-", out.stem.lower()).strip("-_") or "planned"
+    write_text(out, proposal.to_yaml(extends=extends, name=name))
+    load_recipe(out)  # what is proposed can be run
+    for line in (*found.lines, *proposal.reasons):
+        click.echo(line)
+    click.echo(f"Recipe: {out}. Run it: pnetkit run {out} --cohort {table}")
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
+    if match is None or match[2].upper() not in _UNITS or float(match[1]) <= 0:
+        raise click.BadParameter(f"wanted a size as 12GB or 24GiB, got {text!r}", param_hint="--vram")
+    return int(float(match[1]) * _UNITS[match[2].upper()])

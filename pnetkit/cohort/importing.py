@@ -1,0 +1,134 @@
+"""Make a cohort's table of cases that were found in another layout: diagnoses, folds, relative paths."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pnetkit.cohort.layouts import Entry
+from pnetkit.cohort.table import ABNORMAL
+from pnetkit.errors import CohortError, Fault, ImageError
+from pnetkit.imaging.nifti import label_values, write_atomically
+
+
+def table_text(entries: Sequence[Entry], phases: Sequence[str], diagnoses: Mapping[str, bool | None], out: Path) -> str:
+    """Give the text of a cohort's CSV that is to lie at `out`; a case that `diagnoses` does not name is unknown.
+
+    Raises:
+        CohortError: there is no case, or two have one id.
+    """
+    if not entries:
+        raise CohortError("The cohort cannot be imported:", [Fault("source", "no case was found in it")])
+    ids = [entry.case_id for entry in entries]
+    twice = sorted({case for case in ids if ids.count(case) > 1})
+    if twice:
+        raise CohortError("The cohort cannot be imported:", [Fault(case, "is there more than once") for case in twice])
+    folds = any(entry.fold is not None for entry in entries)
+    columns = ["case_id", "patient_id", "abnormal"]
+    columns += [f"{phase}_{kind}" for phase in phases for kind in ("image", "label")] + (["fold"] if folds else [])
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for entry in sorted(entries, key=lambda entry: entry.case_id):
+        row = {"case_id": entry.case_id, "patient_id": entry.patient_id}
+        abnormal = diagnoses.get(entry.case_id)
+        row["abnormal"] = "" if abnormal is None else str(int(abnormal))
+        row |= {f"{phase}_image": _relative(path, out) for phase, path in entry.images.items()}
+        row |= {f"{phase}_label": _relative(path, out) for phase, path in entry.labels.items()}
+        if entry.fold is not None:
+            row["fold"] = str(entry.fold)
+        writer.writerow(row)
+    return text.getvalue()
+
+
+def diagnoses_of_table(path: Path) -> dict[str, bool | None]:
+    """Read diagnoses from a CSV with the columns `case_id` and `abnormal` (1, 0 or empty)."""
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CohortError("Diagnoses cannot be read:", [Fault(str(path), str(error))]) from error
+    faults = []
+    found: dict[str, bool | None] = {}
+    for number, row in enumerate(rows, start=2):
+        cell = (row.get("abnormal") or "").strip().lower()
+        if not row.get("case_id") or "abnormal" not in row or cell not in ABNORMAL:
+            faults.append(Fault(f"{path}:{number}", f"wanted case_id and abnormal (1, 0 or empty), got {row}"))
+        else:
+            found[row["case_id"].strip()] = ABNORMAL[cell]
+    if faults or not rows:
+        raise CohortError("Diagnoses cannot be read:", faults or [Fault(str(path), "has no rows")])
+    return found
+
+
+def diagnoses_of_labels(entries: Sequence[Entry], values: Sequence[int]) -> dict[str, bool | None]:
+    """Call a case abnormal where a label map of it holds one of the values; unknown where it has no label map.
+
+    Raises:
+        CohortError: label maps cannot be read; all of them are listed.
+    """
+    found: dict[str, bool | None] = {}
+    faults = []
+    for entry in entries:
+        held: set[int] = set()
+        for path in set(entry.labels.values()):
+            try:
+                held |= {int(value) for value in label_values(path)}
+            except ImageError as error:
+                faults.append(Fault(entry.case_id, str(error)))
+        found[entry.case_id] = bool(held & set(values)) if entry.labels else None
+    if faults:
+        raise CohortError("Diagnoses cannot be taken from the labels:", faults)
+    return found
+
+
+def with_splits(entries: Sequence[Entry], path: Path) -> list[Entry]:
+    """Give every case the fold in which nnU-Net's `splits_final.json` validates it.
+
+    Raises:
+        CohortError: the file cannot be read, or leaves a case out, or validates one twice.
+    """
+    try:
+        splits = json.loads(path.read_text(encoding="utf-8"))
+        validated = [(case, fold) for fold, split in enumerate(splits) for case in split["val"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        fault = Fault(str(path), f"{type(error).__name__}: {error}")
+        raise CohortError("The splits cannot be read:", [fault]) from error
+    names = [case for case, _ in validated]
+    folds = dict(validated)
+    twice = sorted({case for case in names if names.count(case) > 1})
+    faults = [Fault(str(path), f"validates {case} in two folds") for case in twice]
+    faults += [Fault(str(path), f"leaves {e.case_id} out") for e in entries if e.case_id not in folds]
+    if faults:
+        raise CohortError("The splits do not fit the cases:", faults)
+    return [replace(entry, fold=folds[entry.case_id]) for entry in entries]
+
+
+def splits_text(folds: Mapping[str, int]) -> str:
+    """Give nnU-Net's `splits_final.json`: for each fold the ids of cases in training and validation."""
+    numbers = sorted(set(folds.values()))
+    splits = [
+        {
+            "train": sorted(case for case, fold in folds.items() if fold != number),
+            "val": sorted(case for case, fold in folds.items() if fold == number),
+        }
+        for number in numbers
+    ]
+    return json.dumps(splits, indent=2) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that is not there yet, complete or not at all. Raises CohortError where it is there."""
+    if path.exists():
+        raise CohortError("Nothing was written:", [Fault(str(path), "is there already; choose another name")])
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.encode())
+    except OSError as error:
+        raise CohortError("Nothing was written:", [Fault(str(path), str(error.strerror))]) from error
+
+
+def _relative(path: Path, out: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), out.resolve().parent)).as_posix()
