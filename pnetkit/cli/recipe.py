@@ -20,16 +20,18 @@ def recipe() -> None:
 @SET
 def check(paths: tuple[Path, ...], profile: str | None, overrides: tuple[str, ...]) -> None:
     """Check recipes and list every fault with file and line. Without --profile, all profiles are checked too."""
-    from pnetkit.errors import RecipeError
+    from pnetkit.errors import PnetkitError
+    from pnetkit.pipeline.parts import take_apart
     from pnetkit.recipe.check import load_recipe
 
     worst = 0
     for path in paths:
         try:
             loaded = load_recipe(path, profile=profile, overrides=overrides)
+            take_apart(loaded.recipe, {})  # whether the plugins fit each other and the patch
             for name in () if profile else loaded.profiles:
-                load_recipe(path, profile=name, overrides=overrides)
-        except RecipeError as error:
+                take_apart(load_recipe(path, profile=name, overrides=overrides).recipe, {})
+        except PnetkitError as error:
             click.echo(f"Error: {error}", err=True)
             worst = error.exit_code
             continue

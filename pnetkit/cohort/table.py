@@ -20,7 +20,7 @@ from pnetkit.types import Case, ScanFiles
 ABNORMAL = {"1": True, "0": False, "true": True, "false": False, "": None}
 """What the column `abnormal` may hold."""
 
-_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)

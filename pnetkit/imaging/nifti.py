@@ -6,6 +6,7 @@ is ever resampled. A label map is written in the orientation of the image it bel
 
 import gzip
 import os
+import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +17,16 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from pnetkit.errors import ImageError
 from pnetkit.imaging.hounsfield import as_scan
 from pnetkit.imaging.orientation import Orientation, canonical_grid, from_ras, to_ras
 from pnetkit.types import BACKGROUND, CLASSES, Grid, Scan
+
+NIFTI2_HEADER_BYTES = 540
+"""What a NIfTI-2 file begins with, in its own byte order."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,12 +147,15 @@ def _whole_values(path: Path, voxels: NDArray[Any]) -> NDArray[Any]:
     return values
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, *, whole: bool = False) -> Any:
+    """Open a file; `whole` unpacks it to the end, because only there gzip says whether any byte of it has changed."""
     if not path.is_file():
         raise ImageError(f"{path}: there is no such file. Check the path; paths in a cohort are relative to its CSV.")
     try:
-        image = nib.load(path)
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+        image = _unpacked(path) if whole and path.suffix == ".gz" else nib.load(path)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ImageError(f"{path}: cannot be unpacked ({_reason(error)}). Is the file truncated or damaged?") from error
+    except (ImageFileError, HeaderDataError, WrapStructError, OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be read as an image ({_reason(error)}). Export it again.") from error
     if not isinstance(image, nib.Nifti1Image):
         raise ImageError(f"{path}: is a {type(image).__name__}; wanted NIfTI (.nii or .nii.gz).")
@@ -156,8 +164,15 @@ def _open(path: Path) -> Any:
     return image
 
 
+def _unpacked(path: Path) -> Any:
+    data = gzip.decompress(path.read_bytes())
+    (size,) = struct.unpack("<i", data[:4]) if len(data) >= 4 else (0,)  # noqa: PLR2004
+    two = size in (NIFTI2_HEADER_BYTES, int.from_bytes(NIFTI2_HEADER_BYTES.to_bytes(4, "little"), "big"))
+    return (nib.Nifti2Image if two else nib.Nifti1Image).from_bytes(data)
+
+
 def _read(path: Path) -> _Volume:
-    image = _open(path)
+    image = _open(path, whole=True)
     shape = _three_axes(path, image.shape)
     affine = np.asarray(image.affine, dtype=np.float64)
     grid, orientation = _canonical_grid(path, shape, affine)

@@ -24,6 +24,9 @@ MOST_BYTES = 1_000_000
 DEEPEST = 50
 """Levels of nesting that no recipe reaches."""
 
+NOT_FOR_RECIPES = "anchors and aliases are not for recipes"
+"""What is said of them."""
+
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
@@ -72,6 +75,8 @@ def parse(text: str, name: str) -> Document:
     if not isinstance(node, yaml.MappingNode):
         raise RecipeError("The recipe cannot be used:", [Fault(f"{name}:1", "wanted keys and values, as in `name: …`")])
     data = builder.value(node, ())
+    if not any(NOT_FOR_RECIPES in fault.message for fault in builder.faults):
+        builder.faults += _anchors(text, name)
     if builder.faults:
         raise RecipeError(f"The recipe {name} has faults:", builder.faults)
     return Document(data, builder.origins)
@@ -89,6 +94,15 @@ def parse_scalar(text: str) -> Any:
     return value
 
 
+def _anchors(text: str, name: str) -> list[Fault]:
+    """Find anchors, also those that no alias refers to."""
+    return [
+        Fault(f"{name}:{event.start_mark.line + 1 if event.start_mark else '?'}", f"{NOT_FOR_RECIPES}; write it out")
+        for event in yaml.parse(text, Loader=yaml.SafeLoader)
+        if getattr(event, "anchor", None) is not None
+    ]
+
+
 class _Builder:
     """Turns YAML nodes into plain values, collecting faults and places on the way."""
 
@@ -101,7 +115,7 @@ class _Builder:
     def value(self, node: yaml.Node, path: KeyPath) -> Any:
         """Give a node's plain value."""
         if id(node) in self._seen or len(path) > DEEPEST:
-            self._fault(node, path, "anchors and aliases, and very deep nesting, are not for recipes; write it out")
+            self._fault(node, path, f"{NOT_FOR_RECIPES}, nor is very deep nesting; write it out")
             return None
         self._seen.add(id(node))
         self.origins.setdefault(path, self._where(node))

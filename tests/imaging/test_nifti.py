@@ -138,10 +138,10 @@ def test_missing_truncated_and_foreign_files_are_named(tmp_path):
     (tmp_path / "bad.nii").write_bytes(b"\0" * 400)
     with pytest.raises(ImageError, match="there is no such file"):
         read_scan(tmp_path / "nowhere.nii.gz")
-    with pytest.raises(ImageError, match=r"cut\.nii\.gz: its voxels cannot be read .*truncated"):
+    with pytest.raises(ImageError, match=r"cut\.nii\.gz: cannot be unpacked .*truncated"):
         read_scan(tmp_path / "cut.nii.gz")
     for name in ("text.nii.gz", "bad.nii"):
-        with pytest.raises(ImageError, match="cannot be read as an image"):
+        with pytest.raises(ImageError, match=r"cannot be (read as an image|unpacked)"):
             read_scan(tmp_path / name)
 
 
