@@ -91,3 +91,25 @@ def check_patch_size(backbone: Backbone, patch_size: tuple[int, int, int], what:
             f"{what} is {patch_size}, but the backbone {type(backbone).__name__} needs multiples of {divisor}. "
             f"The next that fits is {better}."
         )
+
+
+def kept_bytes_per_voxel(network: Backbone, edge: int) -> float:
+    """Measure the bytes that a training step keeps for its backward pass, for each input voxel, in fp32.
+
+    Counted on the CPU from the tensors that autograd saves, each storage once; weights are not counted.
+    """
+    own = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    seen: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            seen[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    network.train()
+    x = torch.zeros(2, network.spec.in_channels, edge, edge, edge)  # batch norms need more than one value
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = checked_output(network, x)
+    del output
+    return sum(seen.values()) / x[:, 0].numel()

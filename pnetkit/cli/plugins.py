@@ -1,6 +1,7 @@
-"""`pnetkit plugins`: what is installed, and what its parameters are."""
+"""`pnetkit plugins`: what is installed, with what parameters, whether it keeps its promises, and how to begin one."""
 
 import json
+from pathlib import Path
 
 import click
 
@@ -12,7 +13,7 @@ KINDS = click.Choice(list(GROUPS))
 
 @click.group()
 def plugins() -> None:
-    """List the installed plugins and show their parameters."""
+    """List, show and check the installed plugins, and begin new ones."""
 
 
 @plugins.command("list")
@@ -53,6 +54,56 @@ def show(name: str, kind: str | None, as_json: bool) -> None:
         out.print(grid(["parameter", "type", "default", "bounds", "description"], rows))
     else:
         click.echo("It has no parameters.")
+
+
+@plugins.command("new")
+@click.argument("kind", type=KINDS)
+@click.argument("name")
+@click.option("--dir", "parent", type=click.Path(path_type=Path), default=Path(), help="Where its folder is made.")
+def new(kind: str, name: str, parent: Path) -> None:
+    """Write a complete distribution for a plugin NAME: a working minimum, tests that pass the kit, README."""
+    from pnetkit import __version__
+    from pnetkit.scaffold import write_plugin
+
+    made = write_plugin(kind, name, parent, pnetkit_version=__version__)
+    click.echo(f"{made.folder}: a {kind} plugin that conforms. Next:")
+    click.echo(f"  pip install -e {made.folder}")
+    click.echo(f"  pnetkit plugins check {made.name}")
+
+
+@plugins.command("check")
+@click.argument("name")
+@click.option("--kind", type=KINDS, help="The kind, where two kinds have a plugin of that name.")
+@click.option("--set", "given", multiple=True, metavar="KEY=VALUE", help="A parameter to build it with; repeatable.")
+@click.option("--feature-channels", default=8, show_default=True, help="Channels of the maps for a classifier.")
+def check(name: str, kind: str | None, given: tuple[str, ...], feature_channels: int) -> None:
+    """Hold NAME to its interface with the conformance kit, and say what is wrong; exit code 5 where anything is."""
+    from pnetkit import testing
+    from pnetkit.errors import PluginError
+    from pnetkit.recipe.document import parse_scalar
+
+    kind, params = kind or _kind_of(name), {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"wanted KEY=VALUE, got {text!r}", param_hint="--set")
+        params[key] = parse_scalar(value)
+    if kind == "backbone":
+        click.echo(testing.backbone_facts(name, params=params).in_words)
+        checks = testing.backbone_checks(name, params=params)
+    elif kind == "postprocessor":
+        checks = testing.postprocessor_checks(name, params=params)
+    elif kind == "case-classifier":
+        checks = testing.case_classifier_checks(name, params=params, feature_channels=feature_channels)
+    else:
+        checks = testing.phase_fusion_checks(name, params=params)
+    results = testing.run_checks(checks)
+    for result in results:
+        click.echo(f"{result.outcome:8} {result.name}{': ' + result.reason if result.reason else ''}")
+    failed = [result.name for result in results if result.outcome == "failed"]
+    if failed:
+        raise PluginError(f"{name} fails {len(failed)} of {len(results)} checks: {', '.join(failed)}.")
+    click.echo(f"{name} conforms.")
 
 
 def _kind_of(name: str) -> str:

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 import yaml
-from torch import Tensor
 
 from pnetkit.cohort.fingerprint import Fingerprint, PhaseFingerprint
 from pnetkit.errors import Fault, RecipeError
 from pnetkit.interfaces import Backbone
-from pnetkit.networks import build_seeded, checked_output
+from pnetkit.networks import build_seeded, kept_bytes_per_voxel
 from pnetkit.pipeline.plugins import build, identify
 from pnetkit.recipe.models import Recipe
 from pnetkit.types import CLASSES, Triple
@@ -67,28 +65,6 @@ def propose(recipe: Recipe, found: Fingerprint, *, vram_bytes: int) -> Proposal:
     sections: dict[str, Any] = {"training": training}
     rules, because = _rules(recipe, phases)
     return Proposal(sections | rules, (*why, *because, *_spacing(phases)))
-
-
-def kept_bytes_per_voxel(network: Backbone, edge: int) -> float:
-    """Measure the bytes that a training step keeps for its backward pass, for each input voxel, in fp32.
-
-    Counted on the CPU from the tensors that autograd saves, each storage once; weights are not counted.
-    """
-    own = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
-    seen: dict[int, int] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            seen[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    network.train()
-    x = torch.zeros(1, network.spec.in_channels, edge, edge, edge)
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = checked_output(network, x)
-    del output
-    return sum(seen.values()) / edge**3
 
 
 def _training(

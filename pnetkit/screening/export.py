@@ -12,10 +12,11 @@ from pnetkit.errors import MissingPhaseError, ModelError, StoreError
 from pnetkit.evaluation.operating_point import Findings, OperatingPoint, Target, choose_operating_point
 from pnetkit.imaging.nifti import write_atomically
 from pnetkit.interfaces import PhaseFusion
+from pnetkit.onnx_export import contract_of, onnx_of
 from pnetkit.pipeline.finished import FinishedRun, read_run
 from pnetkit.pipeline.plugins import build
 from pnetkit.pipeline.stages.classify import FINDING, finding_from_json
-from pnetkit.pipeline.stages.inputs import WEIGHTS
+from pnetkit.pipeline.stages.inputs import WEIGHTS, load_weights
 from pnetkit.pipeline.stages.roi import MODEL as CLASSIFIER
 from pnetkit.pipeline.store import Store, disk_errors_in_words, write_json
 from pnetkit.recipe.check import load_recipe
@@ -25,10 +26,11 @@ from pnetkit.screening.model import CARD, FORMAT, FORMAT_VERSION, MODEL, RECIPE,
 from pnetkit.types import CLASSES
 
 
-def export_model(run_folder: Path, out: Path, store: Store) -> Path:
-    """Write the model of a finished run into a new or empty folder and give that folder.
+def export_model(run_folder: Path, out: Path, store: Store, *, onnx: bool = False) -> Path:
+    """Write the model of a finished run into a new or empty folder and give that folder; networks as ONNX too if asked.
 
     Raises:
+        MissingExtraError: ONNX is asked for, and its packages are not installed.
         StoreError: the folder is no finished run, or the store lacks its networks.
         ModelError: `out` is there and not empty, or the run was written before runs named their networks.
     """
@@ -45,6 +47,8 @@ def export_model(run_folder: Path, out: Path, store: Store) -> Path:
         networks = [_copy(item, store, work) for item in sources]
         shutil.copyfile(run_folder / RECIPE, work / RECIPE)
         content = _content(run, recipe, networks, _operating_point(run, recipe, store))
+        if onnx:
+            content["onnx"] = _write_onnx(recipe, content, work)
         write_json(work / MODEL, content)
         write_atomically(work / CARD, model_card(content).encode())
         write_atomically(work / SUMS, write_sums(work))
@@ -52,6 +56,21 @@ def export_model(run_folder: Path, out: Path, store: Store) -> Path:
             out.rmdir()
         work.rename(out)
     return out
+
+
+def _write_onnx(recipe: Recipe, content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Write each network beside its weights, and say what was found when they were compared."""
+    window = recipe.inference.window_size or recipe.training.patch_size
+    worst = 0.0
+    for item in content["networks"]:
+        phases = content["inputs"][item["input"]]
+        path = folder / item["weights"]
+        backbone = load_weights(path, content["plugins"]["backbone"], in_channels=len(phases)).eval()
+        target = path.with_suffix(".onnx")
+        data, difference = onnx_of(target.name, backbone, window, contract_of(content, phases))
+        write_atomically(target, data)
+        worst = max(worst, difference)
+    return {"window": list(window), "largest_logit_difference": worst}
 
 
 def _sources(run: FinishedRun, store: Store) -> list[Mapping[str, Any]]:

@@ -12,7 +12,8 @@ from pnetkit.cohort.fingerprint import Fingerprint, PhaseFingerprint, Range
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.errors import RecipeError
 from pnetkit.interfaces import BackboneOutput
-from pnetkit.pipeline.proposal import kept_bytes_per_voxel, propose
+from pnetkit.networks import kept_bytes_per_voxel
+from pnetkit.pipeline.proposal import propose
 from pnetkit.recipe.check import load_recipe
 from pnetkit.types import BackboneSpec
 

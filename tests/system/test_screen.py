@@ -8,8 +8,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
+from pnetkit import onnx_export
 from pnetkit.cli.main import cli
 from pnetkit.errors import CohortError, ModelError, ScreeningError, StoreError
 from pnetkit.pipeline.store import Store
@@ -376,3 +378,32 @@ def test_the_commands_export_and_screen_and_end_with_8_where_a_case_failed(finis
     failed = invoke(cli, args)
     assert isinstance(failed.exception, ScreeningError)
     assert failed.exception.exit_code == 8
+
+
+def test_networks_go_along_as_onnx_and_say_what_torch_says(finished, table, tmp_path):
+    import onnxruntime
+
+    runner, result = finished
+    folder = export_model(result.folder, tmp_path / "model", Store(runner.folder / "store"), onnx=True)
+    content = json.loads((folder / "model.json").read_text())
+    assert content["onnx"]["largest_logit_difference"] < 1e-3
+    session = onnxruntime.InferenceSession(folder / "networks" / "venous" / "fold_0.onnx")
+    seen = session.get_modelmeta().custom_metadata_map
+    assert json.loads(seen["pnetkit.intensity"])["window_hu"] == [-100.0, 240.0]
+    assert json.loads(seen["pnetkit.channels"]) == ["venous"]
+    backbone = load_screener(read_model(folder), device="cpu", folds=[0]).members["venous"][0].backbone
+    x = torch.randn(3, 1, 16, 16, 16, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        wanted = backbone(x).logits.argmax(1).numpy()
+    (logits,) = session.run(None, {"x": x.numpy()})
+    assert np.array_equal(logits.argmax(1), wanted)
+    done, _ = screened(folder, table, tmp_path / "out")
+    assert [found.status for found in done] == ["ok"] * 4
+
+
+def test_an_onnx_that_says_something_else_is_not_exported(finished, tmp_path, monkeypatch):
+    runner, result = finished
+    monkeypatch.setattr(onnx_export, "LARGEST_DIFFERENCE", -1.0)
+    with pytest.raises(ModelError, match=r"fold_0\.onnx: ONNX and torch differ"):
+        export_model(result.folder, tmp_path / "model", Store(runner.folder / "store"), onnx=True)
+    assert not (tmp_path / "model").exists()

@@ -1,0 +1,29 @@
+"""The plugins held to their interfaces by the conformance kit, in the paper's voxels and in millimeters."""
+
+import pytest
+
+from pnetkit.testing import case_classifier_checks, postprocessor_checks
+
+PAPER = {"scale_in_mm": "counts voxels, as the paper does"}
+IN_MM = {"gap_voxels": None, "gap_mm": 20.0}
+IN_MM3 = {"tumor_voxels": None, "duct_voxels": None, "tumor_mm3": 20.0, "duct_mm3": 200.0}
+
+
+@pytest.mark.parametrize("check", postprocessor_checks("components", expected_failures=PAPER), ids=str)
+def test_components_conforms(check):
+    check()
+
+
+@pytest.mark.parametrize("check", postprocessor_checks("components", params=IN_MM), ids=str)
+def test_components_in_mm_conforms(check):
+    check()
+
+
+@pytest.mark.parametrize("check", case_classifier_checks("voxel-count", expected_failures=PAPER), ids=str)
+def test_voxel_count_conforms(check):
+    check()
+
+
+@pytest.mark.parametrize("check", case_classifier_checks("voxel-count", params=IN_MM3), ids=str)
+def test_voxel_count_in_mm3_conforms(check):
+    check()

@@ -1,0 +1,10 @@
+"""The plugin held to its interface by the conformance kit."""
+
+import pytest
+
+from pnetkit.testing import backbone_checks
+
+
+@pytest.mark.parametrize("check", backbone_checks("unet3d"), ids=str)
+def test_unet3d_conforms(check):
+    check()

@@ -1,0 +1,55 @@
+"""What a backbone costs: parameters, multiply-adds, memory."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from pnetkit.interfaces import Backbone
+from pnetkit.networks import build_seeded, kept_bytes_per_voxel
+from pnetkit.testing.checks import builder
+from pnetkit.types import Triple
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneFacts:
+    """Hold a backbone's parameters, and for one window: multiply-adds, and bytes kept in a training step."""
+
+    parameters: int
+    window: Triple
+    multiply_adds: int
+    training_bytes: int
+
+    @property
+    def in_words(self) -> str:
+        """Write the facts in a line."""
+        size = " x ".join(map(str, self.window))
+        return (
+            f"{self.parameters / 1e6:.2f} M parameters; a window of {size} takes {self.multiply_adds / 1e9:.1f} G "
+            f"multiply-adds, and keeps {self.training_bytes / 2**20:.0f} MiB in training"
+        )
+
+
+def backbone_facts(
+    plugin: str | Callable[..., Any], *, params: Mapping[str, Any] | None = None, window: Triple = (64, 64, 64)
+) -> BackboneFacts:
+    """Count a backbone's parameters and multiply-adds without running it, and measure what a training step keeps."""
+    _, build = builder("backbone", plugin, params or {})
+    with torch.device("meta"):
+        shape_only = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
+        x = torch.empty(1, 1, *window)
+    shape_only.eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        shape_only(x)
+    network: Backbone = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
+    edge = -(-32 // max(network.spec.divisor)) * max(network.spec.divisor)
+    kept = kept_bytes_per_voxel(network, edge)
+    voxels = window[0] * window[1] * window[2]
+    return BackboneFacts(
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        window=window,
+        multiply_adds=counter.get_total_flops() // 2,
+        training_bytes=int(kept * voxels),
+    )

@@ -1,0 +1,27 @@
+"""docs/plugins.md names every check, every shipped plugin and every interface's kit."""
+
+from pathlib import Path
+
+from pnetkit import testing
+from pnetkit.registry import list_plugins
+from tests.testing.test_backbone_checks import Sound
+
+PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+
+
+def test_every_check_of_a_backbone_is_on_the_page():
+    missing = [check.name for check in testing.backbone_checks(Sound) if f"`{check.name}`" not in PAGE]
+    assert missing == []
+
+
+def test_every_shipped_plugin_is_in_the_generated_table():
+    table = PAGE.partition("<!-- conformance -->")[2]
+    shipped = [info.name for info in list_plugins() if info.distribution.startswith("pnetkit-")]
+    assert len(shipped) > 10
+    assert [name for name in shipped if f"| `{name}` |" not in table] == []
+
+
+def test_every_kit_is_on_the_page():
+    for name in testing.__all__:
+        if name.endswith("_checks") and name != "run_checks":
+            assert name in PAGE
