@@ -63,9 +63,11 @@ def field_of_view_gate(phase: str, found: Landmarks) -> list[str]:
     if found.cut_off_share > MOST_CUT_OFF:
         faults.append(f"{phase}: the body is cut off at both sides in {found.cut_off_share:.0%} of the slices")
     if found.left_core_ml > max(MIRRORED_ML, 2 * found.right_core_ml):
-        faults.append(f"{phase}: the liver seems to lie on the left; is the image mirrored?")
+        faults.append(f"{phase}: the liver seems to lie on the left, as in a mirrored image")
     elif found.right_core_ml < LEAST_LIVER_ML:
-        faults.append(f"{phase}: no liver was found; is the upper abdomen in the field of view?")
+        faults.append(
+            f"{phase}: {found.right_core_ml:.0f} ml of liver core, wanted {LEAST_LIVER_ML:.0f} of an upper abdomen"
+        )
     return faults
 
 
@@ -90,7 +92,7 @@ def spacing_flags(grids_seen: Mapping[str, Any], scans: Mapping[str, Scan]) -> l
         edges, ranges = scan.grid.spacing_mm, seen["spacing_mm"]
         if any(not 0.9 * low <= edge <= 1.1 * high for edge, (low, high) in zip(edges, ranges, strict=True)):
             got = " x ".join(f"{edge:.3g}" for edge in edges)
-            wanted = " x ".join(f"{low:.3g}-{high:.3g}" for low, high in ranges)
+            wanted = " x ".join(f"{low:.3g}" if low == high else f"{low:.3g}-{high:.3g}" for low, high in ranges)
             flags.append(f"{phase}: voxels of {got} mm; the networks learned from {wanted} mm")
     return flags
 

@@ -13,7 +13,7 @@ import json
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -69,13 +69,14 @@ def screen_cases(
         StoreError: `out` holds something else, or cannot be written.
     """
     _claim(out, screener)
+    earlier = _earlier_rows(out, {case.id for case in cases})
     started, done = time.perf_counter(), []
     for case in cases:
         found = _screened(screener, case, out / case.id, gates)
         done.append(found)
         say(found.in_words)
         with disk_errors_in_words(out):
-            write_atomically(out / TABLE, _table(screener, done))
+            write_atomically(out / TABLE, _table(screener, done, earlier))
     record = _head(screener) | {
         "cases": len(done),
         "failed": [found.case_id for found in done if found.status == "failed"],
@@ -222,14 +223,24 @@ def _head(screener: Screener) -> dict[str, Any]:
     }
 
 
-def _table(screener: Screener, done: Sequence[Screened]) -> bytes:
+def _earlier_rows(out: Path, asked: Collection[str]) -> list[dict[str, str]]:
+    """Give the table's lines of earlier calls into this folder, for the cases that are not asked about now."""
+    path = out / TABLE
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        return [row for row in csv.DictReader(stream) if row.get("case_id") not in asked]
+
+
+def _table(screener: Screener, done: Sequence[Screened], earlier: Sequence[Mapping[str, str]]) -> bytes:
     names = [seen.name for seen in screener.parts.inputs]
     measures = [f"{name}_{what}" for name in names for what in ("decision", "score", "tumor_voxels", "duct_voxels",
                                                                   "tumor_mm3", "duct_mm3")]  # fmt: skip
     columns = ["case_id", "status", "decision", "score", "fired", "missing", *measures, "flags", "reason"]
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
+    writer.writerows(earlier)
     writer.writerows(_cells(found) for found in done)
     return text.getvalue().encode()
 

@@ -407,3 +407,15 @@ def test_an_onnx_that_says_something_else_is_not_exported(finished, tmp_path, mo
     with pytest.raises(ModelError, match=r"fold_0\.onnx: ONNX and torch differ"):
         export_model(result.folder, tmp_path / "model", Store(runner.folder / "store"), onnx=True)
     assert not (tmp_path / "model").exists()
+
+
+def test_another_call_into_the_same_folder_keeps_the_lines_of_the_first(model, table, tmp_path):
+    screened(model, table, tmp_path / "out")
+    loaded = load_screener(read_model(model), device="cpu")
+    images = table.parent / "images"
+    given = [f"{phase}={images / f'P000_{phase}.nii.gz'}" for phase in ("arterial", "venous")]
+    one_more = cases_of(given, ["arterial", "venous"], Asked("X"), print)
+    screen_cases(loaded, one_more, tmp_path / "out", gates="off", say=print)
+    found = rows(tmp_path / "out")
+    assert list(found) == ["P000", "P001", "P002", "P003", "X"]
+    assert found["X"]["score"] == found["P000"]["score"]
