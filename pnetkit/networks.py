@@ -1,6 +1,6 @@
 """Run backbones: choose a device and a precision, hold a network to its promises, build it under a seed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -113,3 +113,30 @@ def kept_bytes_per_voxel(network: Backbone, edge: int) -> float:
         output = checked_output(network, x)
     del output
     return sum(seen.values()) / x[:, 0].numel()
+
+
+def distinct_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Give a network's state without tensors that stand in it under a further name: some networks keep a module twice.
+
+    Of several names the first in alphabetical order stays. `load_state` fills the others in.
+    """
+    first = _first_names(state)
+    return {name: tensor for name, tensor in state.items() if first[name] == name}
+
+
+def load_state(backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
+    """Give a network the tensors that `distinct_tensors` left of a state. Raises RuntimeError where they do not fit."""
+    first = _first_names(backbone.state_dict())
+    filled = {name: tensors[kept] for name, kept in first.items() if name not in tensors and kept in tensors}
+    backbone.load_state_dict({**tensors, **filled})
+
+
+def _first_names(state: Mapping[str, Tensor]) -> dict[str, str]:
+    """Map each name to the first one whose tensor lies in the very same memory."""
+    places: dict[Any, str] = {}
+    first = {}
+    for name in sorted(state):
+        tensor = state[name]
+        place = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype) if tensor.numel() else name
+        first[name] = places.setdefault(place, name)
+    return first

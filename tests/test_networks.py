@@ -6,7 +6,7 @@ from torch import nn
 
 from pnetkit.errors import PluginError
 from pnetkit.interfaces import BackboneOutput
-from pnetkit.networks import autocast, build_seeded, check_patch_size, checked_output
+from pnetkit.networks import autocast, build_seeded, check_patch_size, checked_output, distinct_tensors, load_state
 from pnetkit.types import BackboneSpec
 
 
@@ -54,3 +54,23 @@ def test_bf16_is_used_only_where_asked_for():
         assert Net()(torch.zeros(1, 1, 8, 8, 4)).logits.dtype == torch.bfloat16
     with autocast("cpu", "fp32"):
         assert Net()(torch.zeros(1, 1, 8, 8, 4)).logits.dtype == torch.float32
+
+
+def test_a_tensor_under_two_names_is_stored_once_and_loaded_under_both():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.spec = BackboneSpec(1, 2, (1, 1, 1))
+            self.one = nn.Conv3d(1, 2, 1)
+            self.again = self.one
+            self.other = nn.Conv3d(1, 2, 1)
+
+    source, target = Twice(), Twice()
+    kept = distinct_tensors(source.state_dict())
+    assert sorted(kept) == ["again.bias", "again.weight", "other.bias", "other.weight"]
+    load_state(target, {name: tensor.clone() for name, tensor in kept.items()})
+    for name, tensor in source.state_dict().items():
+        assert torch.equal(target.state_dict()[name], tensor)
+    assert target.one is target.again
+    with pytest.raises(RuntimeError, match=r"other\.bias"):
+        load_state(target, {name: tensor for name, tensor in kept.items() if name != "other.bias"})

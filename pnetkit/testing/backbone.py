@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pnetkit.errors import MissingExtraError, ModelError
 from pnetkit.interfaces import Backbone, BackboneOutput, FeatureBackbone
-from pnetkit.networks import build_seeded
+from pnetkit.networks import build_seeded, distinct_tensors, load_state
 from pnetkit.onnx_export import onnx_of
 from pnetkit.parameters import parameters_model
 from pnetkit.registry import load_factory
@@ -20,8 +20,8 @@ from pnetkit.types import BackboneSpec, Triple
 BATCH_TOLERANCE = 1e-4
 """How much a logit may change with the batch around it: other sizes take other kernels, which sum in another order."""
 
-SMALLEST_EDGE = 16
-"""Inputs are at least this wide, so that deep networks have something left at the bottom."""
+SMALLEST_EDGE, SMALLEST_DEPTH = 16, 2
+"""Inputs are at least this wide, and so many divisors: one voxel at the deepest level cannot be normalized."""
 
 Build = Callable[..., Any]
 
@@ -72,7 +72,8 @@ def _each(networks: Iterable[Backbone]) -> None:
 
 def _edges(network: Backbone, times: Triple = (1, 1, 1)) -> Triple:
     """Give the smallest admissible edges that are wide enough, and longer by some divisors."""
-    x, y, z = (-(-SMALLEST_EDGE // d) * d + (n - 1) * d for d, n in zip(network.spec.divisor, times, strict=True))
+    least = (max(SMALLEST_DEPTH, -(-SMALLEST_EDGE // d)) * d for d in network.spec.divisor)
+    x, y, z = (edge + (n - 1) * d for edge, d, n in zip(least, network.spec.divisor, times, strict=True))
     return x, y, z
 
 
@@ -242,9 +243,9 @@ def _input(network: Backbone) -> None:
 
 def _state(network: Backbone, build: Build) -> None:
     """Store the state as safetensors, and load it into a network of other first weights."""
-    state = {name: tensor.detach().clone().contiguous() for name, tensor in network.state_dict().items()}
+    state = {name: tensor.detach().contiguous() for name, tensor in distinct_tensors(network.state_dict()).items()}
     other = build_seeded(lambda: build(in_channels=1, num_classes=4), 1)
-    other.load_state_dict(safetensors.torch.load(safetensors.torch.save(state)))
+    load_state(other, safetensors.torch.load(safetensors.torch.save(state)))
     x = _patches(network, _edges(network), 1)
     same = torch.equal(_evaluated(network, x).logits, _evaluated(other, x).logits)
     require(same, "answers otherwise after its state was stored and loaded: something is not in state_dict")

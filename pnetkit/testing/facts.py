@@ -44,7 +44,8 @@ def backbone_facts(
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         shape_only(x)
     network: Backbone = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
-    edge = -(-32 // max(network.spec.divisor)) * max(network.spec.divisor)
+    widest = max(network.spec.divisor)
+    edge = max(2, -(-32 // widest)) * widest  # one voxel at the deepest level cannot be normalized
     kept = kept_bytes_per_voxel(network, edge)
     voxels = window[0] * window[1] * window[2]
     return BackboneFacts(

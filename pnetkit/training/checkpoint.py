@@ -18,6 +18,7 @@ from torch import Tensor
 
 from pnetkit.errors import StoreError
 from pnetkit.imaging.nifti import write_atomically
+from pnetkit.networks import distinct_tensors
 
 _MODEL, _OPTIMIZER = "model.", "optimizer."
 
@@ -34,7 +35,7 @@ class Checkpoint:
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint so that a kill at any moment leaves the old one or the new one."""
-    tensors = {_MODEL + key: value for key, value in checkpoint.model.items()}
+    tensors = {_MODEL + key: value for key, value in distinct_tensors(checkpoint.model).items()}
     tensors |= {_OPTIMIZER + key: value for key, value in checkpoint.optimizer.items()}
     header = {"iteration": checkpoint.iteration, "record": dict(checkpoint.record)}
     write_atomically(path, save(_plain(tensors), {"pnetkit": json.dumps(header, sort_keys=True)}))
@@ -61,7 +62,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def write_weights(path: Path, state: Mapping[str, Tensor]) -> None:
     """Write a trained network's state as safetensors."""
-    write_atomically(path, save(_plain(state)))
+    write_atomically(path, save(_plain(distinct_tensors(state))))
 
 
 def momentum_of(optimizer: torch.optim.SGD, names: Mapping[int, str]) -> dict[str, Tensor]:

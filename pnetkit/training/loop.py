@@ -16,7 +16,7 @@ from torch import nn
 
 from pnetkit.errors import TrainingError
 from pnetkit.interfaces import Backbone
-from pnetkit.networks import Precision, autocast, check_patch_size, checked_output
+from pnetkit.networks import Precision, autocast, check_patch_size, checked_output, load_state
 from pnetkit.training.augmentation import Rotations, augment
 from pnetkit.training.checkpoint import Checkpoint, momentum_of, read_checkpoint, restore_momentum, write_checkpoint
 from pnetkit.training.loss import deep_supervision_loss, poly_learning_rate
@@ -153,7 +153,7 @@ def _resume(
     if not checkpoint.exists():
         return _Progress(0, [], [])
     stored = read_checkpoint(checkpoint)
-    backbone.load_state_dict(stored.model)
+    load_state(backbone, stored.model)
     restore_momentum(optimizer, names, stored.optimizer)
     scaler.load_state_dict(stored.record["scaler"])
     return _Progress(stored.iteration, list(stored.record["losses"]), list(stored.record["pending"]))

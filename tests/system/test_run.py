@@ -187,7 +187,7 @@ def test_one_more_case_costs_that_case_and_the_folds_it_enters():
     from pnetkit.types import Case, Grid, ScanFiles
 
     def case(i):
-        scan = CheckedScan(f"image{i}", f"label{i}", Grid((16, 16, 16), np.eye(4)))
+        scan = CheckedScan(f"image{i}", f"label{i}", Grid((16, 16, 16), np.eye(4)), f"voxels{i}")
         files = ScanFiles(Path(f"{i}.nii.gz"), Path(f"{i}_label.nii.gz"))
         return CheckedCase(Case(f"P{i}", f"P{i}", {"venous": files}, bool(i % 2)), {"venous": scan}, ())
 

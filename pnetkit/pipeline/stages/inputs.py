@@ -17,7 +17,7 @@ from pnetkit.imaging.intensity import Intensity, fit_intensity
 from pnetkit.imaging.nifti import read_labels, read_scan
 from pnetkit.imaging.resampling import resample
 from pnetkit.interfaces import Backbone
-from pnetkit.networks import build_seeded
+from pnetkit.networks import build_seeded, load_state
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
 from pnetkit.pipeline.plugins import build
@@ -105,7 +105,7 @@ def load_weights(path: Path, identity: dict[str, Any], *, in_channels: int) -> B
     """Build a backbone and give it the tensors of a file. Raises StoreError where they do not fit it."""
     backbone = new_backbone(identity, in_channels=in_channels, seed=0)
     try:
-        backbone.load_state_dict(load_file(path))
+        load_state(backbone, load_file(path))
     except (SafetensorError, RuntimeError) as error:
         raise StoreError(f"{path}: cannot be loaded into {identity['plugin']} ({error}).") from error
     return backbone

@@ -1,0 +1,1 @@
+"""Networks of MONAI as pnetkit backbones."""

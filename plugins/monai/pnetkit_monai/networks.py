@@ -1,0 +1,173 @@
+"""SegResNet, DynUNet, BasicUNet and SwinUNETR of MONAI, mapped onto the interface of a backbone.
+
+MONAI is imported when a network is built, not with this module: it takes seconds.
+"""
+
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from pnetkit.interfaces import BackboneOutput
+from pnetkit.types import AuxHead, BackboneSpec
+
+Norm = Annotated[Literal["instance", "batch"], Field(description="Normalization after each convolution.")]
+Levels = Annotated[int, Field(ge=2, le=6, description="Resolutions; each level halves the one above.")]
+Width = Annotated[int, Field(ge=1, description="Channels of the first level; each level doubles them.")]
+MOST_CHANNELS = 320
+"""What nnU-Net limits the channels of deep levels to."""
+
+
+class SegResNet(nn.Module):
+    """SegResNet (Myronenko 2018, without its autoencoder branch): a wide residual encoder, a light decoder."""
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 1,
+        num_classes: int = 4,
+        width: Annotated[
+            int, Field(ge=8, multiple_of=8, description="Channels of the first level, in groups of 8.")
+        ] = 16,
+        blocks_down: Annotated[
+            tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, description="Blocks of each encoder level.")
+        ] = (1, 2, 2, 4),
+        dropout: Annotated[float, Field(ge=0, lt=1, description="Dropout after the first convolution.")] = 0.0,
+    ) -> None:
+        super().__init__()
+        self.network: Any = _networks().SegResNet(
+            spatial_dims=3,
+            init_filters=width,
+            in_channels=in_channels,
+            out_channels=num_classes,
+            dropout_prob=dropout or None,
+            blocks_down=blocks_down,
+            blocks_up=(1,) * (len(blocks_down) - 1),
+        )
+        self.spec = BackboneSpec(in_channels, num_classes, (2 ** (len(blocks_down) - 1),) * 3)
+
+    def forward(self, x: Tensor) -> BackboneOutput:
+        """Score every voxel."""
+        return BackboneOutput(self.network(x))
+
+
+class DynUNet(nn.Module):
+    """DynUNet: MONAI's rebuilding of nnU-Net's network, with its deep supervision.
+
+    The side outputs of the `supervised` levels below the first are interpolated to full size by MONAI; their weights
+    are 1/2, 1/4, … of the main one's 1, as in nnU-Net.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 1,
+        num_classes: int = 4,
+        width: Width = 32,
+        levels: Levels = 5,
+        supervised: Annotated[int, Field(ge=0, description="Levels with a side output in training.")] = 2,
+        residual: Annotated[bool, Field(description="Residual blocks.")] = False,
+        norm: Norm = "instance",
+    ) -> None:
+        super().__init__()
+        if supervised > levels - 2:
+            raise ValueError(f"supervised is {supervised}; of {levels} levels, at most {levels - 2} have a side output")
+        strides = (1, *(2,) * (levels - 1))
+        self.network: Any = _networks().DynUNet(
+            spatial_dims=3,
+            in_channels=in_channels,
+            out_channels=num_classes,
+            kernel_size=(3,) * levels,
+            strides=strides,
+            upsample_kernel_size=strides[1:],
+            filters=[min(MOST_CHANNELS, width * 2**level) for level in range(levels)],
+            norm_name=(norm, {"affine": True}),
+            deep_supervision=supervised > 0,
+            deep_supr_num=max(1, supervised),
+            res_block=residual,
+        )
+        heads = tuple(AuxHead(f"level{level}", 0.5**level) for level in range(1, supervised + 1))
+        self.spec = BackboneSpec(in_channels, num_classes, (2 ** (levels - 1),) * 3, aux_heads=heads)
+
+    def forward(self, x: Tensor) -> BackboneOutput:
+        """Score every voxel; in training also from the side outputs."""
+        _require_voxels(x, self.spec, self.training)
+        found = self.network(x)
+        if not (self.training and self.spec.aux_heads):
+            return BackboneOutput(found)
+        main, *side = found.unbind(1)
+        return BackboneOutput(main, tuple(side))
+
+
+class BasicUNet(nn.Module):
+    """BasicUNet: the 3-D U-Net of Falk et al. (2019) in MONAI's form, of five levels."""
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 1,
+        num_classes: int = 4,
+        width: Width = 32,
+        norm: Norm = "instance",
+        dropout: Annotated[float, Field(ge=0, lt=1, description="Dropout in each block.")] = 0.0,
+    ) -> None:
+        super().__init__()
+        features = (width, width, 2 * width, 4 * width, 8 * width, width)
+        self.network: Any = _networks().BasicUNet(
+            spatial_dims=3, in_channels=in_channels, out_channels=num_classes, features=features,
+            norm=(norm, {"affine": True}), dropout=dropout,
+        )  # fmt: skip
+        self.spec = BackboneSpec(in_channels, num_classes, (16, 16, 16))
+
+    def forward(self, x: Tensor) -> BackboneOutput:
+        """Score every voxel."""
+        _require_voxels(x, self.spec, self.training)
+        return BackboneOutput(self.network(x))
+
+
+class SwinUNETR(nn.Module):
+    """SwinUNETR (Hatamizadeh et al. 2022): a shifted-window transformer as encoder."""
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 1,
+        num_classes: int = 4,
+        width: Annotated[int, Field(ge=12, multiple_of=12, description="Channels of the first level.")] = 24,
+        dropout: Annotated[float, Field(ge=0, lt=1, description="Dropout of paths.")] = 0.0,
+        version2: Annotated[bool, Field(description="A residual convolution before each stage.")] = False,
+    ) -> None:
+        super().__init__()
+        device = torch.get_default_device()
+        with torch.device("cpu"):  # MONAI reads rates of dropout from a tensor, which has no values on meta
+            network = _networks().SwinUNETR(
+                in_channels=in_channels,
+                out_channels=num_classes,
+                feature_size=width,
+                dropout_path_rate=dropout,
+                use_v2=version2,
+            )
+        self.network: Any = network.to(device)
+        self.spec = BackboneSpec(in_channels, num_classes, (32, 32, 32))
+
+    def forward(self, x: Tensor) -> BackboneOutput:
+        """Score every voxel."""
+        _require_voxels(x, self.spec, self.training)
+        return BackboneOutput(self.network(x))
+
+
+def _networks() -> Any:
+    import monai.networks.nets  # noqa: PLC0415  # takes seconds
+
+    return monai.networks.nets
+
+
+def _require_voxels(x: Tensor, spec: BackboneSpec, training: bool) -> None:
+    """Raise ValueError where instance or batch normalization would get a single value: it cannot be trained on."""
+    deepest = torch.Size(edge // divisor for edge, divisor in zip(x.shape[2:], spec.divisor, strict=True))
+    if training and deepest.numel() < 2:  # noqa: PLR2004
+        raise ValueError(
+            f"In training a patch of {tuple(x.shape[2:])} leaves one voxel at the deepest level, which cannot be "
+            f"normalized. Take patches larger than {spec.divisor}, or fewer levels."
+        )

@@ -1,0 +1,18 @@
+"""The plugins held to their interface by the conformance kit."""
+
+import pytest
+
+from pnetkit.testing import backbone_checks
+
+NETWORKS = {
+    "monai-segresnet": {"width": 8},
+    "monai-dynunet": {"width": 4, "levels": 4},
+    "monai-basicunet": {"width": 4},
+    "monai-swinunetr": {"width": 12},
+}
+CHECKS = [check for name, params in NETWORKS.items() for check in backbone_checks(name, params=params)]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: f"{check.plugin}-{check.name}")
+def test_networks_conform(check):
+    check()

@@ -1,0 +1,1 @@
+"""The networks behind nnU-Net as pnetkit backbones."""

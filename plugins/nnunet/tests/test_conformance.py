@@ -1,0 +1,16 @@
+"""The plugins held to their interface by the conformance kit."""
+
+import pytest
+
+from pnetkit.testing import backbone_checks
+
+NETWORKS = {
+    "nnunet-plain": {"width": 4, "levels": 4},
+    "nnunet-residual": {"width": 4, "levels": 4},
+}
+CHECKS = [check for name, params in NETWORKS.items() for check in backbone_checks(name, params=params)]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: f"{check.plugin}-{check.name}")
+def test_networks_conform(check):
+    check()
