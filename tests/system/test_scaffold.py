@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -95,3 +96,32 @@ def test_nothing_is_written_over(tmp_path):
     with pytest.raises(PluginError, match="is there already"):
         write.write_plugin("phase-fusion", "x", tmp_path, pnetkit_version="0.1.0")
     assert Path(tmp_path / "pnetkit-x" / "pnetkit_x" / "backbone.py").is_file()
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+
+
+def block(language, number=0):
+    """A code block of the tutorial."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)[number]
+
+
+@pytest.mark.timeout(300)
+def test_the_tutorial_s_own_code_leads_to_a_row_in_a_comparison(outside, tmp_path):
+    first, install, check = (line.split("#")[0].split() for line in block("sh").strip().splitlines())
+    assert first == ["pnetkit", "plugins", "new", "backbone", "tiny-net"]
+    assert install == ["pip", "install", "-e", "pnetkit-tiny-net"]  # the fixture installed the very same distribution
+    site = {"site": outside / "site", "folder": tmp_path}
+    call("-m", *first, **site)
+    ours, installed = (folder / "pnetkit-tiny-net" / "pnetkit_tiny_net" for folder in (tmp_path, outside))
+    assert (ours / "backbone.py").read_bytes() == (installed / "backbone.py").read_bytes()
+    assert "conforms." in call("-m", *check, **site)
+    (tmp_path / "test_page.py").write_text(block("python"))
+    assert "failed" not in call("-m", "pytest", "-q", "test_page.py", "-p", "no:cacheprovider", **site)
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "s4c_dual.yaml").write_text(TINY)
+    (tmp_path / "mine.yaml").write_text(block("yaml"))
+    command = block("sh", 1).split()
+    assert command[:2] == ["pnetkit", "compare"]
+    said = call("-m", *command, "--workers", 0, "--format", "markdown", **site)
+    assert "tiny_net" in said
