@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from pnetkit.errors import PluginError, PnetkitError
 from pnetkit.interfaces import Backbone, BackboneOutput
@@ -140,3 +141,12 @@ def _first_names(state: Mapping[str, Tensor]) -> dict[str, str]:
         place = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype) if tensor.numel() else name
         first[name] = places.setdefault(place, name)
     return first
+
+
+def multiply_adds(backbone: Backbone, window: tuple[int, int, int]) -> int:
+    """Count the multiply-adds of one window, on the device that the backbone is on; `meta` computes nothing."""
+    device = next(backbone.parameters()).device
+    backbone.eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        backbone(torch.empty(1, backbone.spec.in_channels, *window, device=device))
+    return int(counter.get_total_flops()) // 2

@@ -43,6 +43,7 @@ def compare(
     cases that both decided. Without any arm, --reference paper prints the published tables alone.
     """
     from pnetkit.pipeline.finished import differences, require_comparable
+    from pnetkit.report.comparison import costs_table
 
     if not arms and baseline is None:
         if reference is None:
@@ -67,6 +68,10 @@ def compare(
     first = next(iter(runs)) if baseline else None
     tables, plain = _tables(runs, first, by, warnings, reference=reference == "paper")
     tables += _seed_tables({name: [run, *repeats[run.folder]] for name, run in runs.items() if repeats[run.folder]}, by)
+    took = {name: run.record["costs"] for name, run in runs.items() if "costs" in run.record}
+    if took:  # runs of earlier releases do not say
+        tables.append(costs_table(took, cohort=next(iter(runs.values())).cohort))
+        plain["costs"] = took
     _deliver(tables, plain, style, out)
     if style == "console":
         everything = [*finished, *(run for more in repeats.values() for run in more)]

@@ -19,6 +19,7 @@ from pnetkit.imaging.nifti import write_atomically
 from pnetkit.interfaces import PhaseFusion
 from pnetkit.networks import choose_device
 from pnetkit.pipeline.context import Context
+from pnetkit.pipeline.costs import costs
 from pnetkit.pipeline.described import describe_cases
 from pnetkit.pipeline.engine import Outcome, WorkerPool, run_nodes
 from pnetkit.pipeline.estimate import StageEstimate, estimate
@@ -94,6 +95,7 @@ def run(
     record = _record(request, plan, outcome, context, cohort=layout.cohort, run_key=run_key, began=began)
     record |= describe_cases(recipe, [*good, *bad], folds)
     record["thresholds"] = thresholds
+    record["costs"] = costs(recipe, plan, context.store)
     record["operating_points"] = {str(fold): None if point is None else asdict(point) for fold, point in chosen.items()}
     record["seconds"] = round(time.perf_counter() - started, 1)
     record["workers"] = workers

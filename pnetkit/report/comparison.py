@@ -1,6 +1,7 @@
 """Lay out a comparison: a row for each arm, and a row for each arm against the baseline."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pnetkit.evaluation.comparison import OVERLAPS, AgainstBaseline, ArmFigures, Comparison, Estimate
 from pnetkit.evaluation.lesions import LesionFigures
@@ -129,6 +130,36 @@ def seeds_table(repeats: Mapping[str, Sequence[tuple[int, ArmFigures]]], view: s
     what = "fused decision" if view == FUSED else view
     notes = (f"Cohort: {cohort}. {RESEARCH}", "Mean over seeds of the training (least to largest); folds are the same.")
     return Table(f"Seed to seed: {what}", columns, tuple(rows), notes)
+
+
+def costs_table(costs: Mapping[str, Mapping[str, Any]], *, cohort: str) -> Table:
+    """Make the table of what the arms took, of their runs' own records."""
+    columns = (
+        "Method", "Parameters, M", "Multiply-adds, G", "Training, s", "Training, MiB", "Scan, s", "Scan, MiB",
+    )  # fmt: skip
+    rows = [
+        (
+            arm,
+            _cost(of["parameters"], 1e6, 2),
+            _cost(of["multiply_adds"], 1e9, 2),
+            _cost(of["training_seconds"], 1, 1),
+            _cost(of["training_peak_mib"], 1, 0),
+            _cost(of["scan_seconds"], 1, 2),
+            _cost(of["scan_peak_mib"], 1, 0),
+        )
+        for arm, of in costs.items()
+    ]
+    windows = ", ".join(f"{arm} {' x '.join(map(str, of['window']))}" for arm, of in costs.items())
+    said = (
+        f"Multiply-adds are of one window: {windows}. Seconds are medians of one training and of one scan, MiB the "
+        f"largest peaks of a worker, as they were when each was made: on whatever machine, beside whatever else."
+    )
+    notes = (f"Cohort: {cohort}. {RESEARCH}", said)
+    return Table("What it took", columns, tuple(rows), notes)
+
+
+def _cost(value: float | None, unit: float, digits: int) -> str:
+    return NOTHING if value is None else f"{value / unit:.{digits}f}"
 
 
 def _spread(values: Sequence[float | None], scale: float) -> str:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from pnetkit.interfaces import Backbone
-from pnetkit.networks import build_seeded, kept_bytes_per_voxel
+from pnetkit.networks import build_seeded, kept_bytes_per_voxel, multiply_adds
 from pnetkit.testing.checks import builder
 from pnetkit.types import Triple
 
@@ -39,10 +38,6 @@ def backbone_facts(
     _, build = builder("backbone", plugin, params or {})
     with torch.device("meta"):
         shape_only = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
-        x = torch.empty(1, 1, *window)
-    shape_only.eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        shape_only(x)
     network: Backbone = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
     widest = max(network.spec.divisor)
     edge = max(2, -(-32 // widest)) * widest  # one voxel at the deepest level cannot be normalized
@@ -51,6 +46,6 @@ def backbone_facts(
     return BackboneFacts(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         window=window,
-        multiply_adds=counter.get_total_flops() // 2,
+        multiply_adds=multiply_adds(shape_only, window),
         training_bytes=int(kept * voxels),
     )

@@ -64,7 +64,7 @@ def test_recipes_are_run_first_and_arms_that_differ_downstream_share_the_trainin
         "Against tiny: fused decision",
     ):
         assert words in out
-    assert out.count("synthetic, not clinical data") == 5
+    assert out.count("synthetic, not clinical data") == 6
     assert "Trainings: 4 made, 4 distinct in 3 arms." in out
     again = pnetkit("compare", strict, both, "--baseline", "tiny.yaml", "--workers", 0)[1]
     assert "Trainings: 0 made, 4 distinct in 3 arms." in again
@@ -147,6 +147,19 @@ def test_runs_are_listed_and_their_numbers_traced(pnetkit, workplace):
     ):
         assert words in out.replace(" x 1;", " x 1 threads;")
     assert pnetkit("runs", "show", run, "--case", "P999")[0] == 7
+
+
+def test_the_last_table_says_what_each_arm_took(pnetkit, workplace):
+    runs = [next((workplace.folder / "runs").glob(f"{name}-demo-*")) for name in ("both", "strict")]
+    text = pnetkit("compare", *runs, "--format", "markdown")[1]
+    table = text.partition("What it took")[2]
+    assert "| Method | Parameters, M | Multiply-adds, G | Training, s |" in table
+    costs = [json.loads((run / "run.json").read_text())["costs"] for run in runs]
+    assert costs[0]["parameters"] == json.loads((runs[0] / "run.json").read_text())["backbone_parameters"]
+    assert costs[0]["multiply_adds"] > 0
+    assert costs[0]["training_seconds"] > 0
+    assert costs[0]["scan_peak_mib"] > 0
+    assert costs[0] == costs[1]  # they share their trainings and segmentations
 
 
 def test_results_that_no_run_names_are_deleted_only_when_told(pnetkit, workplace):

@@ -1,0 +1,58 @@
+"""Say what a method took: of its network by counting, of its stages from their own records."""
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+import torch
+
+from pnetkit.networks import build_seeded, multiply_adds
+from pnetkit.pipeline.node import Node
+from pnetkit.pipeline.plan import Plan
+from pnetkit.pipeline.plugins import build
+from pnetkit.pipeline.store import Store
+from pnetkit.recipe.models import Recipe
+from pnetkit.types import CLASSES
+
+
+def costs(recipe: Recipe, plan: Plan, store: Store) -> dict[str, Any]:
+    """Give parameters and multiply-adds of a window, median seconds of a training and of a scan, and peaks in MiB.
+
+    Seconds and peaks are those of the worker that made a result, which may have shared its machine; None where nothing
+    was made, as where segmentations were made elsewhere.
+    """
+    window = recipe.inference.window_size or recipe.training.patch_size
+    counted = None
+    if plan.plugins["backbone"] is not None:
+        channels = max(len(seen.phases) for seen in recipe.networks.values())
+        with torch.device("meta"):
+            network = build_seeded(
+                lambda: build(plan.plugins["backbone"], in_channels=channels, num_classes=len(CLASSES)), 0
+            )
+        counted = multiply_adds(network, window)
+    train = _of(plan.nodes, "train", store)
+    segment = _of(plan.nodes, "segment", store)
+    return {
+        "parameters": plan.parameters or None,
+        "window": list(window),
+        "multiply_adds": counted,
+        "training_seconds": _median(train, "seconds"),
+        "training_peak_mib": _largest(train, "peak_mib"),
+        "scan_seconds": _median(segment, "seconds"),
+        "scan_peak_mib": _largest(segment, "peak_mib"),
+    }
+
+
+def _of(nodes: Sequence[Node], stage: str, store: Store) -> list[dict[str, Any]]:
+    there = [node for node in nodes if node.stage == stage and store.has(stage, node.key)]
+    return [store.record(stage, node.key) for node in there]
+
+
+def _median(records: Sequence[dict[str, Any]], name: str) -> float | None:
+    values = [float(record[name]) for record in records if name in record]
+    return round(median(values), 2) if values else None
+
+
+def _largest(records: Sequence[dict[str, Any]], name: str) -> float | None:
+    values = [float(record[name]) for record in records if record.get(name) is not None]
+    return round(max(values), 1) if values else None
