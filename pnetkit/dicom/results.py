@@ -9,6 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import highdicom as hd
 import numpy as np
@@ -104,7 +105,40 @@ def write_report(
     path: Path, segmentation: pydicom.Dataset, series: Series, pile: Stack, said: Said, author: Author
 ) -> pydicom.Dataset:
     """Write a TID 1500 report that refers to the segments of a SEG and to its images, and give what was written."""
-    groups = [
+    device = sr.ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+            uid=generate_uid(entropy_srcs=["pnetkit", author.digest]),
+            name=f"pnetkit {author.name}",
+            manufacturer_name=_MANUFACTURER,
+            model_name=author.name,
+        ),
+    )
+    report = sr.MeasurementReport(
+        observation_context=sr.ObservationContext(observer_device_context=device),
+        procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
+        imaging_measurements=[_answers(series, said, author), *_volumes(segmentation, series, said, author)],
+        title=codes.DCM.ImagingMeasurementReport,
+    )
+    sources = _sources(series, pile)
+    written = sr.Comprehensive3DSR(
+        evidence=[segmentation, *sources],
+        content=report,
+        series_instance_uid=_uid(author, series, "SR series"),
+        series_number=_SERIES_NUMBER + 1,
+        sop_instance_uid=_uid(author, series, "SR"),
+        instance_number=1,
+        manufacturer=_MANUFACTURER,
+        is_complete=True,
+        series_description=f"pnetkit report, {_RESEARCH}",
+    )
+    written.save_as(path)
+    return written
+
+
+def _volumes(segmentation: pydicom.Dataset, series: Series, said: Said, author: Author) -> list[Any]:
+    """Give a group of measurements for each segment: what it is, where it is drawn, its volume."""
+    return [
         sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
             tracking_identifier=sr.TrackingIdentifier(
                 uid=_uid(author, series, f"segment {number}"), identifier=f"{label} of pnetkit"
@@ -127,7 +161,11 @@ def write_report(
         )
         for number, (label, _, kind) in SEGMENTS.items()
     ]
-    answers = sr.MeasurementsAndQualitativeEvaluations(
+
+
+def _answers(series: Series, said: Said, author: Author) -> Any:
+    """Give the decisions, on this series and on the case."""
+    return sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid=_uid(author, series, "decision"), identifier="decision"),
         qualitative_evaluations=[
             sr.QualitativeEvaluation(DECISION, ANSWERS[said.abnormal]),
@@ -137,35 +175,6 @@ def write_report(
             ),
         ],
     )
-    device = sr.ObserverContext(
-        observer_type=codes.DCM.Device,
-        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=generate_uid(entropy_srcs=["pnetkit", author.digest]),
-            name=f"pnetkit {author.name}",
-            manufacturer_name=_MANUFACTURER,
-            model_name=author.name,
-        ),
-    )
-    report = sr.MeasurementReport(
-        observation_context=sr.ObservationContext(observer_device_context=device),
-        procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
-        imaging_measurements=[answers, *groups],
-        title=codes.DCM.ImagingMeasurementReport,
-    )
-    sources = _sources(series, pile)
-    written = sr.Comprehensive3DSR(
-        evidence=[segmentation, *sources],
-        content=report,
-        series_instance_uid=_uid(author, series, "SR series"),
-        series_number=_SERIES_NUMBER + 1,
-        sop_instance_uid=_uid(author, series, "SR"),
-        instance_number=1,
-        manufacturer=_MANUFACTURER,
-        is_complete=True,
-        series_description=f"pnetkit report, {_RESEARCH}",
-    )
-    written.save_as(path)
-    return written
 
 
 def _sources(series: Series, pile: Stack) -> list[pydicom.Dataset]:

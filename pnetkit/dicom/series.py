@@ -15,7 +15,7 @@ from pydicom.uid import generate_uid
 from pnetkit.errors import Fault, ImageError
 
 _DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR names other files
-_SEGMENTS = ("STUDY", "SERIES")
+_WITHOUT_UID = ("STUDY", "SERIES")  # begin the keys of what has none, and stands for its folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ def find_series(folder: Path) -> Found:
                 others += 1
                 continue
             where = path.parent.relative_to(folder).as_posix()
-            key = (_uid(header, "StudyInstanceUID") or f"{_SEGMENTS[0]}:{where}",
-                   _uid(header, "SeriesInstanceUID") or f"{_SEGMENTS[1]}:{where}")  # fmt: skip
+            key = (_uid(header, "StudyInstanceUID") or f"{_WITHOUT_UID[0]}:{where}",
+                   _uid(header, "SeriesInstanceUID") or f"{_WITHOUT_UID[1]}:{where}")  # fmt: skip
             instance = Instance(path, header, _instance_uid(header, path))
         except InvalidDicomError:
             others += 1
@@ -127,10 +127,10 @@ def _named(groups: dict[tuple[str, str], dict[str, Instance]]) -> tuple[Series, 
     found = []
     for (study, series), instances in groups.items():
         made_up = []
-        if study.startswith(_SEGMENTS[0]):
+        if study.startswith(_WITHOUT_UID[0]):
             made_up.append("StudyInstanceUID")
             study = generate_uid(entropy_srcs=["study", *sorted(made_up_studies[study])])  # noqa: PLW2901
-        if series.startswith(_SEGMENTS[1]):
+        if series.startswith(_WITHOUT_UID[1]):
             made_up.append("SeriesInstanceUID")
             series = generate_uid(entropy_srcs=["series", *sorted(instances)])  # noqa: PLW2901
         if any(not _uid(of.header, "SOPInstanceUID") for of in instances.values()):
