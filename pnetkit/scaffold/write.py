@@ -8,14 +8,7 @@ from pathlib import Path
 from string import Template
 
 from pnetkit.errors import PluginError
-
-GROUPS = {
-    "backbone": "pnetkit.backbone",
-    "postprocessor": "pnetkit.postprocessor",
-    "case-classifier": "pnetkit.case_classifier",
-    "phase-fusion": "pnetkit.phase_fusion",
-}
-"""The kinds of plugin and their entry-point groups, as pnetkit.registry has them."""
+from pnetkit.registry import GROUPS
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 

@@ -87,7 +87,7 @@ def _missing(fusion: PhaseFusion) -> None:
             try:
                 found = fusion.fuse("case", _given({phase: score}), expected=PHASES)
             except MissingPhaseError:
-                continue
+                continue  # to refuse the case is one of the two right answers
             (other,) = set(PHASES) - {phase}
             require(found.missing == (other,), f"only {phase}: names {found.missing} as missing, wanted ({other!r},)")
 

@@ -444,7 +444,7 @@ def test_a_damaged_series_is_an_error_in_words(name, model, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("place", np.linspace(0.02, 0.98, 12))
-def test_a_series_with_a_damaged_file_is_an_error_or_the_same(place, model, tmp_path, monkeypatch, capsys):
+def test_a_series_with_a_file_that_was_cut_is_an_error_in_words(place, model, tmp_path, monkeypatch, capsys):
     write_series(tmp_path / "ct", some_hu(), AFFINE, description="venous")
     cut("IM0002", place)(tmp_path / "ct")
     code, text = end(

@@ -12,7 +12,6 @@ from click.testing import CliRunner
 
 from pnetkit.cli.main import cli
 from pnetkit.errors import PluginError
-from pnetkit.registry import GROUPS
 from pnetkit.scaffold import write
 from tests.system.conftest import TINY
 
@@ -47,10 +46,6 @@ def outside(tmp_path_factory):
     command = [sys.executable, "-m", "pip", "install", *options, "--target", str(folder / "site"), *map(str, made)]
     subprocess.run(command, check=True, capture_output=True)
     return folder
-
-
-def test_the_scaffold_s_groups_are_the_registry_s():
-    assert write.GROUPS == GROUPS
 
 
 @pytest.mark.timeout(300)
