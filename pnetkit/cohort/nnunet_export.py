@@ -1,6 +1,5 @@
 """Lay a cohort out as nnU-Net's raw data, so that it can be trained on there."""
 
-import gzip
 import json
 import shutil
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from pnetkit.cohort.check import CheckedCase, LabelPolicy, grid_faults
 from pnetkit.errors import CohortError, Fault
+from pnetkit.imaging.gz import pack
 from pnetkit.imaging.nifti import read_labels, write_atomically, write_labels
 from pnetkit.types import CLASSES
 
@@ -55,4 +55,4 @@ def _copy(source: Path, target: Path) -> None:
     if source.suffix == ".gz":
         shutil.copyfile(source, target)
     else:
-        write_atomically(target, gzip.compress(source.read_bytes(), compresslevel=1, mtime=0))
+        write_atomically(target, pack(source.read_bytes()))

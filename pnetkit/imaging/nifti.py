@@ -4,10 +4,8 @@ In memory every volume is in the closest RAS+ orientation, so that networks see 
 is ever resampled. A label map is written in the orientation of the image it belongs to, with that image's own affine.
 """
 
-import gzip
 import os
 import struct
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +19,16 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from pnetkit.errors import ImageError
+from pnetkit.imaging.gz import DAMAGE, pack, unpack
 from pnetkit.imaging.hounsfield import as_scan
 from pnetkit.imaging.orientation import Orientation, canonical_grid, from_ras, to_ras
 from pnetkit.types import BACKGROUND, CLASSES, Grid, Scan
 
 NIFTI2_HEADER_BYTES = 540
 """What a NIfTI-2 file begins with, in its own byte order."""
+
+UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, MemoryError, *DAMAGE)
+"""What reading voxels raises on a file that is not what its header says."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +119,7 @@ def write_labels(path: Path, labels: NDArray[np.unsignedinteger[Any]], *, like: 
         if qform:
             result.set_qform(image.get_qform(), code=qform)
     result.header.set_xyzt_units("mm")
-    write_atomically(path, gzip.compress(result.to_bytes(), compresslevel=1, mtime=0))
+    write_atomically(path, pack(result.to_bytes()))
 
 
 def _is_sheared(affine: NDArray[np.float64]) -> bool:
@@ -148,12 +150,12 @@ def _whole_values(path: Path, voxels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _open(path: Path, *, whole: bool = False) -> Any:
-    """Open a file; `whole` unpacks it to the end, because only there gzip says whether any byte of it has changed."""
+    """Open a file; `whole` unpacks it to the end, so that damage anywhere in it is found."""
     if not path.is_file():
         raise ImageError(f"{path}: there is no such file. Check the path; paths in a cohort are relative to its CSV.")
     try:
         image = _unpacked(path) if whole and path.suffix == ".gz" else nib.load(path)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except DAMAGE as error:
         raise ImageError(f"{path}: cannot be unpacked ({_reason(error)}). Is the file truncated or damaged?") from error
     except (ImageFileError, HeaderDataError, WrapStructError, OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be read as an image ({_reason(error)}). Export it again.") from error
@@ -165,7 +167,7 @@ def _open(path: Path, *, whole: bool = False) -> Any:
 
 
 def _unpacked(path: Path) -> Any:
-    data = gzip.decompress(path.read_bytes())
+    data = unpack(path)
     (size,) = struct.unpack("<i", data[:4]) if len(data) >= 4 else (0,)  # noqa: PLR2004
     two = size in (NIFTI2_HEADER_BYTES, int.from_bytes(NIFTI2_HEADER_BYTES.to_bytes(4, "little"), "big"))
     return (nib.Nifti2Image if two else nib.Nifti1Image).from_bytes(data)
@@ -178,7 +180,7 @@ def _read(path: Path) -> _Volume:
     grid, orientation = _canonical_grid(path, shape, affine)
     try:
         voxels = np.asanyarray(image.dataobj).reshape(shape)
-    except (OSError, EOFError, zlib.error, ValueError, MemoryError) as error:
+    except UNREADABLE as error:
         raise ImageError(f"{path}: its voxels cannot be read ({_reason(error)}). Is the file truncated?") from error
     if voxels.dtype.kind not in "iuf":
         raise ImageError(f"{path}: voxels are of type {voxels.dtype}; wanted whole or real numbers.")

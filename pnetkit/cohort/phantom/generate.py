@@ -1,7 +1,6 @@
 """Generate phantoms: scan each patient in two phases, and write cohorts of them as NIfTI and CSV."""
 
 import csv
-import gzip
 import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from scipy.ndimage import gaussian_filter
 from pnetkit.cohort.phantom.anatomy import HU, Anatomy, Tissue, draw_anatomy
 from pnetkit.cohort.phantom.shapes import Lattice, paint
 from pnetkit.errors import CohortError, Fault
+from pnetkit.imaging.gz import pack
 from pnetkit.imaging.nifti import write_atomically
 from pnetkit.types import BACKGROUND, DUCT, PANCREAS, TUMOR, Triple
 
@@ -162,4 +162,4 @@ def _write_case(folder: Path, spec: PhantomSpec, index: int) -> dict[str, str]:
 def _write_nifti(path: Path, array: NDArray[Any], affine: NDArray[np.float64]) -> None:
     image = nib.Nifti1Image(array, affine)
     image.header.set_xyzt_units("mm")
-    path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
+    path.write_bytes(pack(image.to_bytes()))
