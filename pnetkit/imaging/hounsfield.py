@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pnetkit.errors import ImageError
+from pnetkit.imaging.memory_order import z_fastest
 from pnetkit.types import Grid, Scan
 
 HU_PLAUSIBLE_MINIMUM = (-8192, -50)
@@ -21,7 +22,7 @@ def as_scan(voxels: NDArray[Any], grid: Grid, where: object) -> Scan:
     Raises:
         ImageError: voxels are NaN or infinite, or hold values that no CT in Hounsfield units has.
     """
-    hu = np.ascontiguousarray(voxels, dtype=np.float32)
+    hu = z_fastest(voxels, np.float32)
     bad = hu.size - int(np.count_nonzero(np.isfinite(hu)))
     if bad:
         raise ImageError(f"{where}: {bad} of {hu.size} voxels are NaN or infinite; a CT has a finite HU everywhere.")
