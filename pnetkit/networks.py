@@ -1,5 +1,6 @@
 """Run backbones: choose a device and a precision, hold a network to its promises, build it under a seed."""
 
+import platform
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -29,6 +30,28 @@ def choose_device(name: str) -> str:
     if wanted not in there:
         raise PnetkitError(f"There is no device {name!r} here. Choose one of: auto, {', '.join(there)}.")
     return wanted
+
+
+def best_precision(device: str) -> Precision:
+    """Give the fastest precision that keeps the range of fp32: bf16 where the device computes in it, else fp32."""
+    return "bf16" if _computes_in_bf16(device) else "fp32"
+
+
+def is_emulated(device: str, precision: Precision) -> bool:
+    """Tell whether a CPU has no arithmetic of this precision: convolutions then take a hundred times as long."""
+    if device != "cpu" or precision == "fp32":
+        return False
+    known = torch.ops.mkldnn
+    return not (known._is_mkldnn_bf16_supported() if precision == "bf16" else known._is_mkldnn_fp16_supported())
+
+
+def _computes_in_bf16(device: str) -> bool:
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device != "cpu" or is_emulated("cpu", "bf16"):
+        return False
+    # x86 before avx512_bf16 converts to and from fp32 and gains nothing; elsewhere oneDNN knows only the real thing
+    return platform.machine() not in {"x86_64", "AMD64"} or torch.cpu._is_avx512_bf16_supported()
 
 
 def autocast(device: str, precision: Precision) -> Any:

@@ -28,6 +28,7 @@ from pnetkit.pipeline.layout import THREADS, Layout, Listener, RunRequest, Sessi
 from pnetkit.pipeline.node import digest
 from pnetkit.pipeline.plan import Plan
 from pnetkit.pipeline.plugins import build
+from pnetkit.pipeline.precision import settle_precision
 from pnetkit.pipeline.provenance import hardware, versions
 from pnetkit.pipeline.record import claim_folder, write_cases, write_lesions, write_run, write_segmentations
 from pnetkit.pipeline.results import gather
@@ -181,6 +182,7 @@ def _record(
     request: RunRequest, plan: Plan, outcome: Outcome, context: Context, *, cohort: str, run_key: str, began: str
 ) -> dict[str, Any]:
     """Put together what `run.json` says: what was run on what, with what, and where each result is."""
+    settled = settle_precision(request.loaded.recipe, context.device)
     return {
         "recipe": request.loaded.recipe.name,
         "profile": request.loaded.profile,
@@ -190,6 +192,7 @@ def _record(
         "began": began,
         "device": context.device,
         "threads": context.threads,
+        "precision": {"training": settled.training.precision, "inference": settled.inference.precision},
         "versions": versions(),
         "hardware": hardware(),
         "plugins": dict(plan.plugins),

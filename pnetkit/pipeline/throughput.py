@@ -14,6 +14,7 @@ from pnetkit.inference.windows import most_votes, padding, window_grid
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import Precision, choose_device
 from pnetkit.pipeline.parts import take_apart
+from pnetkit.pipeline.precision import settle_precision
 from pnetkit.pipeline.provenance import peak_memory_mib
 from pnetkit.pipeline.stages.inputs import new_backbone
 from pnetkit.recipe.models import Recipe
@@ -51,7 +52,8 @@ def predict(recipe: Recipe, shape: Triple, *, device: str, threads: int, repeats
     Raises PluginError and RecipeError as a run of the recipe would.
     """
     torch.set_num_threads(threads)
-    where, parts = choose_device(device), take_apart(recipe, {})
+    where = choose_device(device)
+    parts = take_apart(settle_precision(recipe, where), {})
     inference = parts.inference
     window: Triple = tuple(inference["window_size"])
     channels = max(len(seen.phases) for seen in parts.inputs)

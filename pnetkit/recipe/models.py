@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Edges = tuple[Annotated[int, Field(ge=4)], Annotated[int, Field(ge=4)], Annotated[int, Field(ge=4)]]
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "bf16", "fp16", "auto"]
 
 
 def _ascending(window: tuple[float, float]) -> tuple[float, float]:
@@ -149,7 +149,9 @@ class TrainingSettings(_Section):
     class_weights: Annotated[
         tuple[float, float, float, float] | None, Field(description="Weights of the classes in the loss; null for 1.")
     ] = None
-    precision: Annotated[Precision, Field(description="Numbers that the network computes in.")] = "fp32"
+    precision: Annotated[
+        Precision, Field(description="Numbers that the network computes in; auto is bf16 where the device has it.")
+    ] = "fp32"
     checkpoint_every: Annotated[Positive, Field(description="Steps between two checkpoints.")] = 1000
 
     @model_validator(mode="after")
@@ -211,7 +213,9 @@ class InferenceSettings(_Section):
         Field(description="Compile the network for this processor: a slow start, faster windows in fp32."),
     ] = False
     keep_votes: Annotated[bool, Field(description="Whether a map of the windows' agreement is written.")] = False
-    precision: Annotated[Precision, Field(description="Numbers that the network computes in.")] = "fp32"
+    precision: Annotated[
+        Precision, Field(description="Numbers that the network computes in; auto is bf16 where the device has it.")
+    ] = "fp32"
 
     @model_validator(mode="after")
     def _votes_to_keep(self) -> "InferenceSettings":

@@ -17,6 +17,7 @@ from pnetkit.interfaces import Backbone, CaseClassifier, PhaseFusion, TrainedCas
 from pnetkit.networks import Network, choose_device
 from pnetkit.pipeline.parts import Input, Parts, take_apart
 from pnetkit.pipeline.plugins import build
+from pnetkit.pipeline.precision import settle_precision
 from pnetkit.pipeline.stages.classify import classified
 from pnetkit.pipeline.stages.inputs import NetworkInput, as_network_input, load_weights
 from pnetkit.pipeline.stages.postprocess import cleaned
@@ -85,7 +86,7 @@ def load_screener(model: Model, *, device: str = "auto", folds: Sequence[int] | 
     chosen, where = chosen_folds(model, folds), choose_device(device)
     try:
         recipe = load_recipe(model.folder / RECIPE).recipe
-        parts = take_apart(recipe, {})
+        parts = take_apart(settle_precision(recipe, where), {})
         members = {seen.name: [_member(model, parts, seen, fold, where) for fold in chosen] for seen in parts.inputs}
     except (RecipeError, StoreError) as error:
         raise ModelError(f"{model.folder}: does not fit what is installed here. {error}") from error
