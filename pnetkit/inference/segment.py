@@ -13,6 +13,7 @@ from pnetkit.imaging.boxes import Box, bounding_box
 from pnetkit.inference.acceleration import NUMBER_TYPES
 from pnetkit.inference.averaging import ProbabilityPredictor, mean_labels
 from pnetkit.inference.coarse import EMPTY, SPREAD, Coarse, candidate_region
+from pnetkit.inference.constant import remembering
 from pnetkit.inference.sliding import Fill, pad_mask, pad_to_window, volume_shape, windows_over
 from pnetkit.inference.voting import Predictor, vote
 from pnetkit.networks import Network, Precision, checked_output
@@ -94,35 +95,31 @@ def segment(
 
 
 def label_predictor(network: Network, *, device: str, precision: Precision) -> Predictor:
-    """Make a function from patches to hard labels (the largest logit, the lowest label on a tie)."""
-
-    def labels(logits: Tensor) -> NDArray[Any]:
-        found: NDArray[Any] = logits.argmax(dim=1).to(torch.uint8).cpu().numpy()
-        return found
-
-    return _predictor(network, labels, device=device, precision=precision)
+    """Make a function from patches to hard labels (the largest logit, the lowest label on a tie), on the device."""
+    return _predictor(network, lambda logits: logits.argmax(dim=1).to(torch.uint8), device=device, precision=precision)
 
 
 def probability_predictor(network: Network, *, device: str, precision: Precision) -> ProbabilityPredictor:
     """Make a function from patches to the probability of each class (batch, class, x, y, z) float32."""
+    predict = _predictor(network, lambda logits: logits.float().softmax(dim=1), device=device, precision=precision)
 
-    def probabilities(logits: Tensor) -> NDArray[Any]:
-        found: NDArray[Any] = logits.float().softmax(dim=1).cpu().numpy()
+    def probabilities(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = predict(patches).cpu().numpy()
         return found
 
-    return _predictor(network, probabilities, device=device, precision=precision)
+    return probabilities
 
 
 def _predictor(
-    network: Network, answer: Callable[[Tensor], NDArray[Any]], *, device: str, precision: Precision
-) -> Callable[[NDArray[np.float32]], NDArray[Any]]:
-    def predict(patches: NDArray[np.float32]) -> NDArray[Any]:
+    network: Network, answer: Callable[[Tensor], Tensor], *, device: str, precision: Precision
+) -> Callable[[NDArray[np.float32]], Tensor]:
+    def predict(patches: NDArray[np.float32]) -> Tensor:
         with torch.inference_mode():
             x = torch.from_numpy(patches)
             x = x.to(device=device, dtype=NUMBER_TYPES[precision], memory_format=torch.channels_last_3d)
             return answer(checked_output(network, x).logits)
 
-    def halving(patches: NDArray[np.float32]) -> NDArray[Any]:
+    def halving(patches: NDArray[np.float32]) -> Tensor:
         """Run a batch, in halves where the accelerator's memory does not hold it: no case is lost to a batch size."""
         try:
             return predict(patches)
@@ -131,7 +128,7 @@ def _predictor(
                 raise
             torch.cuda.empty_cache()
         middle = len(patches) // 2
-        return np.concatenate([halving(patches[:middle]), halving(patches[middle:])])
+        return torch.cat([halving(patches[:middle]), halving(patches[middle:])])
 
     return halving
 
@@ -166,7 +163,8 @@ def _run(networks: Sequence[Network], volume: NDArray[np.float32], settings: Set
         each = [probability_predictor(network, **on) for network in networks]
         found_labels = mean_labels(_mean_of(each), volume, **how)
         return _Result(found_labels, None, None, _count_windows(volume, settings, where))
-    found = vote([label_predictor(network, **on) for network in networks], volume, **how)
+    predictors = [remembering(label_predictor(network, **on)) for network in networks]
+    found = vote(predictors, volume, **how, device=settings.device)
     return _Result(found.labels, found.votes, found.voters, found.windows)
 
 

@@ -30,10 +30,17 @@ def pad_mask(mask: NDArray[np.bool_], window: Triple) -> NDArray[np.bool_]:
     return np.pad(mask, margins) if any(a or b for a, b in margins) else mask
 
 
-def windows_over(shape: Triple, window: Triple, stride: Triple, where: NDArray[np.bool_] | None = None) -> list[Slices]:
-    """Give where the windows of a volume lie: all, or those that hold a true voxel of `where`."""
+def windows_over(
+    shape: Triple, window: Triple, stride: Triple, where: NDArray[np.bool_] | None = None, inset: int = 0
+) -> list[Slices]:
+    """Give where the windows of a volume lie: all, or those that hold a true voxel of `where`.
+
+    With an `inset`, a voxel of `where` counts for those windows only that hold it that many voxels from their edge; at
+    the volume's own border, where there is no window that would see more, from the border on. `where` is seen by
+    at least one window everywhere as long as the stride is not larger than what is left of a window.
+    """
     places = [_place(start, window) for start in window_grid(shape, window, stride)]
-    return places if where is None else [place for place in places if where[place].any()]
+    return places if where is None else [place for place in places if where[_inner(place, shape, inset)].any()]
 
 
 def sliding_patches(
@@ -53,3 +60,10 @@ def volume_shape(volume: NDArray[np.float32]) -> Triple:
 def _place(start: Triple, window: Triple) -> Slices:
     (x, y, z), (wx, wy, wz) = start, window
     return slice(x, x + wx), slice(y, y + wy), slice(z, z + wz)
+
+
+def _inner(place: Slices, shape: Triple, inset: int) -> Slices:
+    x, y, z = (
+        slice(s.start + inset * (s.start > 0), s.stop - inset * (s.stop < n)) for s, n in zip(place, shape, strict=True)
+    )
+    return x, y, z

@@ -3,6 +3,8 @@
 Every window gives one hard label per voxel; the label with the most votes wins, the lowest one on a tie, as in the
 released code of the paper's ancestor (HeartSeg, `patches2Img_vote.m`). Votes are whole numbers, so neither the order of
 the windows nor the size of the batches can change the result.
+
+They are counted where the network runs: from a GPU nothing comes back but the planes that are decided.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,14 +13,16 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pnetkit.inference.sliding import Fill, pad_mask, pad_to_window, sliding_patches, volume_shape, windows_over
 from pnetkit.inference.windows import most_votes
 from pnetkit.types import Triple
 
-Predictor = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
-"""Takes patches (batch, channel, x, y, z) and gives their labels (batch, x, y, z)."""
+Predictor = Callable[[NDArray[np.float32]], Tensor]
+"""Takes patches (batch, channel, x, y, z) and gives their labels (batch, x, y, z) uint8, on the device of the vote."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,51 +49,56 @@ def vote(
     batch_size: int,
     fill: Fill,
     where: NDArray[np.bool_] | None = None,
+    inset: int = 0,
+    device: str = "cpu",
 ) -> Votes:
     """Slide windows over a volume (channel, x, y, z) and take the majority label of each voxel.
 
     Every predictor has a vote in every window: that of one network, or those of the networks of all folds together.
     A volume smaller than a window is padded with `fill` on both sides, and the result cut back. What is not in `where`
-    (x, y, z) is background; windows that hold nothing of it are not run, which changes no label inside. Counters are
+    (x, y, z) is background; windows that hold nothing of it are not run, which changes no label inside; nor, with an
+    `inset`, those that hold it only within that many voxels of their edge (see `windows_over`). Counters are
     the smallest unsigned integers that cannot overflow, bytes at the paper's window and stride, and are held for the
-    planes that windows still to come may see, one window deep.
+    planes that windows still to come may see, one window deep, on `device`.
     """
     volume, inside = pad_to_window(volume, window, fill)
     shape = volume_shape(volume)
     asked = None if where is None else pad_mask(where, window)
-    windows = windows_over(shape, window, stride, asked)
+    windows = windows_over(shape, window, stride, asked, inset)
     dtype = np.min_scalar_type(most_votes(shape, window, stride) * len(predictors))
     found = [np.zeros(shape, dtype=d) for d in (np.uint8, dtype, dtype)]
     if windows:
         start = [min(place[axis].start for place in windows) for axis in range(3)]
         stop = [max(place[axis].stop for place in windows) for axis in range(3)]
         plane = (slice(start[1], stop[1]), slice(start[2], stop[2]))
-        slab = np.zeros((num_classes, window[0], stop[1] - start[1], stop[2] - start[2]), dtype=dtype)
+        size = (num_classes, window[0], stop[1] - start[1], stop[2] - start[2])
+        counts = torch.uint8 if dtype.itemsize == 1 else torch.int32
+        slab = torch.zeros(size, dtype=counts, device=device)
         first = start[0]
         for places, patches in sliding_patches(volume, windows, batch_size):
             answers = [predict(patches) for predict in predictors]
             for place, *ballots in zip(places, *answers, strict=True):
                 if place[0].start > first:  # windows come in the order of x: nobody will vote on what lies before
-                    _settle(slab, place[0].start - first, first, plane, found, asked)
+                    slab = _settle(slab, place[0].start - first, first, plane, found, asked)
                     first = place[0].start
                 y, z = (slice(s.start - a, s.stop - a) for s, a in zip(place[1:], start[1:], strict=True))
                 counter = slab[:, :, y, z]
                 for labels, label in product(ballots, range(num_classes)):
-                    counter[label] += labels == label
+                    counter[label] += (labels == label).view(torch.uint8)  # a sum of bytes is vectorized
         _settle(slab, window[0], first, plane, found, asked)
     labels, votes, voters = (array[inside] for array in found)
     return Votes(labels, votes, voters, len(windows))
 
 
 def _settle(
-    slab: NDArray[Any],
+    slab: Tensor,
     count: int,
     first: int,
     plane: tuple[slice, slice],
     into: list[NDArray[Any]],
     asked: NDArray[np.bool_] | None,
-) -> None:
-    """Decide the first `count` planes of a slab of counters (class, x, y, z), and move the others up to their place.
+) -> Tensor:
+    """Decide the first `count` planes of a slab of counters (class, x, y, z), and give it with the others moved up.
 
     The slab begins at x = `first` of the volume and lies over `plane` there. Winner, its votes and the voters are
     written; 0 for what is not `asked`. Where no window was nothing is written: untouched memory takes no room.
@@ -98,11 +107,15 @@ def _settle(
     for i in range(count):  # plane by plane, so that what comes between is small
         labels, votes, voters = places = [array[(first + i, *plane)] for array in into]
         counts = slab[:, i]
-        labels[...] = counts.argmax(axis=0)  # the first of equal counts, so the lowest label
-        votes[...] = counts.max(axis=0)
-        voters[...] = counts.sum(axis=0, dtype=counts.dtype)
+        most, winner = counts[0].clone(), torch.zeros_like(counts[0], dtype=torch.uint8)
+        for label in range(1, len(counts)):
+            winner.masked_fill_(counts[label] > most, label)  # the first of equal counts, so the lowest label
+            most = torch.maximum(most, counts[label])
+        labels[...], votes[...] = winner.cpu().numpy(), most.cpu().numpy()
+        voters[...] = counts.sum(dim=0, dtype=counts.dtype).cpu().numpy()
         if asked is not None:
             for array in places:
                 array[~asked[(first + i, *plane)]] = 0
-    slab[:, : slab.shape[1] - count] = slab[:, count:]
-    slab[:, slab.shape[1] - count :] = 0
+    rest = torch.zeros_like(slab)
+    rest[:, : slab.shape[1] - count] = slab[:, count:]
+    return rest

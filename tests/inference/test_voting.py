@@ -2,11 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pnetkit.inference.voting import vote
+from pnetkit.inference import voting
 from pnetkit.inference.windows import window_starts
+
+
+def vote(predictors, volume, **how):
+    """Let predictors vote that answer with arrays."""
+    return voting.vote([lambda p, f=f: torch.from_numpy(f(p)) for f in predictors], volume, **how)
 
 
 def by_content(patches):
@@ -159,3 +165,31 @@ def test_counters_hold_the_votes_of_all_predictors():
     got = vote(ones, np.zeros((1, 12, 12, 12), np.float32), **how)
     assert int(got.voters.max()) == 9 * 27
     assert (got.labels == 1).all()
+
+
+def test_an_inset_leaves_out_windows_that_see_a_place_only_near_their_edge():
+    volume = np.random.default_rng(5).integers(0, 9, size=(1, 24, 12, 12)).astype(np.float32)
+    where = np.zeros((24, 12, 12), bool)
+    where[12, 5, 5] = True
+    how = {"num_classes": 4, "window": (8, 8, 8), "stride": (2, 4, 4), "batch_size": 1, "fill": 0, "where": where}
+    all_of_them, central = vote([by_content], volume, **how), vote([by_content], volume, **how, inset=2)
+    assert int(all_of_them.voters[12, 5, 5]) == 4 * 2 * 2  # starts 6, 8, 10, 12 along x; 0 and 4 along y and z
+    assert int(central.voters[12, 5, 5]) == 2  # 8 and 10 along x, 0 along y and z: 5 is two voxels from its end
+    assert central.windows == 2
+
+
+def test_an_inset_leaves_every_place_at_least_one_voter():
+    where = np.random.default_rng(6).random((19, 17, 13)) < 0.05
+    volume = np.zeros((1, 19, 17, 13), np.float32)
+    how = {"num_classes": 4, "window": (8, 8, 8), "stride": (4, 4, 4), "batch_size": 5, "fill": 0, "where": where}
+    assert (vote([by_content], volume, **how, inset=2).voters[where] > 0).all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_vote_on_a_gpu_is_that_on_the_cpu():
+    volume = np.random.default_rng(7).integers(0, 9, size=(1, 30, 20, 25)).astype(np.float32)
+    how = {"num_classes": 4, "window": (8, 8, 8), "stride": (3, 3, 3), "batch_size": 4, "fill": 0}
+    here = vote([by_content], volume, **how)
+    there = voting.vote([lambda p: torch.from_numpy(by_content(p)).cuda()], volume, **how, device="cuda")
+    for name in ("labels", "votes", "voters"):
+        assert np.array_equal(getattr(here, name), getattr(there, name)), name
