@@ -4,7 +4,11 @@ from importlib.util import find_spec
 
 from pnetkit.errors import MissingExtraError
 
-EXTRAS = {"dicom": ("pydicom", "highdicom"), "onnx": ("onnx", "onnxscript", "onnxruntime")}
+EXTRAS = {
+    "dicom": ("pydicom", "highdicom"),
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("openvino", "onnx", "onnxscript", "onnxruntime"),
+}
 """The packages that an extra of pnetkit brings."""
 
 

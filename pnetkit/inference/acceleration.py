@@ -62,8 +62,8 @@ def require_compiler() -> None:
     names = (os.environ.get("CXX", ""), "g++", "clang++", "c++", "cl")
     if not any(name and shutil.which(name) for name in names):
         raise PnetkitError(
-            "inference.compile needs a C++ compiler (g++ or clang++), and there is none here. Install one, or set "
-            "inference.compile: false."
+            "inference.runtime: compiled needs a C++ compiler (g++ or clang++), and there is none here. Install one, "
+            "or set inference.runtime: torch."
         )
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from pnetkit.inference.windows import padding, window_grid
-from pnetkit.networks import Precision
 from pnetkit.pipeline.node import STAGE_VERSIONS, Node
 from pnetkit.pipeline.stages.inputs import new_backbone
+from pnetkit.pipeline.stages.segment import network_as_run
 from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.pipeline.store import RECORD, Store
 from pnetkit.pipeline.throughput import window_seconds
@@ -130,16 +130,19 @@ def _segment_seconds(todo: Sequence[Node], nodes: Sequence[Node], device: str) -
         train = trainings[node.inputs["train"]]
         inference = node.identity["inference"]
         window, stride = tuple(inference["window_size"]), tuple(inference["stride"])
-        settings = json.dumps([train.identity["backbone"], list(window), inference["precision"]], sort_keys=True)
+        settings = json.dumps(
+            [train.identity["backbone"], list(window), inference["precision"], inference.get("runtime")], sort_keys=True
+        )
         if settings not in known:
-            known[settings] = _window_seconds(train, window, inference["precision"], device)
+            known[settings] = _window_seconds(train, inference, device)
         shape = node.given["shape"]
         px, py, pz = (n + a + b for n, (a, b) in zip(shape, padding(shape, window), strict=True))
         seconds.append(known[settings] * len(window_grid((px, py, pz), window, stride)))
     return seconds
 
 
-def _window_seconds(train: Node, window: tuple[int, int, int], precision: Precision, device: str) -> float:
+def _window_seconds(train: Node, inference: Mapping[str, Any], device: str) -> float:
     channels = int(train.identity["in_channels"])
     backbone = new_backbone(dict(train.identity["backbone"]), in_channels=channels, seed=0)
-    return window_seconds(backbone, channels, window, precision=precision, device=device)
+    network = network_as_run(backbone, inference, device)
+    return window_seconds(network, tuple(inference["window_size"]), precision=inference["precision"], device=device)

@@ -12,6 +12,7 @@ from pnetkit.cohort.folds import assign_folds
 from pnetkit.cohort.predictions import Predictions, find_predictions
 from pnetkit.networks import choose_device
 from pnetkit.pipeline.code_change import Policy, settle_sources
+from pnetkit.pipeline.device_fit import fit_to_device
 from pnetkit.pipeline.drafting import AdoptedLabels
 from pnetkit.pipeline.engine import Progress, WorkerPool
 from pnetkit.pipeline.intake import (
@@ -26,7 +27,6 @@ from pnetkit.pipeline.intake import (
 )
 from pnetkit.pipeline.node import Node
 from pnetkit.pipeline.plan import Plan, make_plan
-from pnetkit.pipeline.precision import settle_precision
 from pnetkit.pipeline.store import Store
 from pnetkit.recipe.check import LoadedRecipe
 
@@ -94,7 +94,7 @@ def lay_out(request: RunRequest, store: Store, session: Session, listener: Liste
     Raises:
         PnetkitError: the recipe, the cohort, the predictions or a plugin cannot be used.
     """
-    recipe = settle_precision(request.loaded.recipe, choose_device(request.device))
+    recipe = fit_to_device(request.loaded.recipe, choose_device(request.device))
     checked, cohort = _take_in(request, store, session, listener)
     checked, adopted = _with_predictions(fit_for_inputs(checked, recipe), request)
     good, bad = sort_out(checked, request.on_bad_case)

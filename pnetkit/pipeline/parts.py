@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from pnetkit.errors import Fault, RecipeError
-from pnetkit.inference.acceleration import require_compiler
+from pnetkit.inference.runtime import require_runtime
 from pnetkit.interfaces import Backbone, FeatureBackbone, FeatureCaseClassifier, TrainedCaseClassifier
 from pnetkit.networks import build_seeded, check_patch_size
 from pnetkit.pipeline.code_change import Sources
@@ -122,9 +122,9 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
     }
     if settings.search == "coarse-to-fine":
         found["coarse"] = settings.coarse.model_dump(mode="json") | {"stride": _edges(settings.coarse.stride or window)}
-    if settings.compile:
-        require_compiler()
-        found["compile"] = True
+    if settings.runtime != "torch":
+        require_runtime(settings.runtime)
+        found["runtime"] = settings.runtime
     if settings.combine != "vote":
         found |= {"combine": settings.combine, "batch_size": settings.batch_size}
     return found

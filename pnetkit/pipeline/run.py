@@ -21,6 +21,7 @@ from pnetkit.networks import choose_device
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.costs import costs
 from pnetkit.pipeline.described import describe_cases
+from pnetkit.pipeline.device_fit import fit_to_device
 from pnetkit.pipeline.engine import Outcome, WorkerPool, run_nodes
 from pnetkit.pipeline.estimate import StageEstimate, estimate
 from pnetkit.pipeline.intake import default_workers
@@ -28,7 +29,6 @@ from pnetkit.pipeline.layout import THREADS, Layout, Listener, RunRequest, Sessi
 from pnetkit.pipeline.node import digest
 from pnetkit.pipeline.plan import Plan
 from pnetkit.pipeline.plugins import build
-from pnetkit.pipeline.precision import settle_precision
 from pnetkit.pipeline.provenance import hardware, versions
 from pnetkit.pipeline.record import claim_folder, write_cases, write_lesions, write_run, write_segmentations
 from pnetkit.pipeline.results import gather
@@ -182,7 +182,7 @@ def _record(
     request: RunRequest, plan: Plan, outcome: Outcome, context: Context, *, cohort: str, run_key: str, began: str
 ) -> dict[str, Any]:
     """Put together what `run.json` says: what was run on what, with what, and where each result is."""
-    settled = settle_precision(request.loaded.recipe, context.device)
+    settled = fit_to_device(request.loaded.recipe, context.device)
     return {
         "recipe": request.loaded.recipe.name,
         "profile": request.loaded.profile,

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from pnetkit.inference.acceleration import NUMBER_TYPES, accelerated
+from pnetkit.inference.acceleration import NUMBER_TYPES
 from pnetkit.inference.windows import most_votes, padding, window_grid
-from pnetkit.interfaces import Backbone
-from pnetkit.networks import Precision, choose_device
+from pnetkit.networks import Network, Precision, choose_device
+from pnetkit.pipeline.device_fit import fit_to_device
 from pnetkit.pipeline.parts import take_apart
-from pnetkit.pipeline.precision import settle_precision
 from pnetkit.pipeline.provenance import peak_memory_mib
 from pnetkit.pipeline.stages.inputs import new_backbone
+from pnetkit.pipeline.stages.segment import network_as_run
 from pnetkit.recipe.models import Recipe
 from pnetkit.types import CLASSES, Triple
 
@@ -53,12 +53,13 @@ def predict(recipe: Recipe, shape: Triple, *, device: str, threads: int, repeats
     """
     torch.set_num_threads(threads)
     where = choose_device(device)
-    parts = take_apart(settle_precision(recipe, where), {})
+    parts = take_apart(fit_to_device(recipe, where), {})
     inference = parts.inference
     window: Triple = tuple(inference["window_size"])
     channels = max(len(seen.phases) for seen in parts.inputs)
     network = new_backbone(parts.backbone, in_channels=channels, seed=0)
-    seconds = window_seconds(network, channels, window, precision=inference["precision"], device=where, repeats=repeats)
+    quick = network_as_run(network, inference, where)
+    seconds = window_seconds(quick, window, precision=inference["precision"], device=where, repeats=repeats)
     memory = peak_memory_mib()
     padded = _padded(shape, window)
     stride: Triple = tuple(inference["stride"])
@@ -78,12 +79,9 @@ def predict(recipe: Recipe, shape: Triple, *, device: str, threads: int, repeats
     )
 
 
-def window_seconds(
-    backbone: Backbone, channels: int, window: Triple, *, precision: Precision, device: str, repeats: int = 2
-) -> float:
-    """Give the shortest time of a window through the network as it is run in inference; a first one warms up."""
-    network = accelerated(backbone, device=device, precision=precision)
-    x = torch.randn(1, channels, *window, generator=torch.Generator().manual_seed(0))
+def window_seconds(network: Network, window: Triple, *, precision: Precision, device: str, repeats: int = 2) -> float:
+    """Give the shortest time of a window through a network that `runnable` gave; a first one warms up."""
+    x = torch.randn(1, network.spec.in_channels, *window, generator=torch.Generator().manual_seed(0))
     x = x.to(device=device, dtype=NUMBER_TYPES[precision], memory_format=torch.channels_last_3d)
     best = math.inf
     for _ in range(repeats + 1):

@@ -208,10 +208,13 @@ class InferenceSettings(_Section):
         Field(description="All windows, or those near what a first pass of few windows finds."),
     ] = "exhaustive"
     coarse: CoarseSettings = CoarseSettings()
-    compile: Annotated[
-        bool,
-        Field(description="Compile the network for this processor: a slow start, faster windows in fp32."),
-    ] = False
+    runtime: Annotated[
+        Literal["torch", "compiled", "openvino"],
+        Field(
+            description="What runs the network: torch as it is, torch's compiler, or OpenVINO (extra openvino, CPU "
+            "only); the latter two start slowly."
+        ),
+    ] = "torch"
     keep_votes: Annotated[bool, Field(description="Whether a map of the windows' agreement is written.")] = False
     precision: Annotated[
         Precision, Field(description="Numbers that the network computes in; auto is bf16 where the device has it.")

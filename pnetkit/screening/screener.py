@@ -10,18 +10,18 @@ from pnetkit.errors import Fault, ModelError, RecipeError, StoreError
 from pnetkit.evaluation.operating_point import at_operating_point
 from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.resampling import resample
-from pnetkit.inference.acceleration import Compiled, accelerated
 from pnetkit.inference.features import roi_features
+from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.segment import Segmented, segment
 from pnetkit.interfaces import Backbone, CaseClassifier, PhaseFusion, TrainedCaseClassifier
 from pnetkit.networks import Network, choose_device
+from pnetkit.pipeline.device_fit import fit_to_device
 from pnetkit.pipeline.parts import Input, Parts, take_apart
 from pnetkit.pipeline.plugins import build
-from pnetkit.pipeline.precision import settle_precision
 from pnetkit.pipeline.stages.classify import classified
 from pnetkit.pipeline.stages.inputs import NetworkInput, as_network_input, load_weights
 from pnetkit.pipeline.stages.postprocess import cleaned
-from pnetkit.pipeline.stages.segment import inference_settings
+from pnetkit.pipeline.stages.segment import inference_settings, network_as_run
 from pnetkit.recipe.check import load_recipe
 from pnetkit.screening.model import RECIPE, Model, chosen_folds
 from pnetkit.types import (
@@ -86,11 +86,11 @@ def load_screener(model: Model, *, device: str = "auto", folds: Sequence[int] | 
     chosen, where = chosen_folds(model, folds), choose_device(device)
     try:
         recipe = load_recipe(model.folder / RECIPE).recipe
-        parts = take_apart(settle_precision(recipe, where), {})
+        parts = take_apart(fit_to_device(recipe, where), {})
         members = {seen.name: [_member(model, parts, seen, fold, where) for fold in chosen] for seen in parts.inputs}
     except (RecipeError, StoreError) as error:
         raise ModelError(f"{model.folder}: does not fit what is installed here. {error}") from error
-    batch_size = 1 if parts.inference.get("compile") else recipe.inference.batch_size
+    batch_size = largest_batch(recipe.inference.runtime, recipe.inference.batch_size)
     return Screener(model, parts, chosen, where, batch_size, members, build(parts.fusion))
 
 
@@ -120,9 +120,7 @@ def _member(model: Model, parts: Parts, seen: Input, fold: int, device: str) -> 
     files = next(item for item in model.folds if (item.input, item.fold) == (seen.name, fold))
     backbone = load_weights(files.weights, parts.backbone, in_channels=len(seen.phases))
     backbone.eval()
-    network: Network = accelerated(backbone, device=device, precision=parts.inference["precision"])
-    if parts.inference.get("compile"):
-        network = Compiled(network)  # type: ignore[arg-type]  # what `accelerated` gives is a Backbone
+    network = network_as_run(backbone, parts.inference, device)
     classifier: CaseClassifier = build(parts.classifier)
     if files.classifier is not None and isinstance(classifier, TrainedCaseClassifier):
         classifier.load(files.classifier)

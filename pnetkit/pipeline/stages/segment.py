@@ -1,5 +1,6 @@
 """Segment one scan with the network of its fold."""
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -9,12 +10,13 @@ import numpy as np
 
 from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.nifti import write_labels
-from pnetkit.inference.acceleration import Compiled, accelerated
 from pnetkit.inference.coarse import Coarse
+from pnetkit.inference.runtime import largest_batch, runnable
 from pnetkit.inference.segment import Settings
 from pnetkit.inference.segment import segment as segment_volume
 from pnetkit.inference.sliding import Fill
-from pnetkit.networks import Network, Precision
+from pnetkit.interfaces import Backbone
+from pnetkit.networks import Network
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
 from pnetkit.pipeline.stages.inputs import load_backbone, network_input
@@ -31,10 +33,10 @@ def segment(node: Node, context: Context, folder: Path) -> dict[str, Any]:
     """Write the voted labels, and the agreement map when the recipe keeps it."""
     seen = network_input(node)
     inference = node.identity["inference"]
-    compiled = inference.get("compile", False)
-    batch_size = 1 if compiled else node.given["batch_size"]  # another size of batch would be compiled anew
+    batch_size = largest_batch(inference.get("runtime", "torch"), node.given["batch_size"])
+    trained = context.store.folder("train", node.inputs["train"])
     found = segment_volume(
-        _network(context.store.folder("train", node.inputs["train"]), context.device, inference["precision"], compiled),
+        _network(trained, context.device, json.dumps(inference)),
         seen.volume,
         seen.grid,
         inference_settings(inference, batch_size=batch_size, fill=seen.air, device=context.device),
@@ -57,10 +59,20 @@ def segment(node: Node, context: Context, folder: Path) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _network(folder: Path, device: str, precision: Precision, compiled: bool) -> Network:
-    """Make the network that is run; a worker keeps the last one."""
-    quick = accelerated(load_backbone(folder), device=device, precision=precision)
-    return Compiled(quick) if compiled else quick
+def _network(folder: Path, device: str, inference: str) -> Network:
+    """Make the network that is run; a worker keeps the last one. `inference` is JSON, because it is a key here."""
+    return network_as_run(load_backbone(folder), json.loads(inference), device)
+
+
+def network_as_run(backbone: Backbone, inference: Mapping[str, Any], device: str) -> Network:
+    """Make the network that is run of a trained one and a recipe's `inference` section, as it stands in keys."""
+    return runnable(
+        backbone,
+        device=device,
+        precision=inference["precision"],
+        runtime=inference.get("runtime", "torch"),
+        window=tuple(inference["window_size"]),
+    )
 
 
 def inference_settings(inference: Mapping[str, Any], *, batch_size: int, fill: Fill, device: str) -> Settings:

@@ -1,15 +1,16 @@
-"""Settle which numbers a recipe's networks compute in on a device."""
+"""Fit a recipe to a device: which numbers its networks compute in, and whether its runtime runs there."""
 
 from pnetkit.errors import Fault, RecipeError
 from pnetkit.networks import best_precision, is_emulated
 from pnetkit.recipe.models import InferenceSettings, Recipe, TrainingSettings
 
 
-def settle_precision(recipe: Recipe, device: str) -> Recipe:
+def fit_to_device(recipe: Recipe, device: str) -> Recipe:
     """Give a recipe whose `precision: auto` is bf16 where the device computes in it, and fp32 elsewhere.
 
     Raises:
-        RecipeError: a precision is asked for that this processor has no arithmetic for.
+        RecipeError: a precision is asked for that this processor has no arithmetic for, or a runtime that the device
+            does not have.
     """
     sections: dict[str, TrainingSettings | InferenceSettings] = {
         "training": recipe.training,
@@ -24,6 +25,9 @@ def settle_precision(recipe: Recipe, device: str) -> Recipe:
         for name, section in sections.items()
         if section.precision != "auto" and is_emulated(device, section.precision)
     ]
+    if recipe.inference.runtime == "openvino" and device != "cpu":
+        message = f"is openvino, which runs on the CPU, and the device is {device}; set it to torch, or --device cpu"
+        faults.append(Fault("inference.runtime", message))
     if faults:
         raise RecipeError(f"The recipe {recipe.name} does not fit this machine:", faults)
     settled = {
