@@ -5,6 +5,7 @@ import sys
 import click
 
 from pnetkit import __version__
+from pnetkit.cli.agree import agree
 from pnetkit.cli.bench import bench
 from pnetkit.cli.cohort import cohort
 from pnetkit.cli.compare import compare
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (run, compare, export, screen, plan, runs, plugins, recipe, cohort, bench, doctor):
+for command in (run, compare, export, screen, plan, runs, plugins, recipe, cohort, bench, agree, doctor):
     cli.add_command(command)
 
 

@@ -22,16 +22,18 @@ def mean_labels(
     batch_size: int,
     fill: Fill,
     where: NDArray[np.bool_] | None = None,
+    inset: int = 0,
 ) -> NDArray[np.uint8]:
     """Slide windows over a volume (channel, x, y, z) and give each voxel the label of the largest mean probability.
 
     Windows are added in a fixed order in float64; the lowest label wins a tie. Small volumes are padded with `fill`.
-    What is not in `where` is background, and windows that hold nothing of it are not run.
+    What is not in `where` is background, and windows that hold nothing of it are not run, nor, with an `inset`, those
+    that hold it only within that many voxels of their edge.
     """
     volume, inside = pad_to_window(volume, window, fill)
     sums = np.zeros((num_classes, *volume_shape(volume)), dtype=np.float64)
     padded = None if where is None else pad_mask(where, window)
-    windows = windows_over(volume_shape(volume), window, stride, padded)
+    windows = windows_over(volume_shape(volume), window, stride, padded, inset)
     for places, patches in sliding_patches(volume, windows, batch_size):
         for place, probabilities in zip(places, predict(patches), strict=True):
             sums[(slice(None), *place)] += probabilities

@@ -2,6 +2,9 @@
 
 The windows of the second pass are those of the full grid that touch the region, so inside it every voxel gets the votes
 that the exhaustive pass would have given it: what can be lost is what the coarse pass did not see at all.
+
+With an inset, windows that see the region only near their own edge are left out too: a voxel then has fewer votes, and
+those that it loses come from where a network knows least, beside the zero padding.
 """
 
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pnetkit.imaging.boxes import Box, clamp, grow
+from pnetkit.imaging.boxes import bounding_box, clamp, grow
 from pnetkit.types import BACKGROUND, Triple
 
 EMPTY = "the coarse pass found nothing, so the whole body was searched"
@@ -24,28 +27,34 @@ SPREAD = "the coarse pass found too much, so the whole body was searched"
 class Coarse:
     """Say how the first pass looks, and when its region is not used.
 
-    `stride` of its windows; components larger than `candidate_fraction` of the largest make the region, their boxes
-    grown by `margin_voxels`; a region that needs more than `largest_share` of all windows is given up.
+    `stride` of its windows; components larger than `candidate_fraction` of the largest make the region, grown by
+    `margin_voxels`; windows of the second pass that see it only within `inset_voxels` of their edge are not run; a
+    region that needs more than `largest_share` of all windows is given up.
     """
 
     stride: Triple
     margin_voxels: int
     candidate_fraction: float
     largest_share: float
+    inset_voxels: int = 0
 
 
 def candidate_region(labels: NDArray[np.uint8], coarse: Coarse) -> NDArray[np.bool_] | None:
-    """Give the voxels in or near a candidate of the coarse labels (x, y, z); None when there is no candidate."""
-    components, count = ndimage.label(labels > BACKGROUND, np.ones((3, 3, 3), dtype=bool))
-    if count == 0:
+    """Give the voxels in or near a candidate of the coarse labels (x, y, z); None when there is no candidate.
+
+    Near is within `margin_voxels` along every axis.
+    """
+    foreground = labels > BACKGROUND
+    found = bounding_box(foreground)
+    if found is None:
         return None
+    shape: Triple = (labels.shape[0], labels.shape[1], labels.shape[2])
+    box = clamp(grow(found, coarse.margin_voxels), shape)  # all else lies in here, and most of a scan does not
+    inside = tuple(slice(a, b) for a, b in zip(box.start, box.stop, strict=True))
+    components, _ = ndimage.label(foreground[inside], np.ones((3, 3, 3), dtype=bool))
     sizes = np.bincount(components.reshape(-1))
     sizes[0] = 0
-    region = np.zeros(labels.shape, dtype=bool)
-    shape: Triple = (labels.shape[0], labels.shape[1], labels.shape[2])
-    for index, place in enumerate(ndimage.find_objects(components), start=1):
-        if sizes[index] > coarse.candidate_fraction * sizes.max():
-            x, y, z = place
-            box = clamp(grow(Box((x.start, y.start, z.start), (x.stop, y.stop, z.stop)), coarse.margin_voxels), shape)
-            region[tuple(slice(a, b) for a, b in zip(box.start, box.stop, strict=True))] = True
+    candidates = (sizes > coarse.candidate_fraction * sizes.max())[components].astype(np.uint8)
+    region = np.zeros(shape, dtype=bool)
+    region[inside] = ndimage.maximum_filter(candidates, size=2 * coarse.margin_voxels + 1, mode="constant") > 0
     return region

@@ -44,12 +44,16 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segmented:
-    """Hold a segmentation, and what it took: windows of both passes, and why the search was not kept to a region."""
+    """Hold a segmentation, and what it took: windows of both passes, and why the search was not kept to a region.
+
+    `region` (x, y, z) is where the second pass looked; None where it looked everywhere.
+    """
 
     segmentation: Segmentation
     windows: int
     coarse_windows: int = 0
     fallback: str = ""
+    region: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +64,7 @@ class _Result:
     windows: int
     coarse_windows: int = 0
     fallback: str = ""
+    region: Mask | None = None
 
 
 def segment(
@@ -89,9 +94,10 @@ def segment(
             labels=_pasted(part.labels, inside, shape),
             votes=None if part.votes is None else _pasted(part.votes, inside, shape),
             voters=None if part.voters is None else _pasted(part.voters, inside, shape),
+            region=None if part.region is None else _pasted(part.region, inside, shape),
         )
     segmentation = Segmentation(result.labels, grid, votes=result.votes, voters=result.voters)
-    return Segmented(segmentation, result.windows, result.coarse_windows, result.fallback)
+    return Segmented(segmentation, result.windows, result.coarse_windows, result.fallback, result.region)
 
 
 def label_predictor(network: Network, *, device: str, precision: Precision) -> Predictor:
@@ -143,13 +149,17 @@ def _search(networks: Sequence[Network], volume: NDArray[np.float32], settings: 
     if region is not None:
         if body is not None:
             region &= body
-        wanted, all_of_them = (_count_windows(volume, settings, where) for where in (region, body))
-        fallback = SPREAD if wanted > settings.coarse.largest_share * all_of_them else ""
-    result = _run(networks, volume, settings, body if fallback else region)
-    return replace(result, coarse_windows=first.windows, fallback=fallback)
+        wanted = _count_windows(volume, settings, region, settings.coarse.inset_voxels)
+        fallback = SPREAD if wanted > settings.coarse.largest_share * _count_windows(volume, settings, body) else ""
+    if fallback:
+        return replace(_run(networks, volume, settings, body), coarse_windows=first.windows, fallback=fallback)
+    result = _run(networks, volume, settings, region, settings.coarse.inset_voxels)
+    return replace(result, coarse_windows=first.windows, region=region)
 
 
-def _run(networks: Sequence[Network], volume: NDArray[np.float32], settings: Settings, where: Mask | None) -> _Result:
+def _run(
+    networks: Sequence[Network], volume: NDArray[np.float32], settings: Settings, where: Mask | None, inset: int = 0
+) -> _Result:
     how: dict[str, Any] = {
         "num_classes": networks[0].spec.num_classes,
         "window": settings.window,
@@ -157,12 +167,13 @@ def _run(networks: Sequence[Network], volume: NDArray[np.float32], settings: Set
         "batch_size": settings.batch_size,
         "fill": settings.fill,
         "where": where,
+        "inset": inset,
     }
     on: dict[str, Any] = {"device": settings.device, "precision": settings.precision}
     if settings.combine == "mean-softmax":
         each = [probability_predictor(network, **on) for network in networks]
         found_labels = mean_labels(_mean_of(each), volume, **how)
-        return _Result(found_labels, None, None, _count_windows(volume, settings, where))
+        return _Result(found_labels, None, None, _count_windows(volume, settings, where, inset))
     predictors = [remembering(label_predictor(network, **on)) for network in networks]
     found = vote(predictors, volume, **how, device=settings.device)
     return _Result(found.labels, found.votes, found.voters, found.windows)
@@ -179,10 +190,10 @@ def _mean_of(predictors: Sequence[ProbabilityPredictor]) -> ProbabilityPredictor
     return predictors[0] if len(predictors) == 1 else predict
 
 
-def _count_windows(volume: NDArray[np.float32], settings: Settings, where: Mask | None) -> int:
+def _count_windows(volume: NDArray[np.float32], settings: Settings, where: Mask | None, inset: int = 0) -> int:
     shape = volume_shape(pad_to_window(volume[:1], settings.window, 0.0)[0])
     padded = None if where is None else pad_mask(where, settings.window)
-    return len(windows_over(shape, settings.window, settings.stride, padded))
+    return len(windows_over(shape, settings.window, settings.stride, padded, inset))
 
 
 def _at_least(box: Box, window: Triple, shape: Triple) -> tuple[slice, slice, slice]:

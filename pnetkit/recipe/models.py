@@ -176,7 +176,11 @@ class CoarseSettings(_Section):
         Positive | tuple[Positive, Positive, Positive] | None,
         Field(description="Voxels between two windows of the coarse pass; null for the window's edges."),
     ] = None
-    margin_voxels: Annotated[int, Field(ge=0, description="Margin around each candidate's box.")] = 16
+    margin_voxels: Annotated[int, Field(ge=0, description="Margin around each candidate, along every axis.")] = 16
+    inset_voxels: Annotated[
+        int,
+        Field(ge=0, description="Windows that see the region only this near to their edge are left out; 0 keeps all."),
+    ] = 0
     candidate_fraction: Annotated[
         Fraction, Field(description="A candidate is larger than this share of the largest component.")
     ] = 0.1
@@ -287,4 +291,11 @@ class Recipe(_Section):
                 raise ValueError(
                     f"inference.{name} {stride} is larger than the window {list(window)}, so voxels would be skipped"
                 )
+        inset, stride = self.inference.coarse.inset_voxels, self.inference.stride
+        strides = (stride,) * 3 if isinstance(stride, int) else stride
+        if inset and any(w - 2 * inset < s for s, w in zip(strides, window, strict=True)):
+            raise ValueError(
+                f"inference.coarse.inset_voxels {inset} leaves less of the window {list(window)} than the stride "
+                f"{list(strides)}, so voxels of the region would be skipped"
+            )
         return self

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pnetkit.errors import Fault, ModelError, RecipeError, StoreError
 from pnetkit.evaluation.operating_point import at_operating_point
@@ -60,13 +61,17 @@ class Screener:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InputResult:
-    """Hold what one input's networks said of one case: cleaned labels, finding, and what the search took."""
+    """Hold what one input's networks said of one case: cleaned labels, finding, and what the search took.
+
+    `region` (x, y, z) is where a coarse-to-fine search looked closely; None where it looked everywhere.
+    """
 
     segmentation: Segmentation
     finding: PhaseFinding
     agreement: float | None
     windows: int
     fallback: str
+    region: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,15 +82,17 @@ class CaseResult:
     inputs: Mapping[str, InputResult]
 
 
-def load_screener(model: Model, *, device: str = "auto", folds: Sequence[int] | None = None) -> Screener:
-    """Load a model's networks, those of all folds or of the chosen ones.
+def load_screener(
+    model: Model, *, device: str = "auto", folds: Sequence[int] | None = None, overrides: Sequence[str] = ()
+) -> Screener:
+    """Load a model's networks, those of all folds or of the chosen ones; `overrides` (KEY=VALUE) change its recipe.
 
     Raises:
         ModelError: a fold is not there, or a file does not fit the plugin that is installed here.
     """
     chosen, where = chosen_folds(model, folds), choose_device(device)
     try:
-        recipe = load_recipe(model.folder / RECIPE).recipe
+        recipe = load_recipe(model.folder / RECIPE, overrides=tuple(overrides)).recipe
         parts = take_apart(fit_to_device(recipe, where), {})
         members = {seen.name: [_member(model, parts, seen, fold, where) for fold in chosen] for seen in parts.inputs}
     except (RecipeError, StoreError) as error:
@@ -139,7 +146,8 @@ def _screen_input(screener: Screener, case_id: str, seen: Input, scans: Sequence
     )
     clean = cleaned(found.segmentation, parts.chain)
     finding = _classify(screener, case_id, seen, volume, clean)
-    return InputResult(clean, finding, _agreement(found), found.windows + found.coarse_windows, found.fallback)
+    windows = found.windows + found.coarse_windows
+    return InputResult(clean, finding, _agreement(found), windows, found.fallback, found.region)
 
 
 def _on_one_grid(seen: Input, scans: Sequence[Scan]) -> list[Scan]:

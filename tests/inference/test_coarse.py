@@ -1,5 +1,7 @@
 """Coarse-to-fine: inside the region the labels are those of the exhaustive search, to the bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -139,3 +141,36 @@ def test_memory_that_is_too_small_for_one_window_is_an_error():
 
     with pytest.raises(torch.OutOfMemoryError):
         segment(Never(), scene(), Grid((40, 36, 32), np.eye(4)), settings())
+
+
+def test_the_region_follows_a_slanted_candidate_instead_of_its_box():
+    labels = np.zeros((40, 40, 8), np.uint8)
+    for i in range(36):
+        labels[i, i, 4] = 1
+    region = candidate_region(labels, Coarse((8, 8, 8), margin_voxels=2, candidate_fraction=0.1, largest_share=1))
+    for x, y, z in np.ndindex(labels.shape):
+        near = any(abs(x - i) <= 2 and abs(y - i) <= 2 for i in range(36)) and abs(z - 4) <= 2
+        assert region[x, y, z] == near
+
+
+def test_an_inset_runs_fewer_windows_and_leaves_every_voxel_of_the_region_a_vote():
+    x = scene()
+    fine = run(x, coarse=COARSE)
+    fewer = run(x, coarse=replace(COARSE, inset_voxels=2))
+    assert fewer.windows < fine.windows
+    assert np.array_equal(fewer.region, fine.region)
+    assert (fewer.segmentation.voters[fewer.region] > 0).all()
+    assert (fewer.segmentation.voters <= fine.segmentation.voters).all()
+    assert (fewer.segmentation.labels != fine.segmentation.labels).mean() < 0.01
+
+
+@pytest.mark.parametrize("changes", [{}, {"coarse": replace(COARSE, largest_share=0.01)}])
+def test_there_is_no_region_where_everything_was_searched(changes):
+    assert run(scene(), **changes).region is None
+
+
+def test_the_region_of_a_body_in_its_box_lies_on_the_whole_grid():
+    x = scene()
+    found = run(x, body(x.shape[1:]), body_box=True, coarse=replace(COARSE, largest_share=1.0))
+    assert found.region.shape == x.shape[1:]
+    assert found.region[found.segmentation.labels > 0].all()

@@ -75,6 +75,7 @@ def test_missing_sections_are_named(recipe):
     ("more", "reason"),
     [
         ("inference: {stride: 65}\n", "larger than the window"),
+        ("inference: {stride: 20, coarse: {inset_voxels: 23}}\n", "leaves less of the window"),
         ("intensity: {window_hu: [240, -100]}\n", "lower bound first"),
         ("phases: [arterial, arterial]\n", "each once"),
         ("phases: [../up]\n", "one plain word"),
