@@ -4,7 +4,15 @@ import pytest
 
 from pnetkit.testing import phase_fusion_checks
 
-FUSIONS = {"or": {}, "and": {}, "k-of-n": {}, "max": {}, "mean": {}, "single": {"phase": "venous"}}
+FUSIONS = {
+    "or": {},
+    "and": {},
+    "k-of-n": {},
+    "max": {},
+    "mean": {},
+    "noisy-or": {"sharpness": 2.0},
+    "single": {"phase": "venous"},
+}
 DEVIATIONS = {"k-of-n": {"one_phase": "two of one phase cannot be, and are refused"}}
 CHECKS = [
     check
