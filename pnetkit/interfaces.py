@@ -56,8 +56,8 @@ class Backbone(Protocol):
     `meta`, and under a seed that the core has set; it must not touch the network, files or global state.
 
     `__call__` takes `x` (batch, in_channels, x, y, z), float32, HU clipped and standardized by the recipe, with every
-    axis a multiple of `spec.divisor`, and answers on the same grid. Where there is a `spec.only_size`, x is of that size
-    alone, and another raises ValueError. In evaluation mode the items of a batch must not influence each other.
+    axis a multiple of `spec.divisor`, and answers on the same grid. With a `spec.only_size` it is that size alone, and
+    another raises ValueError. In evaluation mode the items of a batch must not influence each other.
     """
 
     spec: BackboneSpec
