@@ -245,12 +245,14 @@ class FeatureNeeds:
     """Say which feature maps a case classifier wants, and of which region.
 
     The region is the bounding box of the pancreas set (labels 1-3), grown by a margin: of the reference label in
-    training, of the prediction in testing. An empty `names` asks for nothing.
+    training, of the prediction in testing. An empty `names` asks for nothing. `channels` is the number that each map
+    has to have; None for any.
     """
 
     names: tuple[str, ...] = ()
     training_margin_voxels: int = 0
     margin_voxels: int = 0
+    channels: int | None = None
 
 
 Phase = Literal["arterial", "venous"]

@@ -146,6 +146,12 @@ def _check_fit(backbone: Backbone, needs: FeatureNeeds, recipe: Recipe, *, is_tr
             f"{', '.join(published) or 'none'}. Choose others."
         )
         faults.append(Fault("classifier", message))
+    for name in needs.names:
+        if name in published and needs.channels not in (None, published[name].channels):
+            message = (
+                f"{chosen} needs maps of {needs.channels} channels, {name} of {network} has {published[name].channels}"
+            )
+            faults.append(Fault("classifier", message))
     only = backbone.spec.only_size
     if needs.names and only is not None:
         message = (

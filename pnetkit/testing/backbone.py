@@ -65,7 +65,7 @@ def backbone_checks(
         "bf16": lambda: _bf16(network()),
         "onnx": lambda: _onnx(name, network()),
     }
-    return named_checks(name, checks, expected_failures or {})
+    return named_checks(name, checks, expected_failures or {}, network)
 
 
 def _each(networks: Iterable[Backbone]) -> None:

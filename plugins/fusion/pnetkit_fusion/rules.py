@@ -139,6 +139,7 @@ class KOfN:
         missing: Missing = "present",
     ) -> None:
         self._k, self._missing = k, missing
+        self.deviations = {"one_phase": f"{k} of one phase cannot be, and are refused"} if k > 1 else {}
 
     def fuse(self, case_id: str, findings: Findings, *, expected: tuple[str, ...]) -> CaseFinding:
         """Give the case's finding."""

@@ -42,6 +42,8 @@ class Components:
             Literal["union", "per-class"], Field(description="Components of the union of labels, or of each label.")
         ] = "union",
     ) -> None:
+        in_voxels = gap_mm is None and gap_voxels is not None
+        self.deviations = {"scale_in_mm": "counts voxels, as the paper does"} if in_voxels else {}
         self._fraction = minimum_fraction
         self._gap_voxels, self._gap_mm = gap_voxels, gap_mm
         self._connectivity: Connectivity = connectivity
