@@ -13,7 +13,6 @@ from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.errors import PluginError, RecipeError
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.networks import kept_bytes_per_voxel
-from pnetkit.pipeline.parts import take_apart
 from pnetkit.pipeline.proposal import propose
 from pnetkit.recipe.check import load_recipe
 from pnetkit.recipe.models import MixedPatchSettings, PluginChoice
@@ -117,21 +116,6 @@ def test_a_network_of_one_size_gets_that_size_whatever_the_recipe_and_the_scans_
     mixed = only.training.model_copy(update={"mixed_patches": (MixedPatchSettings(size=(32, 32, 32), share=0.5),)})
     with pytest.raises(PluginError, match=r"mixed_patches\.size is \(32, 32, 32\).*no other size"):
         propose(only.model_copy(update={"training": mixed}), found(), vram_bytes=24 * 10**9)
-    with pytest.raises(PluginError, match=r"training\.patch_size is \(64, 64, 64\).*no other size"):
-        take_apart(only, {})
-
-
-def test_a_classifier_that_looks_at_boxes_does_not_go_with_a_network_of_one_size(recipe, install):
-    install("acme-one", "acme_one", OF_ONE_SIZE, backbone={"acme-one": "acme_one:Net"})
-    chosen = recipe.model_copy(
-        update={
-            "backbone": PluginChoice(plugin="acme-one"),
-            "classifier": PluginChoice(plugin="roi-classifier"),
-            "training": recipe.training.model_copy(update={"patch_size": (24, 24, 16)}),
-        }
-    )
-    with pytest.raises(RecipeError, match=r"box, but the backbone 'acme-one' takes \(24, 24, 16\) alone"):
-        take_apart(chosen, {})
 
 
 def test_uneven_spacing_is_said_and_a_missing_phase_refused(recipe):
