@@ -21,6 +21,8 @@ can do more, and the core asks with `isinstance` which of them it was given.
 | `CaseClassifier` | `pnetkit.case_classifier` | evidence of one phase in, finding out |
 | `PhaseFusion` | `pnetkit.phase_fusion` | findings of all phases in, the case's finding out |
 
+A plugin of any kind may say where it does otherwise than the conformance kit asks (`Deviating`).
+
 A breaking change of an interface gets a new group (`pnetkit.backbone.v2`); see docs/architecture.md.
 """
 
@@ -56,8 +58,8 @@ class Backbone(Protocol):
     `meta`, and under a seed that the core has set; it must not touch the network, files or global state.
 
     `__call__` takes `x` (batch, in_channels, x, y, z), float32, HU clipped and standardized by the recipe, with every
-    axis a multiple of `spec.divisor`, and answers on the same grid. In evaluation mode the items of a batch must not
-    influence each other.
+    axis a multiple of `spec.divisor`, and answers on the same grid. With a `spec.only_size` it is that size alone, and
+    another raises ValueError. In evaluation mode the items of a batch must not influence each other.
     """
 
     spec: BackboneSpec
@@ -156,3 +158,15 @@ class PhaseFusion(Protocol):
         `expected` names the phases that the recipe asks for. Where some are missing, decide as the plugin's
         documentation says and name them in the finding's `missing`, or raise `pnetkit.errors.MissingPhaseError`.
         """
+
+
+@runtime_checkable
+class Deviating(Protocol):
+    """A plugin of any kind that says, once it is built, where it deviates from the conformance kit, and why.
+
+    `deviations` maps names of checks to reasons; it may depend on the parameters that the plugin was built with.
+    `pnetkit plugins check`, `pnetkit plugins doctor` and a plugin's own tests report a check that fails as documented
+    then, and not as a failure.
+    """
+
+    deviations: Mapping[str, str]

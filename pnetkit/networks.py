@@ -11,9 +11,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pnetkit.errors import PluginError, PnetkitError
 from pnetkit.interfaces import Backbone, BackboneOutput
-from pnetkit.types import BackboneSpec
+from pnetkit.types import BackboneSpec, Triple
 
 Precision = Literal["fp32", "bf16", "fp16"]
+
+SMALL_EDGE = 32
+"""Edge of the patches on which networks are measured, where they take it."""
 
 
 def choose_device(name: str) -> str:
@@ -107,8 +110,13 @@ def checked_output(backbone: Network, x: Tensor) -> BackboneOutput:
 
 
 def check_patch_size(backbone: Backbone, patch_size: tuple[int, int, int], what: str) -> None:
-    """Raise PluginError when a patch's edges are not multiples of what the backbone divides by."""
-    divisor = backbone.spec.divisor
+    """Raise PluginError when a patch is not the one size of the backbone, or no multiple of what it divides by."""
+    divisor, only = backbone.spec.divisor, backbone.spec.only_size
+    if only is not None and tuple(patch_size) != only:
+        raise PluginError(
+            f"{what} is {tuple(patch_size)}, but the backbone {type(backbone).__name__} takes no other size than "
+            f"{only}. Set {what} to {list(only)}, or build the backbone for another size by its parameters."
+        )
     if any(p % d for p, d in zip(patch_size, divisor, strict=True)):
         better = tuple(-(-p // d) * d for p, d in zip(patch_size, divisor, strict=True))
         raise PluginError(
@@ -117,10 +125,21 @@ def check_patch_size(backbone: Backbone, patch_size: tuple[int, int, int], what:
         )
 
 
-def kept_bytes_per_voxel(network: Backbone, edge: int) -> float:
+def small_size(spec: BackboneSpec) -> Triple:
+    """Give a small size of input that a network can be trained on: its only one, or a cube of 32 voxels and more.
+
+    Two divisors at the least: one voxel at the deepest level cannot be normalized.
+    """
+    widest = max(spec.divisor)
+    edge = max(2, -(-SMALL_EDGE // widest)) * widest
+    return spec.only_size or (edge, edge, edge)
+
+
+def kept_bytes_per_voxel(network: Backbone, size: Triple) -> float:
     """Measure the bytes that a training step keeps for its backward pass, for each input voxel, in fp32.
 
-    Counted on the CPU from the tensors that autograd saves, each storage once; weights are not counted.
+    `size` is that of the patches. Counted on the CPU from the tensors that autograd saves, each storage once; weights
+    are not counted.
     """
     own = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
     seen: dict[int, int] = {}
@@ -132,7 +151,7 @@ def kept_bytes_per_voxel(network: Backbone, edge: int) -> float:
         return tensor
 
     network.train()
-    x = torch.zeros(2, network.spec.in_channels, edge, edge, edge)  # batch norms need more than one value
+    x = torch.zeros(2, network.spec.in_channels, *size)  # batch norms need more than one value
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         output = checked_output(network, x)
     del output

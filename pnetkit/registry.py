@@ -132,6 +132,40 @@ def source_digest(kind: str, name: str) -> str:
     return digest.hexdigest()
 
 
+def plugin_distributions() -> list[tuple[str, str, tuple[str, ...]]]:
+    """List name, version and requirements of each distribution that registers anything in a group of pnetkit's."""
+    found = {}
+    for point in _all_points():
+        if point.dist is not None:
+            key = (point.dist.metadata["Name"], point.dist.metadata["Version"])
+            found[key] = tuple(point.dist.requires or ())
+    return [(name, version, requirements) for (name, version), requirements in sorted(found.items())]
+
+
+def other_groups() -> list[tuple[str, str, str, str]]:
+    """List group, name, distribution and version of entry points in groups `pnetkit.…` that no kind of plugin has."""
+    found = []
+    for point in _all_points():
+        if point.group not in GROUPS.values():
+            metadata = point.dist.metadata if point.dist is not None else None
+            owner = (metadata["Name"], metadata["Version"]) if metadata else ("unknown", "unknown")
+            found.append((point.group, point.name, *owner))
+    return sorted(found)
+
+
+def installed_version(distribution: str) -> str | None:
+    """Give the version of an installed distribution, or None where there is none of that name."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _all_points() -> list[EntryPoint]:
+    groups = sorted(group for group in entry_points().groups if group.startswith("pnetkit."))
+    return [point for group in groups for point in entry_points(group=group)]
+
+
 def _info(kind: str, point: EntryPoint) -> PluginInfo:
     metadata = point.dist.metadata if point.dist is not None else None
     requirements = (point.dist.requires or []) if point.dist is not None else []

@@ -224,8 +224,10 @@ class AuxHead:
 class BackboneSpec:
     """Say what a network promises before it has a weight.
 
-    Every axis of an input must be a multiple of `divisor`. `loss_weight` is the weight of the main output beside those
-    of `aux_heads`. `lesion_loss_weight` is that of the patch-level score "holds tumor or duct", 0 without one.
+    Every axis of an input must be a multiple of `divisor`. `only_size` is the one size of input that it takes, as a
+    network with a learned position of each place does; None for every multiple of `divisor`. `loss_weight` is the
+    weight of the main output beside those of `aux_heads`. `lesion_loss_weight` is that of the patch-level score "holds
+    tumor or duct", 0 without one.
     """
 
     in_channels: int
@@ -235,6 +237,7 @@ class BackboneSpec:
     aux_heads: tuple[AuxHead, ...] = ()
     loss_weight: float = 1.0
     lesion_loss_weight: float = 0.0
+    only_size: Triple | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,12 +245,14 @@ class FeatureNeeds:
     """Say which feature maps a case classifier wants, and of which region.
 
     The region is the bounding box of the pancreas set (labels 1-3), grown by a margin: of the reference label in
-    training, of the prediction in testing. An empty `names` asks for nothing.
+    training, of the prediction in testing. An empty `names` asks for nothing. `channels` is the number that each map
+    has to have; None for any.
     """
 
     names: tuple[str, ...] = ()
     training_margin_voxels: int = 0
     margin_voxels: int = 0
+    channels: int | None = None
 
 
 Phase = Literal["arterial", "venous"]

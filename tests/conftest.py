@@ -17,14 +17,14 @@ def install(tmp_path, monkeypatch):
     """Put a distribution on the path: `install("acme-net", "acme_net", source, backbone={"acme": "acme_net:Net"})`."""
     made = []
 
-    def put(distribution, module, source, **groups):
+    def put(distribution, module, source, *, requires=("pnetkit<0.2,>=0.1",), **groups):
         folder = tmp_path / f"site-{distribution}"
         info = folder / f"{module}-1.2.dist-info"
         info.mkdir(parents=True)
         (folder / f"{module}.py").write_text(textwrap.dedent(source), encoding="utf-8")
         (info / "METADATA").write_text(
             f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\nSummary: A plugin for tests\n"
-            "Requires-Dist: pnetkit<0.2,>=0.1\n",
+            + "".join(f"Requires-Dist: {requirement}\n" for requirement in requires),
             encoding="utf-8",
         )
         points = []

@@ -1,12 +1,24 @@
 """Tests of pnetkit.networks: holding backbones to their promises."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from pnetkit.errors import PluginError
 from pnetkit.interfaces import BackboneOutput
-from pnetkit.networks import autocast, build_seeded, check_patch_size, checked_output, distinct_tensors, load_state
+from pnetkit.networks import (
+    autocast,
+    build_seeded,
+    check_patch_size,
+    checked_output,
+    distinct_tensors,
+    load_state,
+    small_size,
+)
 from pnetkit.types import BackboneSpec
 
 
@@ -47,6 +59,25 @@ def test_patches_have_to_fit_the_divisor():
     check_patch_size(Net(), (16, 8, 12), "training.patch_size")
     with pytest.raises(PluginError, match=r"training.patch_size is \(20, 8, 10\).*The next that fits is \(24, 8, 12\)"):
         check_patch_size(Net(), (20, 8, 10), "training.patch_size")
+
+
+def test_a_network_of_one_size_takes_no_other_multiple():
+    network = Net()
+    network.spec = replace(network.spec, only_size=(16, 16, 8))
+    check_patch_size(network, (16, 16, 8), "training.patch_size")
+    with pytest.raises(
+        PluginError, match=r"window_size is \(32, 16, 8\).*no other size than \(16, 16, 8\)\. Set infer"
+    ):
+        check_patch_size(network, (32, 16, 8), "inference.window_size")
+
+
+@given(st.tuples(*[st.sampled_from([1, 2, 3, 8, 16, 24, 32, 48, 64])] * 3))
+def test_networks_are_measured_on_a_small_cube_of_two_divisors_or_on_their_only_size(divisor):
+    size = small_size(BackboneSpec(1, 4, divisor))
+    assert len(set(size)) == 1
+    assert all(edge % max(divisor) == 0 and edge >= 32 and edge >= 2 * d for edge, d in zip(size, divisor, strict=True))
+    only = (3 * divisor[0], divisor[1], divisor[2])
+    assert small_size(BackboneSpec(1, 4, divisor, only_size=only)) == only
 
 
 def test_bf16_is_used_only_where_asked_for():

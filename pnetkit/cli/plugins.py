@@ -13,7 +13,7 @@ KINDS = click.Choice(list(GROUPS))
 
 @click.group()
 def plugins() -> None:
-    """List, show and check the installed plugins, and begin new ones."""
+    """List, show, check and look over the installed plugins, and begin new ones."""
 
 
 @plugins.command("list")
@@ -75,8 +75,8 @@ def new(kind: str, name: str, parent: Path) -> None:
 @click.argument("name")
 @click.option("--kind", type=KINDS, help="The kind, where two kinds have a plugin of that name.")
 @click.option("--set", "given", multiple=True, metavar="KEY=VALUE", help="A parameter to build it with; repeatable.")
-@click.option("--feature-channels", default=8, show_default=True, help="Channels of the maps for a classifier.")
-def check(name: str, kind: str | None, given: tuple[str, ...], feature_channels: int) -> None:
+@click.option("--feature-channels", type=int, help="Channels of the maps for a classifier that takes any number.")
+def check(name: str, kind: str | None, given: tuple[str, ...], feature_channels: int | None) -> None:
     """Hold NAME to its interface with the conformance kit, and say what is wrong; exit code 5 where anything is."""
     from pnetkit import testing
     from pnetkit.errors import PluginError
@@ -90,20 +90,48 @@ def check(name: str, kind: str | None, given: tuple[str, ...], feature_channels:
         params[key] = parse_scalar(value)
     if kind == "backbone":
         click.echo(testing.backbone_facts(name, params=params).in_words)
-        checks = testing.backbone_checks(name, params=params)
-    elif kind == "postprocessor":
-        checks = testing.postprocessor_checks(name, params=params)
-    elif kind == "case-classifier":
-        checks = testing.case_classifier_checks(name, params=params, feature_channels=feature_channels)
-    else:
-        checks = testing.phase_fusion_checks(name, params=params)
-    results = testing.run_checks(checks)
+    more = {"feature_channels": feature_channels} if kind == "case-classifier" else {}
+    results = testing.run_checks(testing.KITS[kind](name, params=params, **more))
     for result in results:
         click.echo(f"{result.outcome:8} {result.name}{': ' + result.reason if result.reason else ''}")
     failed = [result.name for result in results if result.outcome == "failed"]
     if failed:
         raise PluginError(f"{name} fails {len(failed)} of {len(results)} checks: {', '.join(failed)}.")
     click.echo(f"{name} conforms.")
+
+
+@plugins.command("doctor")
+@click.option("--kind", type=KINDS, help="Only plugins of this kind.")
+@click.option(
+    "--kit/--no-kit", default=True, show_default=True, help="Whether plugins are held to the conformance kit."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(kind: str | None, kit: bool, as_json: bool) -> None:
+    """Import every plugin, and say what is broken, conflicting, incompatible or non-conforming, and what to do.
+
+    Each is built with its default parameters and held to the conformance kit, which takes a minute or more for a large
+    network. Exit code 5 where anything is found.
+    """
+    from pnetkit import testing
+    from pnetkit.errors import PluginError
+
+    infos = list_plugins([kind] if kind else GROUPS)
+    findings, states = testing.installation_findings(), []
+    for number, info in enumerate(infos, start=1):
+        found = testing.examine(info, kit=kit)
+        line = f"{info.kind} {info.name} ({info.distribution} {info.version}): {found.state}"
+        click.echo(f"{number} of {len(infos)}: {line}", err=as_json)
+        states.append(_as_dict(info) | {"state": found.state})
+        findings += [found.finding] if found.finding else []
+    if as_json:
+        listed = [{name: getattr(of, name) for name in testing.Finding.__slots__} for of in findings]
+        click.echo(json.dumps({"plugins": states, "findings": listed}, indent=2))
+    else:
+        for of in findings:
+            click.echo(str(of))
+    if findings:
+        raise PluginError(f"{len(findings)} findings in {len(infos)} plugins; they are listed above.")
+    click.echo("No problem found." if infos else "No plugin is installed.", err=as_json)
 
 
 def _kind_of(name: str) -> str:

@@ -146,6 +146,19 @@ def _check_fit(backbone: Backbone, needs: FeatureNeeds, recipe: Recipe, *, is_tr
             f"{', '.join(published) or 'none'}. Choose others."
         )
         faults.append(Fault("classifier", message))
+    for name in needs.names:
+        if name in published and needs.channels not in (None, published[name].channels):
+            message = (
+                f"{chosen} needs maps of {needs.channels} channels, {name} of {network} has {published[name].channels}"
+            )
+            faults.append(Fault("classifier", message))
+    only = backbone.spec.only_size
+    if needs.names and only is not None:
+        message = (
+            f"{chosen} looks at feature maps of the pancreas's box, but the backbone {network} takes {only} alone. "
+            f"Choose others."
+        )
+        faults.append(Fault("classifier", message))
     if recipe.classifier_evidence == "out-of-fold":
         aligned = [name for name, spec in published.items() if spec.aligned]
         foreign = [name for name in needs.names if name not in aligned and name not in missing]

@@ -9,10 +9,10 @@ import yaml
 from pnetkit.cohort.fingerprint import Fingerprint, PhaseFingerprint
 from pnetkit.errors import Fault, RecipeError
 from pnetkit.interfaces import Backbone
-from pnetkit.networks import build_seeded, kept_bytes_per_voxel
+from pnetkit.networks import build_seeded, check_patch_size, kept_bytes_per_voxel, small_size
 from pnetkit.pipeline.plugins import build, identify
 from pnetkit.recipe.models import Recipe
-from pnetkit.types import CLASSES, Triple
+from pnetkit.types import CLASSES, BackboneSpec, Triple
 
 USABLE = 0.8
 """Share of the memory that is planned with: convolutions need workspace, and a driver and a context are there too."""
@@ -46,6 +46,7 @@ def propose(recipe: Recipe, found: Fingerprint, *, vram_bytes: int) -> Proposal:
 
     Raises:
         RecipeError: the cohort lacks the recipe's phases, or not even the smallest patch fits the memory.
+        PluginError: the recipe mixes in patches that its network does not take.
     """
     missing = [phase for phase in recipe.phases if phase not in found.phases]
     if missing:
@@ -63,6 +64,8 @@ def propose(recipe: Recipe, found: Fingerprint, *, vram_bytes: int) -> Proposal:
     )
     training, why = _training(recipe, network, phases, vram_bytes)
     sections: dict[str, Any] = {"training": training}
+    if network.spec.only_size is not None:
+        sections["inference"] = {"window_size": list(network.spec.only_size)}
     rules, because = _rules(recipe, phases)
     return Proposal(sections | rules, (*why, *because, *_spacing(phases)))
 
@@ -70,20 +73,13 @@ def propose(recipe: Recipe, found: Fingerprint, *, vram_bytes: int) -> Proposal:
 def _training(
     recipe: Recipe, network: Backbone, phases: Mapping[str, PhaseFingerprint], vram_bytes: int
 ) -> tuple[dict[str, Any], list[str]]:
-    """Choose the largest patch up to the recipe's that fits the scans and the memory, and split its batch."""
-    divisor = network.spec.divisor
+    """Choose a patch, and split its batch so that the parts fit the memory."""
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    edge = max(32, 2 * max(divisor))
-    edge = -(-edge // max(divisor)) * max(divisor)
-    per_voxel = kept_bytes_per_voxel(network, edge) * OVERHEAD
+    per_voxel = kept_bytes_per_voxel(network, small_size(network.spec)) * OVERHEAD
     room = vram_bytes * USABLE - 3 * 4 * parameters  # weights, gradients, momentum
-    smallest = [min(of.shape[axis].low for of in phases.values()) for axis in range(3)]
-    patch = [
-        _down(min(want, int(n)), d) for want, n, d in zip(recipe.training.patch_size, smallest, divisor, strict=True)
-    ]
-    while per_voxel * _volume(patch) > room and max(patch) > 2 * max(divisor):
-        axis = patch.index(max(patch))
-        patch[axis] = _down(patch[axis] - 1, divisor[axis])
+    patch = _patch(recipe, network.spec, phases, most_voxels=room / per_voxel)
+    for other in recipe.training.mixed_patches:
+        check_patch_size(network, other.size, "training.mixed_patches.size")
     fits = int(room // (per_voxel * _volume(patch)))
     if fits < 1:
         fault = Fault("--vram", f"{vram_bytes / 1e9:.1f} GB do not hold one patch of {patch}; take a smaller network")
@@ -96,11 +92,30 @@ def _training(
         f"so {fits} patches of {size} fit {vram_bytes / 1e9:.1f} GB; batches of {batch} in {accumulation} parts."
     )
     why = [memory]
-    if tuple(patch) != recipe.training.patch_size:
+    if network.spec.only_size is not None:
+        why.append(f"The network takes patches and windows of {size} alone; smaller scans are padded with air.")
+    elif tuple(patch) != recipe.training.patch_size:
         why.append(
             f"The patch is smaller than the recipe's {list(recipe.training.patch_size)}: memory, or the smallest scan."
         )
     return {"patch_size": patch, "batch_size": batch, "accumulation": accumulation}, why
+
+
+def _patch(
+    recipe: Recipe, spec: BackboneSpec, phases: Mapping[str, PhaseFingerprint], *, most_voxels: float
+) -> list[int]:
+    """Give the network's only size, or the largest patch up to the recipe's that fits the scans and the memory."""
+    if spec.only_size is not None:
+        return list(spec.only_size)
+    divisor = spec.divisor
+    smallest = [min(of.shape[axis].low for of in phases.values()) for axis in range(3)]
+    patch = [
+        _down(min(want, int(n)), d) for want, n, d in zip(recipe.training.patch_size, smallest, divisor, strict=True)
+    ]
+    while _volume(patch) > most_voxels and max(patch) > 2 * max(divisor):
+        axis = patch.index(max(patch))
+        patch[axis] = _down(patch[axis] - 1, divisor[axis])
+    return patch
 
 
 def _rules(recipe: Recipe, phases: Mapping[str, PhaseFingerprint]) -> tuple[dict[str, Any], list[str]]:

@@ -8,26 +8,34 @@
         check()
 
 `pnetkit plugins check my-net` does the same without pytest. A check raises ConformanceError, and SkippedCheck where it
-needs a package that is not installed. A deviation that is meant is documented: `expected_failures={"name": "reason"}`;
-a check that passes all the same is then a failure.
+needs a package that is not installed. A deviation that is meant is documented: by the plugin in its `deviations`
+(pnetkit.interfaces.Deviating), or by a test in `expected_failures={"name": "reason"}`, where a check that passes all
+the same is a failure.
 """
 
 from pnetkit.testing.backbone import backbone_checks
 from pnetkit.testing.case_classifier import case_classifier_checks
 from pnetkit.testing.checks import Check, CheckResult, ConformanceError, SkippedCheck, run_checks
+from pnetkit.testing.doctor import Examined, Finding, examine, installation_findings
 from pnetkit.testing.facts import BackboneFacts, backbone_facts
+from pnetkit.testing.kits import KITS
 from pnetkit.testing.phase_fusion import phase_fusion_checks
 from pnetkit.testing.postprocessor import postprocessor_checks
 
 __all__ = [
+    "KITS",
     "BackboneFacts",
     "Check",
     "CheckResult",
     "ConformanceError",
+    "Examined",
+    "Finding",
     "SkippedCheck",
     "backbone_checks",
     "backbone_facts",
     "case_classifier_checks",
+    "examine",
+    "installation_findings",
     "phase_fusion_checks",
     "postprocessor_checks",
     "run_checks",

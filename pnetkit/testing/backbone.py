@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from pnetkit.errors import MissingExtraError, ModelError
+from pnetkit.errors import MissingExtraError, ModelError, PluginError
 from pnetkit.interfaces import Backbone, BackboneOutput, FeatureBackbone
 from pnetkit.networks import build_seeded, distinct_tensors, load_state
 from pnetkit.onnx_export import onnx_of
@@ -22,6 +22,9 @@ BATCH_TOLERANCE = 1e-4
 
 SMALLEST_EDGE, SMALLEST_DEPTH = 16, 2
 """Inputs are at least this wide, and so many divisors: one voxel at the deepest level cannot be normalized."""
+
+OTHER_SIZES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (-1, 0, 0), (0, 0, -1), (-1, -1, -1))
+"""What a network of one size is asked for beside it, in divisors more or less along each axis."""
 
 Build = Callable[..., Any]
 
@@ -62,7 +65,7 @@ def backbone_checks(
         "bf16": lambda: _bf16(network()),
         "onnx": lambda: _onnx(name, network()),
     }
-    return named_checks(name, checks, expected_failures or {})
+    return named_checks(name, checks, expected_failures or {}, network)
 
 
 def _each(networks: Iterable[Backbone]) -> None:
@@ -71,7 +74,9 @@ def _each(networks: Iterable[Backbone]) -> None:
 
 
 def _edges(network: Backbone, times: Triple = (1, 1, 1)) -> Triple:
-    """Give the smallest admissible edges that are wide enough, and longer by some divisors."""
+    """Give the smallest admissible edges that are wide enough, and longer by some divisors; or the only ones."""
+    if network.spec.only_size is not None:
+        return network.spec.only_size
     least = (max(SMALLEST_DEPTH, -(-SMALLEST_EDGE // d)) * d for d in network.spec.divisor)
     x, y, z = (edge + (n - 1) * d for edge, d, n in zip(least, network.spec.divisor, times, strict=True))
     return x, y, z
@@ -113,6 +118,7 @@ def _spec(spec: Any) -> None:
     require(built_for == (1, 4), f"spec says {built_for} channels and classes; it was built for (1, 4)")
     divides = len(spec.divisor) == 3 and min(spec.divisor) >= 1  # noqa: PLR2004
     require(divides, f"divisor is {spec.divisor}, wanted three numbers from 1")
+    _only_size(spec)
     weights = [spec.loss_weight, spec.lesion_loss_weight, *(head.loss_weight for head in spec.aux_heads)]
     require(
         min(weights) >= 0 and spec.loss_weight > 0, f"loss weights are {weights}; the main one is above 0, none below"
@@ -122,9 +128,41 @@ def _spec(spec: Any) -> None:
         require(there, f"the feature {name} has {found.channels} channels at stride {found.stride}")
 
 
+def _only_size(spec: BackboneSpec) -> None:
+    only: Any = spec.only_size
+    if only is not None:
+        three = isinstance(only, tuple) and len(only) == 3 and min(only) >= 1  # noqa: PLR2004
+        require(three, f"only_size is {only}, wanted three numbers from 1, or None")
+        multiple = not any(edge % d for edge, d in zip(only, spec.divisor, strict=True))
+        require(multiple, f"only_size is {only}, which are no multiples of the divisor {spec.divisor}")
+
+
 def _sizes(network: Backbone) -> None:
+    """Hold the network to several sizes; one that takes a single size, to that and to a clear error for others."""
+    if network.spec.only_size is not None:
+        _outputs(network, network.spec.only_size, 2)
+        _refuses_other_sizes(network, network.spec.only_size)
+        return
     for times in ((1, 1, 1), (2, 1, 1), (1, 3, 2)):
         _outputs(network, _edges(network, times), 2)
+
+
+def _refuses_other_sizes(network: Backbone, only: Triple) -> None:
+    """Ask for sizes that are longer and shorter along one axis or all of them."""
+    steps = network.spec.divisor
+    for by in OTHER_SIZES:
+        x, y, z = (edge + n * step for edge, n, step in zip(only, by, steps, strict=True))
+        if min(x, y, z) < 1:
+            continue
+        try:
+            _evaluated(network, _patches(network, (x, y, z), 1))
+        except (ValueError, PluginError):
+            continue
+        except Exception as error:  # noqa: BLE001  # whatever comes is not the clear error that was asked for
+            found = f"raises {type(error).__name__} ({error})"
+        else:
+            found = "answers"
+        require(False, f"says that {only} is its only size, and {found} on {(x, y, z)}; wanted a ValueError in words")
 
 
 def _outputs(network: Backbone, edges: Triple, batch: int) -> None:

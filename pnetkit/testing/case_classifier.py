@@ -14,7 +14,7 @@ from pnetkit.testing.samples import an_abdomen, finer, samples, segmentation
 from pnetkit.types import Evidence, PhaseFinding, Segmentation
 
 FEATURE_CHANNELS = 8
-"""Channels of the made-up maps; `feature_channels` says otherwise."""
+"""Channels of the made-up maps, where neither `feature_channels` nor the classifier's needs say otherwise."""
 
 STORED = (".safetensors", ".json")
 """What a trained classifier may write."""
@@ -24,13 +24,13 @@ def case_classifier_checks(
     plugin: str | Callable[..., Any],
     *,
     params: Mapping[str, Any] | None = None,
-    feature_channels: int = FEATURE_CHANNELS,
+    feature_channels: int | None = None,
     expected_failures: Mapping[str, str] | None = None,
 ) -> list[Check]:
     """Give the checks of a case classifier, by its registered name or its callable, with its parameters.
 
-    One that looks at feature maps gets made-up ones of `feature_channels` channels; one that learns is fitted on them
-    first. `scale_in_mm` asks for the same decision on the same tissue in finer voxels.
+    One that looks at feature maps gets made-up ones of `feature_channels` channels, or as many as its needs say; one
+    that learns is fitted on them first. `scale_in_mm` asks for the same decision on the same tissue in finer voxels.
     """
     name, build = builder("case-classifier", plugin, params or {})
     case = _Cases(build, feature_channels)
@@ -44,13 +44,13 @@ def case_classifier_checks(
         "fit_repeats": lambda: _fit_repeats(case),
         "save_and_load": lambda: _save(case),
     }
-    return named_checks(name, checks, expected_failures or {})
+    return named_checks(name, checks, expected_failures or {}, build)
 
 
 class _Cases:
     """Builds the classifier, fitted where it learns, and evidence for it."""
 
-    def __init__(self, build: Callable[..., Any], channels: int) -> None:
+    def __init__(self, build: Callable[..., Any], channels: int | None) -> None:
         self.build, self.channels = build, channels
 
     def ready(self) -> CaseClassifier:
@@ -67,7 +67,8 @@ class _Cases:
         needs = getattr(self.build(), "needs", None)
         rng = np.random.default_rng(seed)
         names = () if needs is None or not found.labels.any() else needs.names
-        maps = {name: rng.random((self.channels, 6, 6, 4), dtype=np.float32) + seed % 2 for name in names}
+        channels = self.channels or (needs and needs.channels) or FEATURE_CHANNELS
+        maps = {name: rng.random((channels, 6, 6, 4), dtype=np.float32) + seed % 2 for name in names}
         return Evidence(f"case {seed}", "venous", found, maps)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from pnetkit.errors import PluginError, PnetkitError
@@ -18,16 +19,27 @@ class SkippedCheck(PnetkitError):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckResult:
+    """Say how a check ended, and why where it did not pass."""
+
+    name: str
+    outcome: Literal["passed", "failed", "skipped", "deviates as documented"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """Hold one named check of one plugin; calling it raises ConformanceError where the plugin fails it.
 
-    `expected` is the reason of a documented deviation: then the check has to fail.
+    `expected` is the reason of a deviation that a test documents: then the check has to fail. `declared` gives those
+    that the plugin itself declares (see `pnetkit.interfaces.Deviating`), which may fail.
     """
 
     name: str
     plugin: str
     run: Callable[[], None]
     expected: str = ""
+    declared: Callable[[], Mapping[str, str]] = dict
 
     def __str__(self) -> str:
         """Give the check's name, as pytest shows it."""
@@ -37,61 +49,83 @@ class Check:
         """Make the check.
 
         Raises:
-            ConformanceError: the plugin fails it, or passes it although a deviation is documented.
+            ConformanceError: the plugin fails it, or passes it although a test documents a deviation.
             SkippedCheck: it cannot be made here.
         """
+        result, cause = self._made()
+        if result.outcome == "skipped":
+            raise SkippedCheck(result.reason) from cause
+        if result.outcome == "failed":
+            raise ConformanceError(result.reason) from cause
+
+    def result(self) -> CheckResult:
+        """Make the check, and give how it ended; nothing is raised."""
+        return self._made()[0]
+
+    def _made(self) -> tuple[CheckResult, Exception | None]:
+        said = ""
+        cause: Exception | None = None
         try:
             self.run()
-        except SkippedCheck:
-            raise
+            self.declared()
+        except SkippedCheck as error:
+            return CheckResult(self.name, "skipped", str(error)), error
         except ConformanceError as error:
-            if self.expected:
-                return
-            raise ConformanceError(f"{self.plugin}, {self.name}: {error}") from error
-        except Exception as error:
-            if self.expected:
-                return
-            raise ConformanceError(f"{self.plugin}, {self.name}: raised {type(error).__name__}: {error}") from error
+            said, cause = str(error), error
+        except Exception as error:  # noqa: BLE001  # whatever a plugin raises is reported
+            said, cause = f"raised {type(error).__name__}: {error}", error
+        if cause is not None:
+            return self._failed(said), cause
         if self.expected:
-            raise ConformanceError(
-                f"{self.plugin}, {self.name}: passes, although a deviation is documented ({self.expected}). Remove it "
-                f"from expected_failures."
-            )
+            said = f"passes, although a deviation is documented ({self.expected}). Remove it from expected_failures."
+            return CheckResult(self.name, "failed", f"{self.plugin}, {self.name}: {said}"), None
+        return CheckResult(self.name, "passed"), None
 
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """Say how a check ended, and why where it did not pass."""
-
-    name: str
-    outcome: Literal["passed", "failed", "skipped", "deviates as documented"]
-    reason: str = ""
+    def _failed(self, said: str) -> CheckResult:
+        try:
+            reason = self.expected or self.declared().get(self.name, "")
+        except ConformanceError as error:
+            reason, said = "", str(error)
+        if reason:
+            return CheckResult(self.name, "deviates as documented", reason)
+        return CheckResult(self.name, "failed", f"{self.plugin}, {self.name}: {said}")
 
 
 def run_checks(checks: Sequence[Check]) -> list[CheckResult]:
     """Run checks one after the other and give how each ended; nothing is raised."""
-    results = []
-    for check in checks:
-        try:
-            check()
-        except SkippedCheck as error:
-            results.append(CheckResult(check.name, "skipped", str(error)))
-        except ConformanceError as error:
-            results.append(CheckResult(check.name, "failed", str(error)))
-        else:
-            passed = "deviates as documented" if check.expected else "passed"
-            results.append(CheckResult(check.name, passed, check.expected))  # type: ignore[arg-type]
-    return results
+    return [check.result() for check in checks]
 
 
 def named_checks(
-    plugin: str, found: Mapping[str, Callable[[], None]], expected_failures: Mapping[str, str]
+    plugin: str,
+    found: Mapping[str, Callable[[], None]],
+    expected_failures: Mapping[str, str],
+    built: Callable[[], Any],
 ) -> list[Check]:
-    """Make checks of functions. Raises ConformanceError where a documented deviation is of no check."""
-    unknown = sorted(set(expected_failures) - set(found))
+    """Make checks of functions. `built` gives the plugin, which is asked for its deviations when a check is made.
+
+    Raises ConformanceError where a documented deviation is of no check; of a declared one, each check raises it.
+    """
+    _require_known("expected_failures", expected_failures, found)
+
+    @cache
+    def declared() -> Mapping[str, str]:
+        try:
+            deviations = getattr(built(), "deviations", {})
+        except Exception:  # noqa: BLE001  # it cannot be built: the checks say so, and no deviation is known
+            return {}
+        if not isinstance(deviations, Mapping):
+            raise ConformanceError(f"deviations is a {type(deviations).__name__}, wanted reasons by names of checks")
+        _require_known("deviations", deviations, found)
+        return deviations
+
+    return [Check(name, plugin, run, expected_failures.get(name, ""), declared) for name, run in found.items()]
+
+
+def _require_known(what: str, given: Mapping[str, str], found: Mapping[str, Any]) -> None:
+    unknown = sorted(set(given) - set(found))
     if unknown:
-        raise ConformanceError(f"expected_failures names {unknown[0]!r}; the checks are {', '.join(found)}.")
-    return [Check(name, plugin, run, expected_failures.get(name, "")) for name, run in found.items()]
+        raise ConformanceError(f"{what} names {unknown[0]!r}; the checks are {', '.join(found)}.")
 
 
 def builder(kind: str, plugin: str | Callable[..., Any], params: Mapping[str, Any]) -> tuple[str, Callable[..., Any]]:

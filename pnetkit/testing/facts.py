@@ -7,9 +7,12 @@ from typing import Any
 import torch
 
 from pnetkit.interfaces import Backbone
-from pnetkit.networks import build_seeded, kept_bytes_per_voxel, multiply_adds
+from pnetkit.networks import build_seeded, check_patch_size, kept_bytes_per_voxel, multiply_adds, small_size
 from pnetkit.testing.checks import builder
 from pnetkit.types import Triple
+
+WINDOW: Triple = (64, 64, 64)
+"""The paper's patch (Section 4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,20 @@ class BackboneFacts:
 
 
 def backbone_facts(
-    plugin: str | Callable[..., Any], *, params: Mapping[str, Any] | None = None, window: Triple = (64, 64, 64)
+    plugin: str | Callable[..., Any], *, params: Mapping[str, Any] | None = None, window: Triple | None = None
 ) -> BackboneFacts:
-    """Count a backbone's parameters and multiply-adds without running it, and measure what a training step keeps."""
+    """Count a backbone's parameters and multiply-adds without running it, and measure what a training step keeps.
+
+    Without a window, that of the paper is counted, or the only one that the network takes. Raises PluginError on a
+    window that it does not take.
+    """
     _, build = builder("backbone", plugin, params or {})
     with torch.device("meta"):
         shape_only = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
     network: Backbone = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
-    widest = max(network.spec.divisor)
-    edge = max(2, -(-32 // widest)) * widest  # one voxel at the deepest level cannot be normalized
-    kept = kept_bytes_per_voxel(network, edge)
+    window = window or network.spec.only_size or WINDOW
+    check_patch_size(network, window, "window")
+    kept = kept_bytes_per_voxel(network, small_size(network.spec))
     voxels = window[0] * window[1] * window[2]
     return BackboneFacts(
         parameters=sum(parameter.numel() for parameter in network.parameters()),

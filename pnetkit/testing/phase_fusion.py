@@ -31,7 +31,7 @@ def phase_fusion_checks(
         "no_phase": lambda: _none(build()),
         "one_phase": lambda: _one(build()),
     }
-    return named_checks(name, checks, expected_failures or {})
+    return named_checks(name, checks, expected_failures or {}, build)
 
 
 def _given(scores: Mapping[str, float], *, threshold: float = 1.0) -> dict[str, PhaseFinding]:

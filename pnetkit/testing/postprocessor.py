@@ -30,7 +30,7 @@ def postprocessor_checks(
         "repeats": lambda: _repeats(build),
         "scale_in_mm": lambda: _scale(build()),
     }
-    return named_checks(name, checks, expected_failures or {})
+    return named_checks(name, checks, expected_failures or {}, build)
 
 
 def _result(rule: Postprocessor) -> None:

@@ -10,12 +10,32 @@ from torch import nn
 from pnetkit.cli.main import cli
 from pnetkit.cohort.fingerprint import Fingerprint, PhaseFingerprint, Range
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
-from pnetkit.errors import RecipeError
+from pnetkit.errors import PluginError, RecipeError
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.networks import kept_bytes_per_voxel
 from pnetkit.pipeline.proposal import propose
 from pnetkit.recipe.check import load_recipe
+from pnetkit.recipe.models import MixedPatchSettings, PluginChoice
 from pnetkit.types import BackboneSpec
+
+OF_ONE_SIZE = """
+from torch import nn
+from pnetkit.interfaces import BackboneOutput
+from pnetkit.types import BackboneSpec, FeatureSpec
+
+class Net(nn.Module):
+    def __init__(self, *, in_channels: int = 1, num_classes: int = 4):
+        super().__init__()
+        maps = {"pool3": FeatureSpec(1, (8, 8, 8))}
+        self.spec = BackboneSpec(in_channels, num_classes, (8, 8, 8), maps, only_size=(24, 24, 16))
+        self.one = nn.Conv3d(in_channels, num_classes, 1)
+
+    def forward(self, x):
+        return BackboneOutput(self.one(x))
+
+    def encode(self, x, features):
+        return {}
+"""
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "s4c_dual.yaml"
 
@@ -52,7 +72,7 @@ class OneConvolution(nn.Module):
 
 
 def test_what_a_step_keeps_is_counted_from_the_tensors_that_autograd_saves():
-    assert kept_bytes_per_voxel(OneConvolution(), 8) == pytest.approx(4 * (1 + 4))
+    assert kept_bytes_per_voxel(OneConvolution(), (8, 8, 8)) == pytest.approx(4 * (1 + 4))
 
 
 def test_more_memory_takes_larger_parts_of_the_paper_s_batch(recipe):
@@ -82,6 +102,20 @@ def test_thin_scans_and_little_memory_make_patches_smaller_and_too_little_is_ref
     assert propose(recipe, found(**thin), vram_bytes=24 * 10**9).sections["training"]["patch_size"][2] <= 40
     with pytest.raises(RecipeError, match="do not hold one patch"):
         propose(recipe, found(), vram_bytes=10**8)
+
+
+def test_a_network_of_one_size_gets_that_size_whatever_the_recipe_and_the_scans_say(recipe, install):
+    install("acme-one", "acme_one", OF_ONE_SIZE, backbone={"acme-one": "acme_one:Net"})
+    only = recipe.model_copy(update={"backbone": PluginChoice(plugin="acme-one")})
+    thin = {name: phase(shape=(512, 512, 12)) for name in ("arterial", "venous")}
+    proposal = propose(only, found(**thin), vram_bytes=24 * 10**9)
+    assert proposal.sections["training"]["patch_size"] == [24, 24, 16]
+    assert proposal.sections["inference"] == {"window_size": [24, 24, 16]}
+    assert any("24 x 24 x 16 alone" in reason for reason in proposal.reasons)
+    assert "inference" not in propose(recipe, found(), vram_bytes=24 * 10**9).sections
+    mixed = only.training.model_copy(update={"mixed_patches": (MixedPatchSettings(size=(32, 32, 32), share=0.5),)})
+    with pytest.raises(PluginError, match=r"mixed_patches\.size is \(32, 32, 32\).*no other size"):
+        propose(only.model_copy(update={"training": mixed}), found(), vram_bytes=24 * 10**9)
 
 
 def test_uneven_spacing_is_said_and_a_missing_phase_refused(recipe):

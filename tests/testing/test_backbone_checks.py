@@ -1,5 +1,6 @@
 """Each check of a backbone catches a plugin that is broken in just that way, and a sound one passes all."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from pnetkit.errors import PluginError
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.testing import ConformanceError, backbone_checks, backbone_facts, run_checks
 from pnetkit.types import AuxHead, BackboneSpec, FeatureSpec
@@ -197,6 +199,61 @@ def test_a_documented_deviation_has_to_be_one():
         check()
     with pytest.raises(ConformanceError, match="names 'gradient'; the checks are signature"):
         backbone_checks(Sound, expected_failures={"gradient": "misspelled"})
+
+
+class OfOneSize(Sound):
+    """Takes 8 x 8 x 4 alone, as a learned position of each place makes it."""
+
+    def __init__(self, *, in_channels: int = 1, num_classes: int = 4):
+        super().__init__(in_channels=in_channels, num_classes=num_classes)
+        self.spec = replace(self.spec, only_size=(8, 8, 4))
+        self.position = nn.Parameter(torch.zeros(1, 1, 8, 8, 4))
+
+    def forward(self, x):
+        if tuple(x.shape[2:]) != self.spec.only_size:
+            raise ValueError(f"takes {self.spec.only_size} alone, got {tuple(x.shape[2:])}")
+        return super().forward(x + self.position)
+
+
+class OfOneSizeInWords(OfOneSize):
+    def forward(self, x):
+        return Sound.forward(self, x)
+
+
+class OfOneSizeWithTorchsError(OfOneSize):
+    def forward(self, x):
+        return Sound.forward(self, x + self.position)
+
+
+class OfNoMultiple(OfOneSize):
+    def __init__(self, *, in_channels: int = 1, num_classes: int = 4):
+        super().__init__(in_channels=in_channels, num_classes=num_classes)
+        self.spec = replace(self.spec, only_size=(8, 8, 3))
+
+
+@pytest.mark.parametrize("check", backbone_checks(OfOneSize), ids=str)
+def test_a_sound_backbone_of_one_size_passes(check):
+    check()
+
+
+@pytest.mark.parametrize(
+    ("broken", "name", "said"),
+    [
+        (OfOneSizeInWords, "sizes", r"\(8, 8, 4\) is its only size, and answers on \(10, 8, 4\)"),
+        (OfOneSizeWithTorchsError, "sizes", r"raises RuntimeError.*wanted a ValueError in words"),
+        (OfNoMultiple, "spec", r"only_size is \(8, 8, 3\), which are no multiples of the divisor \(2, 2, 2\)"),
+    ],
+)
+def test_a_backbone_of_one_size_is_held_to_it(broken, name, said):
+    (check,) = [check for check in backbone_checks(broken) if check.name == name]
+    with pytest.raises(ConformanceError, match=said):
+        check()
+
+
+def test_facts_of_a_backbone_of_one_size_are_of_that_size():
+    assert backbone_facts(OfOneSize).window == (8, 8, 4)
+    with pytest.raises(PluginError, match=r"window is \(64, 64, 64\).*no other size"):
+        backbone_facts(OfOneSize, window=(64, 64, 64))
 
 
 def test_facts_are_counted_as_by_hand():

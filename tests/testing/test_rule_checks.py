@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pnetkit.errors import MissingPhaseError
+from pnetkit.interfaces import Deviating
 from pnetkit.testing import (
     ConformanceError,
     case_classifier_checks,
@@ -274,3 +275,83 @@ def test_every_check_of_a_rule_has_a_plugin_that_it_catches():
     }  # fmt: skip
     with pytest.raises(ConformanceError, match="the checks are"):
         phase_fusion_checks(Either, expected_failures={"order": "none"})
+
+
+# --- declared deviations ----------------------------------------------------------------------------------------------
+
+
+class InVoxels(AtLeastSomeVoxels):
+    """Says itself that it counts voxels."""
+
+    deviations = {"scale_in_mm": "counts voxels"}  # noqa: RUF012
+
+
+class InVoxelsAndWorse(Overwrites):
+    deviations = {"scale_in_mm": "counts voxels"}  # noqa: RUF012
+
+
+class NamesNoCheck(Keep):
+    deviations = {"scale": "misspelled"}  # noqa: RUF012
+
+
+class NoMapping(Keep):
+    deviations = ("scale_in_mm",)
+
+
+class ByParameter(AtLeastSomeVoxels):
+    def __init__(self, *, counts: bool = True):
+        self.deviations = {"scale_in_mm": "counts voxels"} if counts else {}
+
+
+def outcomes(checks):
+    return {result.name: (result.outcome, result.reason) for result in run_checks(checks)}
+
+
+def test_a_deviation_that_a_plugin_declares_is_reported_as_such_with_its_reason():
+    assert isinstance(InVoxels(), Deviating)
+    assert not isinstance(Keep(), Deviating)
+    assert outcomes(postprocessor_checks(InVoxels))["scale_in_mm"] == ("deviates as documented", "counts voxels")
+    for check in postprocessor_checks(InVoxels):
+        check()
+
+
+def test_a_declared_deviation_covers_no_other_check():
+    found = failing(postprocessor_checks(InVoxelsAndWorse))
+    assert "argument_is_left_alone" in found
+    assert "scale_in_mm" not in found
+
+
+def test_a_declaration_may_depend_on_parameters():
+    assert "scale_in_mm" not in failing(postprocessor_checks(ByParameter))
+    assert "scale_in_mm" in failing(postprocessor_checks(ByParameter, params={"counts": False}))
+
+
+def test_a_declared_deviation_that_is_not_seen_passes_and_a_test_s_expectation_of_it_fails():
+    class Sound(Keep):
+        deviations = {"scale_in_mm": "under other parameters"}  # noqa: RUF012
+
+    assert outcomes(postprocessor_checks(Sound))["scale_in_mm"] == ("passed", "")
+    expected = {"scale_in_mm": "counts voxels"}
+    assert "passes, although" in failing(postprocessor_checks(Sound, expected_failures=expected))["scale_in_mm"]
+
+
+def test_a_declaration_of_no_check_and_one_without_reasons_are_failures():
+    assert "deviations names 'scale'; the checks are interface" in failing(postprocessor_checks(NamesNoCheck))["result"]
+    assert "deviations is a tuple, wanted reasons" in failing(postprocessor_checks(NoMapping))["result"]
+
+
+def test_maps_have_as_many_channels_as_a_classifier_s_needs_say():
+    seen = set()
+
+    class ThreeChannels:
+        needs = FeatureNeeds(("map",), channels=3)
+
+        def classify(self, evidence):
+            seen.update(len(of) for of in evidence.features.values())
+            flags = () if evidence.segmentation.labels.any() else ("no pancreas found",)
+            return PhaseFinding(evidence.phase, 0.0, 1.0, {}, flags)
+
+    assert failing(case_classifier_checks(ThreeChannels)) == {}
+    assert seen == {3}
+    failing(case_classifier_checks(ThreeChannels, feature_channels=5))
+    assert seen == {3, 5}

@@ -1,9 +1,10 @@
-"""Fusion rules: OR (the paper, Section 3.3), AND, maximum, mean, k of n, a single phase.
+"""Fusion rules: OR (the paper, Section 3.3), AND, maximum, mean, noisy-or, k of n, a single phase.
 
 All work on scores in units of their thresholds, so that rules and networks fuse alike: a phase is abnormal from 1 on,
 and so is the case.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal
 
@@ -89,6 +90,42 @@ class Mean:
         return _fuse(case_id, findings, expected, self._missing, mean)
 
 
+class NoisyOr:
+    """Call a case abnormal if it is so by 1 - prod(1 - p) of its phases' probabilities p (noisy-or, Pearl 1988).
+
+    A phase at r times its threshold has p = 1 - 2^(-r^sharpness): 0 without any finding, 1/2 at its threshold, rising
+    to 1. So a phase at its threshold alone is at the decision threshold of 1/2, one above it is enough, as in OR, and
+    phases below theirs add up. With sharpness 1 they do as counts of independent signs would (p is the chance of at
+    least one, at a rate of r ln 2): two at half their thresholds are enough. Larger ones come closer to OR.
+
+    The score is the r that one phase alone would need for the case's probability, over that of the threshold:
+    (sum of r^sharpness)^(1/sharpness) at 1/2. A missing phase is named in the finding and says nothing for or against;
+    or the case is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        sharpness: Annotated[float, Field(ge=1, description="How little phases below their thresholds count.")] = 1.0,
+        threshold: Annotated[float, Field(gt=0, lt=1, description="Least probability of an abnormal case.")] = 0.5,
+        missing: Missing = "present",
+    ) -> None:
+        self._sharpness, self._threshold, self._missing = sharpness, threshold, missing
+
+    def fuse(self, case_id: str, findings: Findings, *, expected: tuple[str, ...]) -> CaseFinding:
+        """Give the case's finding."""
+
+        def equivalent(scores: Sequence[float]) -> float:
+            largest = max(scores)
+            if largest == 0:
+                return 0.0
+            # In units of the largest, so that a phase alone keeps its score to the bit; fsum knows no order.
+            total = math.fsum((score / largest) ** self._sharpness for score in scores)
+            return largest * math.pow(total / -math.log2(1 - self._threshold), 1 / self._sharpness)
+
+        return _fuse(case_id, findings, expected, self._missing, equivalent)
+
+
 class KOfN:
     """Call a case abnormal if at least k phases are; its score is the k-th largest.
 
@@ -102,6 +139,7 @@ class KOfN:
         missing: Missing = "present",
     ) -> None:
         self._k, self._missing = k, missing
+        self.deviations = {"one_phase": f"{k} of one phase cannot be, and are refused"} if k > 1 else {}
 
     def fuse(self, case_id: str, findings: Findings, *, expected: tuple[str, ...]) -> CaseFinding:
         """Give the case's finding."""

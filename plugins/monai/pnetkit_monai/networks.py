@@ -1,9 +1,6 @@
-"""SegResNet, DynUNet, BasicUNet and SwinUNETR of MONAI, mapped onto the interface of a backbone.
+"""SegResNet, DynUNet, BasicUNet and SwinUNETR of MONAI, mapped onto the interface of a backbone."""
 
-MONAI is imported when a network is built, not with this module: it takes seconds.
-"""
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -11,10 +8,8 @@ from torch import Tensor, nn
 
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.types import AuxHead, BackboneSpec
+from pnetkit_monai.library import Levels, Norm, Width, monai_networks, require_voxels
 
-Norm = Annotated[Literal["instance", "batch"], Field(description="Normalization after each convolution.")]
-Levels = Annotated[int, Field(ge=2, le=6, description="Resolutions; each level halves the one above.")]
-Width = Annotated[int, Field(ge=1, description="Channels of the first level; each level doubles them.")]
 MOST_CHANNELS = 320
 """What nnU-Net limits the channels of deep levels to."""
 
@@ -36,7 +31,7 @@ class SegResNet(nn.Module):
         dropout: Annotated[float, Field(ge=0, lt=1, description="Dropout after the first convolution.")] = 0.0,
     ) -> None:
         super().__init__()
-        self.network: Any = _networks().SegResNet(
+        self.network: Any = monai_networks().SegResNet(
             spatial_dims=3,
             init_filters=width,
             in_channels=in_channels,
@@ -74,7 +69,7 @@ class DynUNet(nn.Module):
         if supervised > levels - 2:
             raise ValueError(f"supervised is {supervised}; of {levels} levels, at most {levels - 2} have a side output")
         strides = (1, *(2,) * (levels - 1))
-        self.network: Any = _networks().DynUNet(
+        self.network: Any = monai_networks().DynUNet(
             spatial_dims=3,
             in_channels=in_channels,
             out_channels=num_classes,
@@ -92,7 +87,7 @@ class DynUNet(nn.Module):
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel; in training also from the side outputs."""
-        _require_voxels(x, self.spec, self.training)
+        require_voxels(x, self.spec, self.training)
         found = self.network(x)
         if not (self.training and self.spec.aux_heads):
             return BackboneOutput(found)
@@ -114,7 +109,7 @@ class BasicUNet(nn.Module):
     ) -> None:
         super().__init__()
         features = (width, width, 2 * width, 4 * width, 8 * width, width)
-        self.network: Any = _networks().BasicUNet(
+        self.network: Any = monai_networks().BasicUNet(
             spatial_dims=3, in_channels=in_channels, out_channels=num_classes, features=features,
             norm=(norm, {"affine": True}), dropout=dropout,
         )  # fmt: skip
@@ -122,7 +117,7 @@ class BasicUNet(nn.Module):
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel."""
-        _require_voxels(x, self.spec, self.training)
+        require_voxels(x, self.spec, self.training)
         return BackboneOutput(self.network(x))
 
 
@@ -141,7 +136,7 @@ class SwinUNETR(nn.Module):
         super().__init__()
         device = torch.get_default_device()
         with torch.device("cpu"):  # MONAI reads rates of dropout from a tensor, which has no values on meta
-            network = _networks().SwinUNETR(
+            network = monai_networks().SwinUNETR(
                 in_channels=in_channels,
                 out_channels=num_classes,
                 feature_size=width,
@@ -153,21 +148,5 @@ class SwinUNETR(nn.Module):
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel."""
-        _require_voxels(x, self.spec, self.training)
+        require_voxels(x, self.spec, self.training)
         return BackboneOutput(self.network(x))
-
-
-def _networks() -> Any:
-    import monai.networks.nets  # noqa: PLC0415  # takes seconds
-
-    return monai.networks.nets
-
-
-def _require_voxels(x: Tensor, spec: BackboneSpec, training: bool) -> None:
-    """Raise ValueError where instance or batch normalization would get a single value: it cannot be trained on."""
-    deepest = torch.Size(edge // divisor for edge, divisor in zip(x.shape[2:], spec.divisor, strict=True))
-    if training and deepest.numel() < 2:  # noqa: PLR2004
-        raise ValueError(
-            f"In training a patch of {tuple(x.shape[2:])} leaves one voxel at the deepest level, which cannot be "
-            f"normalized. Take patches larger than {spec.divisor}, or fewer levels."
-        )

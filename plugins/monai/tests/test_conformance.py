@@ -9,6 +9,10 @@ NETWORKS = {
     "monai-dynunet": {"width": 4, "levels": 4},
     "monai-basicunet": {"width": 4},
     "monai-swinunetr": {"width": 12},
+    "monai-unetr": {"size": [32, 32, 16], "width": 4, "hidden": 24, "heads": 2},
+    "monai-unet": {"width": 4, "levels": 4},
+    "monai-attentionunet": {"width": 4, "levels": 4},
+    "monai-mednext": {"width": 4, "blocks": [1, 1, 1]},
 }
 CHECKS = [check for name, params in NETWORKS.items() for check in backbone_checks(name, params=params)]
 

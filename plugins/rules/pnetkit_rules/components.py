@@ -7,19 +7,15 @@ between voxel centers of the two; the paper says neither which distance it is no
 The foreground is a thousandth of a scan, so everything is done on the list of its voxels, not on the volume.
 """
 
-import math
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from pnetkit.types import BACKGROUND, Segmentation
-from pnetkit_rules.labeling import Voxels, label_voxels
-
-Connectivity = Literal[6, 18, 26]
+from pnetkit_rules.distance import component_distances
+from pnetkit_rules.labeling import Connectivity, label_voxels
 
 
 class Components:
@@ -41,11 +37,13 @@ class Components:
         gap_mm: Annotated[
             float | None, Field(gt=0, description="The same in mm, instead of gap_voxels when it is set.")
         ] = None,
-        connectivity: Annotated[Connectivity, Field(description="Neighbors of a voxel.")] = 26,
+        connectivity: Connectivity = 26,
         scope: Annotated[
             Literal["union", "per-class"], Field(description="Components of the union of labels, or of each label.")
         ] = "union",
     ) -> None:
+        in_voxels = gap_mm is None and gap_voxels is not None
+        self.deviations = {"scale_in_mm": "counts voxels, as the paper does"} if in_voxels else {}
         self._fraction = minimum_fraction
         self._gap_voxels, self._gap_mm = gap_voxels, gap_mm
         self._connectivity: Connectivity = connectivity
@@ -99,37 +97,7 @@ def keep_components(
     if minimum_fraction is not None:
         keep |= sizes > minimum_fraction * sizes[largest]
     if gap is not None and not keep.all():
-        keep |= _close(voxels, largest, keep, gap, spacing)
+        own, others = voxels.take(voxels.numbers == largest), voxels.take(~keep[voxels.numbers])
+        keep |= component_distances(own, others, reach=gap, spacing=spacing) < gap
     kept[voxels.take(keep[voxels.numbers]).places] = True
     return kept
-
-
-def _close(
-    voxels: Voxels, largest: int, settled: NDArray[np.bool_], gap: float, spacing: tuple[float, float, float]
-) -> NDArray[np.bool_]:
-    """Tell which components have a voxel closer than `gap` to the largest one; the settled ones are not looked at."""
-    found = np.zeros(settled.size, dtype=bool)
-    own = voxels.take(voxels.numbers == largest)
-    others = voxels.take(~settled[voxels.numbers])
-    for axis, s in zip((0, 1, 2), spacing, strict=True):  # what lies out of reach along one axis is out of reach
-        reach, values = math.ceil(gap / s), own.places[axis]
-        at = others.places[axis]
-        others = others.take((at >= values.min() - reach) & (at <= values.max() + reach))
-    if others.numbers.size == 0:
-        return found
-    tree = cKDTree(_surface(own) * np.array(spacing))
-    # The tree looks no further than just above the gap; infinity stands for everything beyond.
-    points = np.stack(others.places, axis=1) * np.array(spacing)
-    distances, _ = tree.query(points, distance_upper_bound=gap * (1 + 1e-6) + 1e-6)
-    found[others.numbers[distances < gap]] = True
-    return found
-
-
-def _surface(component: Voxels) -> NDArray[np.intp]:
-    """Give the voxels (n, 3) of a component that have a neighbor by face outside it: the others are not the nearest."""
-    first = [int(at.min()) for at in component.places]
-    mask = np.zeros([int(at.max()) - a + 1 for at, a in zip(component.places, first, strict=True)], dtype=bool)
-    x, y, z = (at - a for at, a in zip(component.places, first, strict=True))
-    mask[x, y, z] = True
-    surface: NDArray[np.intp] = np.argwhere(mask & ~ndimage.binary_erosion(mask, border_value=0)) + np.array(first)
-    return surface

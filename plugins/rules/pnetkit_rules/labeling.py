@@ -4,15 +4,19 @@ Where the foreground is sparse, as the pancreas is in a scan, only its voxels ar
 is labeled as a whole. Both give the same components.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+Connectivity = Annotated[Literal[6, 18, 26], Field(description="Neighbors of a voxel.")]
 
 SPARSE = 0.02
 """Share of the box's voxels below which visiting single voxels is the faster way."""
@@ -34,8 +38,26 @@ class Voxels:
         x, y, z = self.places
         return Voxels((x[chosen], y[chosen], z[chosen]), self.numbers[chosen], self.count)
 
+    def boxed(self) -> tuple[NDArray[np.bool_], tuple[slice, slice, slice]]:
+        """Give the voxels, of which there must be one, as a mask of their bounding box, and the box."""
+        x, y, z = (slice(int(at.min()), int(at.max()) + 1) for at in self.places)
+        mask = np.zeros([side.stop - side.start for side in (x, y, z)], dtype=bool)
+        mask[tuple(at - side.start for at, side in zip(self.places, (x, y, z), strict=True))] = True
+        return mask, (x, y, z)
 
-def label_voxels(mask: NDArray[np.bool_], connectivity: Literal[6, 18, 26]) -> Voxels:
+
+def split_components(voxels: Voxels, *, least: int = 1) -> Iterator[Voxels]:
+    """Yield the components of at least so many voxels one by one, in the order of their numbers."""
+    ends = np.cumsum(np.bincount(voxels.numbers, minlength=voxels.count))
+    order = np.argsort(voxels.numbers, kind="stable")
+    for number, (start, end) in enumerate(zip(ends - np.diff(ends, prepend=0), ends, strict=True)):
+        if end - start >= least:
+            own = order[start:end]
+            x, y, z = (at[own] for at in voxels.places)
+            yield Voxels((x, y, z), np.full(own.size, number), voxels.count)
+
+
+def label_voxels(mask: NDArray[np.bool_], connectivity: Connectivity) -> Voxels:
     """Give the true voxels of a mask (x, y, z) with their components, numbered in scan order."""
     box = ndimage.find_objects(mask.view(np.uint8))
     if not box or box[0] is None:

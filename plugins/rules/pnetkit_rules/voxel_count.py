@@ -30,6 +30,8 @@ class VoxelCount:
     ) -> None:
         if all(limit is None for limit in (tumor_voxels, duct_voxels, tumor_mm3, duct_mm3)):
             raise ValueError("all thresholds are null, so no case could be called abnormal; set one")
+        in_mm3 = (tumor_voxels is None or tumor_mm3 is not None) and (duct_voxels is None or duct_mm3 is not None)
+        self.deviations = {} if in_mm3 else {"scale_in_mm": "counts voxels, as the paper does"}
         self._limits = {"tumor": (tumor_voxels, tumor_mm3), "duct": (duct_voxels, duct_mm3)}
 
     def classify(self, evidence: Evidence) -> PhaseFinding:

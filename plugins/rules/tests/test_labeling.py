@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pnetkit_rules import labeling
-from pnetkit_rules.labeling import label_voxels
+from pnetkit_rules.labeling import label_voxels, split_components
 from scipy import ndimage
 
 
@@ -29,3 +29,14 @@ def test_voxels_at_opposite_borders_are_no_neighbors():
     mask = np.zeros((3, 40, 40), bool)
     mask[0, 39, 39] = mask[1, 0, 0] = mask[1, 5, 39] = mask[1, 6, 0] = True
     assert label_voxels(mask, 26).count == 4
+
+
+@given(hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, max_side=7)), st.integers(1, 4))
+def test_components_come_one_by_one_each_in_its_own_box(mask, least):
+    expected, count = ndimage.label(mask)
+    boxes = ndimage.find_objects(expected)
+    large = [number for number in range(1, count + 1) if (expected == number).sum() >= least]
+    found = [component.boxed() for component in split_components(label_voxels(mask, 6), least=least)]
+    assert [box for _, box in found] == [boxes[number - 1] for number in large]
+    for (own, box), number in zip(found, large, strict=True):
+        assert np.array_equal(own, expected[box] == number)

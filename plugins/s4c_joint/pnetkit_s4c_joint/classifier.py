@@ -29,7 +29,7 @@ class LesionScore:
             Literal["normal", "abnormal"], Field(description="What a case without a pancreas is called.")
         ] = "normal",
     ) -> None:
-        self.needs = FeatureNeeds((feature,), margin_voxels=margin_voxels)
+        self.needs = FeatureNeeds((feature,), margin_voxels=margin_voxels, channels=1)
         self._feature, self._threshold, self._empty = feature, threshold, empty_pancreas
 
     def classify(self, evidence: Evidence) -> PhaseFinding:

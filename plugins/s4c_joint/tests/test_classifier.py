@@ -18,7 +18,7 @@ def test_it_asks_for_a_map_and_for_no_fitting():
     rule = LesionScore(margin_voxels=3)
     assert isinstance(rule, FeatureCaseClassifier)
     assert not isinstance(rule, TrainedCaseClassifier)
-    assert rule.needs == FeatureNeeds(("lesion_score",), margin_voxels=3)
+    assert rule.needs == FeatureNeeds(("lesion_score",), margin_voxels=3, channels=1)
 
 
 @pytest.mark.parametrize(("logits", "score"), [([-3, 0, -5], 0.5), ([2, 1], 0.880797), ([-2], 0.119203), ([-999], 0)])

@@ -10,6 +10,6 @@ def test_s4c_joint_conforms(check):
     check()
 
 
-@pytest.mark.parametrize("check", case_classifier_checks("lesion-score", feature_channels=1), ids=str)
+@pytest.mark.parametrize("check", case_classifier_checks("lesion-score"), ids=str)
 def test_lesion_score_conforms(check):
     check()
