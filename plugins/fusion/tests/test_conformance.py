@@ -4,7 +4,15 @@ import pytest
 
 from pnetkit.testing import phase_fusion_checks
 
-FUSIONS = {"or": {}, "and": {}, "k-of-n": {}, "max": {}, "mean": {}, "single": {"phase": "venous"}}
+FUSIONS = {
+    "or": {},
+    "and": {},
+    "k-of-n": {},
+    "max": {},
+    "mean": {},
+    "single": {"phase": "venous"},
+    "logistic": {},
+}
 DEVIATIONS = {"k-of-n": {"one_phase": "two of one phase cannot be, and are refused"}}
 CHECKS = [
     check
