@@ -4,6 +4,7 @@
     recipe.yaml       the recipe with all defaults
     networks/         one safetensors file for each input and fold
     classifiers/      one folder for each input and fold, where the case classifier was trained
+    fusion/           what the fusion of phases learned, where it does
     README.md         the model card
     SHA256SUMS        the digest of every other file, as `sha256sum -c` reads it
 
@@ -44,14 +45,15 @@ class FoldModel:
 class Model:
     """Hold a model folder that was found whole.
 
-    `digest` names the model; `content` is its `model.json`; `notes` say in which way what is installed here is not what
-    the model was made with.
+    `digest` names the model; `content` is its `model.json`; `fusion` is the folder of what the fusion learned, None for
+    a rule; `notes` say in which way what is installed here is not what the model was made with.
     """
 
     folder: Path
     digest: str
     content: Mapping[str, Any]
     folds: tuple[FoldModel, ...]
+    fusion: Path | None
     notes: tuple[str, ...]
 
     @property
@@ -86,10 +88,12 @@ def read_model(folder: Path) -> Model:
             )
             for item in content["networks"]
         )
+        learned = content.get("fusion")  # not in models of earlier releases
+        fusion = None if learned is None else folder / learned["folder"]
         notes = _require_plugins(folder, plugins_of(content))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{folder / MODEL}: cannot be read as a model ({error!r}). Export it again.") from error
-    return Model(folder, digest, content, folds, notes)
+    return Model(folder, digest, content, folds, fusion, notes)
 
 
 def plugins_of(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
