@@ -31,6 +31,7 @@ from pnetkit.pipeline.plugins import build
 from pnetkit.pipeline.provenance import hardware, versions
 from pnetkit.pipeline.record import claim_folder, write_cases, write_lesions, write_run, write_segmentations
 from pnetkit.pipeline.results import gather
+from pnetkit.pipeline.stages.train import mixed_in_words
 from pnetkit.pipeline.store import Store, disk_errors_in_words
 from pnetkit.pipeline.tuning import EVIDENCE, thresholds_in_words, tune
 from pnetkit.recipe.check import resolved, to_yaml
@@ -150,13 +151,16 @@ def _remarks(recipe: Recipe, plan: Plan, store: Store) -> list[str]:
             *said,
             "Segmentations were made elsewhere; whether by who had seen these cases is not known.",
         ]
+    said += filter(None, [mixed_in_words(_records(plan, store, "train"))])
     if recipe.inference.search == "coarse-to-fine":
-        records = [
-            store.record("segment", n.key) for n in plan.nodes if n.stage == "segment" and store.has("segment", n.key)
-        ]
+        records = _records(plan, store, "segment")
         whole = sum("fallback" in record for record in records)
         said.append(f"Coarse-to-fine search; {whole} of {len(records)} scans were searched as a whole.")
     return said
+
+
+def _records(plan: Plan, store: Store, stage: str) -> list[dict[str, Any]]:
+    return [store.record(stage, n.key) for n in plan.nodes if n.stage == stage and store.has(stage, n.key)]
 
 
 def require_success(result: RunResult) -> None:

@@ -109,7 +109,20 @@ def _copy(item: Mapping[str, Any], store: Store, folder: Path) -> dict[str, Any]
         "fold": item["fold"],
         "weights": weights.as_posix(),
         "classifier": None if classifier is None else classifier.as_posix(),
+        "made_with": _made_with(item, store),
     }
+
+
+def _made_with(item: Mapping[str, Any], store: Store) -> dict[str, list[str]]:
+    """Give the source digests of the plugins that really made a network and its classifier, whatever its key says."""
+    trained = store.record("train", item["train"])
+    found = {name: [digest] for name, digest in trained.get("made_with", {}).items()}
+    for maker in trained["details"].get("makers", ()):  # not in trainings of earlier releases
+        sources = found.setdefault(f"backbone {maker['plugin']}", [])
+        sources += [maker["source"]] if maker["source"] not in sources else []
+    if item["fit"] is not None:
+        found |= {name: [digest] for name, digest in store.record("fit", item["fit"]).get("made_with", {}).items()}
+    return found
 
 
 def _content(
