@@ -21,7 +21,8 @@ are for plugins that can do more, and the core asks with `isinstance` which of t
 | `CaseClassifier` | `pnetkit.case_classifier` | evidence of one phase in, finding out |
 | `PhaseFusion` | `pnetkit.phase_fusion` | findings of all phases in, the case's finding out |
 
-A breaking change of an interface gets a new group (`pnetkit.backbone.v2`); see docs/architecture.md.
+A breaking change of an interface gets a new group (`pnetkit.backbone.v2`); see docs/plugins.md. What is called when,
+what may raise and what is stored is in docs/reference/.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
