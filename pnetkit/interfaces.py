@@ -11,8 +11,8 @@ checked against, and what `pnetkit plugins show my-net` prints. Bounds and descr
     def my_rule(*, minimum_voxels: Annotated[int, Field(ge=1, description="...")] = 40) -> MyRule: ...
 
 What the callable returns has to fit one of the Protocols below; nothing has to be inherited. Where a Protocol has a
-further ones below it (`FeatureBackbone`; `FeatureCaseClassifier`, `TrainedCaseClassifier`), these are for plugins that
-can do more, and the core asks with `isinstance` which of them it was given.
+further ones below it (`FeatureBackbone`; `FeatureCaseClassifier`, `TrainedCaseClassifier`; `TrainedPhaseFusion`), these
+are for plugins that can do more, and the core asks with `isinstance` which of them it was given.
 
 | interface | entry-point group | in one line |
 |---|---|---|
@@ -23,7 +23,8 @@ can do more, and the core asks with `isinstance` which of them it was given.
 
 A plugin of any kind may say where it does otherwise than the conformance kit asks (`Deviating`).
 
-A breaking change of an interface gets a new group (`pnetkit.backbone.v2`); see docs/architecture.md.
+A breaking change of an interface gets a new group (`pnetkit.backbone.v2`); see docs/plugins.md. What is called when,
+what may raise and what is stored is in docs/reference/.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -158,6 +159,36 @@ class PhaseFusion(Protocol):
         `expected` names the phases that the recipe asks for. Where some are missing, decide as the plugin's
         documentation says and name them in the finding's `missing`, or raise `pnetkit.errors.MissingPhaseError`.
         """
+
+
+@runtime_checkable
+class TrainedPhaseFusion(PhaseFusion, Protocol):
+    """A fusion that learns from the findings of diagnosed cases, one model for each fold.
+
+    For the cases of a fold the core fits it on the findings of the cases of all other folds, each made by a network
+    that had not seen the case. `fuse` is called after `fit` or `load` only.
+    """
+
+    def fit(
+        self,
+        findings: Sequence[Mapping[str, PhaseFinding]],
+        abnormal: Sequence[bool],
+        *,
+        expected: tuple[str, ...],
+        seed: int,
+    ) -> None:
+        """Learn from the findings of cases, whose diagnoses are `abnormal`, in the same order.
+
+        `expected` names the phases that the recipe asks for; a case has findings of one or more of them. Both diagnoses
+        occur. The same findings and seed give the same model, to the bit, whatever the order of a case's phases. Raises
+        `pnetkit.errors.TrainingError` where nothing can be learned.
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted model into an existing empty folder, as safetensors and JSON only."""
+
+    def load(self, folder: Path) -> None:
+        """Take the model that `save` wrote. Raises `pnetkit.errors.StoreError` where it cannot be used."""
 
 
 @runtime_checkable

@@ -11,6 +11,7 @@ import ast
 import importlib.metadata
 import importlib.util
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,7 +70,8 @@ def plugin_info(kind: str, name: str) -> PluginInfo:
     """Find one plugin without importing it.
 
     Raises:
-        MissingPluginError: no installed distribution registers the name; close spellings are suggested.
+        MissingPluginError: no installed distribution registers the name; close spellings are suggested, and a plugin
+            of that name for another version of the interface is named.
         ConflictingPluginError: two distributions register it.
     """
     found = [p for p in list_plugins([kind]) if p.name == name]
@@ -204,6 +206,15 @@ def _is_pnetkit(requirement: str) -> bool:
 
 
 def _missing(kind: str, name: str) -> str:
+    other = [point for group in entry_points().groups if _is_other_version(group, kind)
+             for point in entry_points(group=group, name=name)]  # fmt: skip
+    if other:
+        info = _info(kind, other[0])
+        return (
+            f"The {kind} plugin {name!r} of {info.distribution} {info.version} is written for {other[0].group}; this "
+            f"pnetkit {core_version()} reads {GROUPS[kind]}. Install a {info.distribution} for this pnetkit, or a "
+            f"pnetkit that reads that group."
+        )
     elsewhere = [k for k in GROUPS if k != kind and any(p.name == name for p in list_plugins([k]))]
     hint = f" There is a {elsewhere[0]} plugin of that name." if elsewhere else ""
     installed = [p.name for p in list_plugins([kind])]
@@ -212,6 +223,13 @@ def _missing(kind: str, name: str) -> str:
     close = did_you_mean(name, installed)
     listed = "" if close.startswith(" Known") else f" Installed: {', '.join(installed)}."
     return f"No {kind} plugin is called {name!r}.{close}{listed}{hint}"
+
+
+def _is_other_version(group: str, kind: str) -> bool:
+    """Tell whether a group is that of another version of a kind's interface."""
+    return (
+        bool(re.fullmatch(rf"{re.escape(GROUPS[kind].partition('.v')[0])}(\.v\d+)?", group)) and group != GROUPS[kind]
+    )
 
 
 def core_version() -> str:

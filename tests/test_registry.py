@@ -39,6 +39,26 @@ def test_a_missing_plugin_is_named_with_close_ones():
         load_factory("postprocessor", "s4c")
 
 
+def test_a_plugin_for_another_version_of_the_interface_is_named_with_its_distribution(install):
+    install("acme-next", "acme_next", SOURCE, **{"postprocessor.v2": {"tidier": "acme_next:tidy"}})
+    words = (
+        r"The postprocessor plugin 'tidier' of acme-next 1\.2 is written for pnetkit\.postprocessor\.v2; this pnetkit "
+        r".* reads pnetkit\.postprocessor\. Install"
+    )
+    with pytest.raises(MissingPluginError, match=words):
+        load_factory("postprocessor", "tidier")
+    assert not [p for p in list_plugins() if p.name == "tidier"]
+    assert "acme_next" not in sys.modules
+    with pytest.raises(MissingPluginError, match="No backbone plugin is called 'tidier'"):
+        load_factory("backbone", "tidier")
+
+
+def test_a_plugin_registered_for_two_versions_of_the_interface_is_taken_by_this_one(install):
+    points = {"tidy": "acme_both:tidy"}
+    install("acme-both", "acme_both", SOURCE, postprocessor=points, **{"postprocessor.v2": points})
+    assert plugin_info("postprocessor", "tidy").distribution == "acme-both"
+
+
 def test_a_plugin_that_cannot_be_imported_is_named_with_its_distribution(install):
     install("acme-bad", "acme_bad", "import nothing_of_that_name", postprocessor={"bad": "acme_bad:tidy"})
     assert plugin_info("postprocessor", "bad").summary == "A plugin for tests"

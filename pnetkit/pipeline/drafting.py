@@ -84,7 +84,7 @@ def train_node(draft: Draft, left_out: Sequence[int]) -> Node | None:
                 "backbone": draft.parts.backbone,
                 "in_channels": len(draft.seen.phases),
                 "training": draft.parts.training,
-                "seed": _seed(recipe.training.seed, "train", name, *left_out),
+                "seed": derived_seed(recipe.training.seed, "train", name, *left_out),
                 "abnormal": [bool(item.case.abnormal) for item in training],
             },
             inputs={f"{i:05}": draft.prepared[item.case.id].key for i, item in enumerate(training)},
@@ -128,7 +128,7 @@ def fit_node(draft: Draft, fold: int, train: Node) -> Node | None:
                 "classifier": parts.classifier,
                 "labels": parts.labels,
                 "phase": name,
-                "seed": _seed(draft.recipe.training.seed, "fit", name, fold),
+                "seed": derived_seed(draft.recipe.training.seed, "fit", name, fold),
                 "abnormal": [bool(item.case.abnormal) for item in diagnosed],
             },
             inputs=inputs,
@@ -248,7 +248,7 @@ def _label(draft: Draft, item: CheckedCase) -> dict[str, Any]:
     return {"label": (item.case.scans[phase].label, item.scans[phase].label_digest)}
 
 
-def _seed(seed: int, *parts: object) -> int:
+def derived_seed(seed: int, *parts: object) -> int:
     """Derive a seed for one training, so that no two share their random numbers."""
     text = json.dumps([seed, *parts])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")

@@ -7,7 +7,13 @@ import torch
 
 from pnetkit.errors import Fault, RecipeError
 from pnetkit.inference.runtime import require_runtime
-from pnetkit.interfaces import Backbone, FeatureBackbone, FeatureCaseClassifier, TrainedCaseClassifier
+from pnetkit.interfaces import (
+    Backbone,
+    FeatureBackbone,
+    FeatureCaseClassifier,
+    TrainedCaseClassifier,
+    TrainedPhaseFusion,
+)
 from pnetkit.networks import build_seeded, check_patch_size
 from pnetkit.pipeline.code_change import Sources
 from pnetkit.pipeline.plugins import build, identify
@@ -29,7 +35,7 @@ class Parts:
     """Hold what stands in keys, and what a plan has to know of a recipe.
 
     `parameters` counts those of the backbone. `is_trained` tells whether the classifier learns, `out_of_fold` whether
-    it does so on what networks say of cases that they have not seen.
+    it does so on what networks say of cases that they have not seen; `fusion_is_trained` whether the fusion learns.
     """
 
     inputs: tuple[Input, ...]
@@ -40,6 +46,7 @@ class Parts:
     needs: FeatureNeeds
     is_trained: bool
     out_of_fold: bool
+    fusion_is_trained: bool
     intensity: dict[str, Any]
     labels: dict[str, Any]
     training: dict[str, Any]
@@ -80,7 +87,9 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         check_patch_size(shape_only, other.size, "training.mixed_patches.size")
     check_patch_size(shape_only, window, "inference.window_size")
     is_trained = isinstance(built, TrainedCaseClassifier)
-    _check_fit(shape_only, needs, recipe, is_trained=is_trained)
+    fusion = _identify("phase-fusion", recipe.fusion, sources)
+    fusion_is_trained = isinstance(build(fusion), TrainedPhaseFusion)
+    _check_fit(shape_only, needs, recipe, is_trained=is_trained, fusion_is_trained=fusion_is_trained)
     training = recipe.training.model_dump(mode="json")
     for key in ("seed", "repeat_seeds", "checkpoint_every"):
         del training[key]
@@ -90,10 +99,11 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         backbone=backbone,
         chain=[_identify("postprocessor", choice, sources) for choice in recipe.postprocess],
         classifier=classifier,
-        fusion=_identify("phase-fusion", recipe.fusion, sources),
+        fusion=fusion,
         needs=needs,
         is_trained=is_trained,
         out_of_fold=recipe.classifier_evidence == "out-of-fold",
+        fusion_is_trained=fusion_is_trained,
         intensity=recipe.intensity.model_dump(mode="json"),
         labels={
             "mapping": None if labels is None else {str(k): v for k, v in labels.items()},
@@ -134,8 +144,10 @@ def _edges(edges: int | Triple) -> list[int]:
     return [edges] * 3 if isinstance(edges, int) else list(edges)
 
 
-def _check_fit(backbone: Backbone, needs: FeatureNeeds, recipe: Recipe, *, is_trained: bool) -> None:
-    """Hold the classifier's needs against what the backbone publishes."""
+def _check_fit(
+    backbone: Backbone, needs: FeatureNeeds, recipe: Recipe, *, is_trained: bool, fusion_is_trained: bool
+) -> None:
+    """Hold the classifier's needs against what the backbone publishes, and the thresholds against the fusion."""
     chosen, network = repr(recipe.classifier.plugin), repr(recipe.backbone.plugin)
     published = backbone.spec.features if isinstance(backbone, FeatureBackbone) else {}
     faults = []
@@ -170,5 +182,11 @@ def _check_fit(backbone: Backbone, needs: FeatureNeeds, recipe: Recipe, *, is_tr
                 f"something else in each; {network} publishes {', '.join(aligned) or 'no map'} that can be used"
             )
             faults.append(Fault("classifier_evidence", message))
+    if recipe.operating_point is not None and fusion_is_trained:
+        message = (
+            f"moves the phases' thresholds on the cases that {recipe.fusion.plugin!r} has learned from, so its rates "
+            f"there would flatter. Leave it out and set the fusion's own parameters, or choose one that does not learn"
+        )
+        faults.append(Fault("operating_point", message))
     if faults:
         raise RecipeError(f"The plugins of the recipe {recipe.name} do not fit each other:", faults)

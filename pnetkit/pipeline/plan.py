@@ -17,6 +17,7 @@ from pnetkit.pipeline.drafting import (
     prepare_node,
     train_node,
 )
+from pnetkit.pipeline.fusing import fold_faults
 from pnetkit.pipeline.node import Node
 from pnetkit.pipeline.parts import take_apart
 from pnetkit.recipe.models import Recipe
@@ -34,7 +35,7 @@ class FoldNodes:
 class Plan:
     """Hold all nodes of a run, in an order in which each comes after what it builds on.
 
-    `cases` are by case and input, `folds` by input and fold.
+    `cases` are by case and input, `folds` by input and fold. `fusion_is_trained` tells whether the fusion learns.
     """
 
     nodes: tuple[Node, ...]
@@ -42,6 +43,7 @@ class Plan:
     folds: Mapping[tuple[str, int], FoldNodes]
     plugins: Mapping[str, Any]
     parameters: int
+    fusion_is_trained: bool
 
 
 def make_plan(
@@ -59,8 +61,9 @@ def make_plan(
 
     Raises:
         PluginError: a plugin cannot be built, or does not fit the others or the recipe's patch size.
-        RecipeError: a network has no case with a reference label to train on; or the classifier needs networks, and
-            there are none, because segmentations were made elsewhere.
+        RecipeError: a network has no case with a reference label to train on; a fusion that learns has no normal or no
+            abnormal case to learn from; or the classifier needs networks, and there are none, because segmentations
+            were made elsewhere.
     """
     cases = sorted(cases, key=lambda item: item.case.id)
     parts = take_apart(recipe, sources or {})
@@ -71,6 +74,8 @@ def make_plan(
     final: dict[tuple[str, str], CaseNodes] = {}
     trained: dict[tuple[str, int], FoldNodes] = {}
     faults: list[Fault] = []
+    if parts.fusion_is_trained:
+        faults += fold_faults(recipe.fusion.plugin, {item.case.id: item.case.abnormal for item in cases}, folds)
     for seen in parts.inputs:
         there = [item for item in cases if all(phase in item.scans for phase in seen.phases)]
         labeled = [item for item in there if item.scans[seen.phases[0]].label_digest is not None]
@@ -91,5 +96,6 @@ def make_plan(
     if faults:
         raise RecipeError(f"The recipe {recipe.name} cannot be trained on this cohort:", list(dict.fromkeys(faults)))
     if adopted is not None:
-        return Plan(tuple(nodes.values()), final, {}, parts.plugins | {"backbone": None}, 0)
-    return Plan(tuple(nodes.values()), final, trained, parts.plugins, parts.parameters)
+        plugins = parts.plugins | {"backbone": None}
+        return Plan(tuple(nodes.values()), final, {}, plugins, 0, parts.fusion_is_trained)
+    return Plan(tuple(nodes.values()), final, trained, parts.plugins, parts.parameters, parts.fusion_is_trained)

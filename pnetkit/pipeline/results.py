@@ -1,4 +1,4 @@
-"""Gather what the stages found into one row for each case, and fuse its phases."""
+"""Gather what the stages found into one row for each case."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pnetkit.cohort.check import CheckedCase
-from pnetkit.errors import MissingPhaseError
 from pnetkit.evaluation.summary import CaseRow, PhaseRow
-from pnetkit.interfaces import PhaseFusion
 from pnetkit.pipeline.drafting import CaseNodes
 from pnetkit.pipeline.engine import Outcome
 from pnetkit.pipeline.plan import Plan
@@ -22,15 +20,14 @@ def gather(
     plan: Plan,
     outcome: Outcome,
     store: Store,
-    fusion: PhaseFusion,
     *,
     good: Sequence[CheckedCase],
     bad: Sequence[CheckedCase],
     folds: Mapping[str, int],
     phases: tuple[str, ...],
 ) -> list[CaseRow]:
-    """Give a row for every case, in the order of ids: decided, failed or quarantined, with the reason."""
-    rows = [_row(item, plan, outcome, store, fusion, folds, phases) for item in good]
+    """Give a row for every case, in the order of ids: to be fused, failed or quarantined, with the reason."""
+    rows = [_row(item, plan, outcome, store, folds, phases) for item in good]
     for item in bad:
         reason = "; ".join(str(fault) for fault in item.faults)
         rows.append(CaseRow(item.case.id, item.case.abnormal, None, "quarantined", reason, {}, None))
@@ -60,7 +57,6 @@ def _row(
     plan: Plan,
     outcome: Outcome,
     store: Store,
-    fusion: PhaseFusion,
     folds: Mapping[str, int],
     phases: tuple[str, ...],
 ) -> CaseRow:
@@ -78,12 +74,7 @@ def _row(
             found[phase] = _phase_row(nodes, store)
     if reasons:
         return CaseRow(case.id, case.abnormal, fold, "failed", "; ".join(reasons), found, None)
-    findings = {phase: row.finding for phase, row in found.items()}
-    try:
-        fused = fusion.fuse(case.id, findings, expected=phases)
-    except MissingPhaseError as error:
-        return CaseRow(case.id, case.abnormal, fold, "failed", str(error), found, None)
-    return CaseRow(case.id, case.abnormal, fold, "ok", "", found, fused)
+    return CaseRow(case.id, case.abnormal, fold, "ok", "", found, None)
 
 
 def _phase_row(nodes: CaseNodes, store: Store) -> PhaseRow:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from pnetkit.cohort.check import CheckedCase
 from pnetkit.errors import RunError
 from pnetkit.evaluation.operating_point import OperatingPoint
 from pnetkit.evaluation.summary import CaseRow, Metrics, summarize
@@ -24,6 +23,7 @@ from pnetkit.pipeline.described import describe_cases
 from pnetkit.pipeline.device_fit import fit_to_device
 from pnetkit.pipeline.engine import Outcome, WorkerPool, run_nodes
 from pnetkit.pipeline.estimate import StageEstimate, estimate
+from pnetkit.pipeline.fusing import FittedFusion, fuse_rows, fusion_in_words, write_fitted
 from pnetkit.pipeline.intake import default_workers
 from pnetkit.pipeline.layout import THREADS, Layout, Listener, RunRequest, Session, lay_out, open_session
 from pnetkit.pipeline.node import digest
@@ -32,6 +32,7 @@ from pnetkit.pipeline.plugins import build
 from pnetkit.pipeline.provenance import hardware, versions
 from pnetkit.pipeline.record import claim_folder, write_cases, write_lesions, write_run, write_segmentations
 from pnetkit.pipeline.results import gather
+from pnetkit.pipeline.stages.train import mixed_in_words
 from pnetkit.pipeline.store import Store, disk_errors_in_words
 from pnetkit.pipeline.tuning import EVIDENCE, thresholds_in_words, tune
 from pnetkit.recipe.check import resolved, to_yaml
@@ -78,7 +79,7 @@ def run(
         session = session or stack.enter_context(open_session(request.device, request.workers))
         layout = lay_out(request, context.store, session, listener)
         plan, good, bad, folds = layout.plan, layout.good, layout.bad, layout.folds
-        run_key = _run_key(request, plan, good, bad)
+        run_key = _run_key(request, layout)
         folder = request.out or Path("runs") / _folder_name(request, run_key)
         with disk_errors_in_words(folder):
             claim_folder(folder, run_key)
@@ -86,8 +87,13 @@ def run(
             write_atomically(folder / "recipe.yaml", to_yaml(resolved(recipe)).encode())
         listener.planned(plan.nodes)
         outcome = run_nodes(plan.nodes, session.executor, context, on_progress=listener.progress)
-    rows, chosen = _decide(recipe, layout, outcome, context.store)
-    thresholds = " ".join([thresholds_in_words(recipe.operating_point, chosen), *_remarks(recipe, plan, context.store)])
+    rows, fitted, chosen = _decide(recipe, layout, outcome, context.store)
+    said = [
+        thresholds_in_words(recipe.operating_point, chosen),
+        fusion_in_words(recipe.fusion.plugin, fitted),
+        *_remarks(recipe, plan, context.store),
+    ]
+    thresholds = " ".join(filter(None, said))
     metrics = summarize(rows, tuple(recipe.networks))
     with disk_errors_in_words(folder):
         write_cases(folder / "cases.csv", rows, tuple(recipe.networks))
@@ -98,12 +104,15 @@ def run(
     record["thresholds"] = thresholds
     record["costs"] = costs(recipe, plan, context.store)
     record["operating_points"] = {str(fold): None if point is None else asdict(point) for fold, point in chosen.items()}
+    with disk_errors_in_words(folder):
+        record["fusion"] = write_fitted(folder, plan.plugins["fusion"], fitted)
     record["seconds"] = round(time.perf_counter() - started, 1)
     record["workers"] = workers
     with disk_errors_in_words(folder):
         write_run(folder, record, metrics, render_tables(metrics, layout.cohort, thresholds))
     failed = {f"{node.stage} of {node.label}": outcome.failed[node.key].reason for node in plan.nodes
               if node.key in outcome.failed}  # fmt: skip
+    failed |= {f"fusion of fold {fold}": found.fault for fold, found in fitted.items() if found.fault}
     made = Counter(node.stage for node in plan.nodes if node.key in outcome.made)
     return RunResult(
         recipe.name, folder, recipe.training.repeat_seeds, metrics, layout.cohort, thresholds, failed, made
@@ -123,14 +132,16 @@ def dry_run(request: RunRequest, listener: Listener) -> list[StageEstimate]:
 
 def _decide(
     recipe: Recipe, layout: Layout, outcome: Outcome, store: Store
-) -> tuple[list[CaseRow], dict[int, OperatingPoint | None]]:
+) -> tuple[list[CaseRow], dict[int, FittedFusion], dict[int, OperatingPoint | None]]:
     """Gather what the stages found, fuse the phases, and move thresholds where the recipe asks for it."""
     plan, names = layout.plan, tuple(recipe.networks)
-    fusion: PhaseFusion = build(plan.plugins["fusion"])
-    rows = gather(plan, outcome, store, fusion, good=layout.good, bad=layout.bad, folds=layout.folds, phases=names)
+    found = gather(plan, outcome, store, good=layout.good, bad=layout.bad, folds=layout.folds, phases=names)
+    rows, fitted = fuse_rows(found, plan.plugins["fusion"], names, seed=recipe.training.seed)
     if recipe.operating_point is None:
-        return rows, {}
-    return tune(rows, fusion, names, recipe.operating_point)
+        return rows, fitted, {}
+    fusion: PhaseFusion = build(plan.plugins["fusion"])
+    moved, chosen = tune(rows, fusion, names, recipe.operating_point)
+    return moved, fitted, chosen
 
 
 def _remarks(recipe: Recipe, plan: Plan, store: Store) -> list[str]:
@@ -141,13 +152,16 @@ def _remarks(recipe: Recipe, plan: Plan, store: Store) -> list[str]:
             *said,
             "Segmentations were made elsewhere; whether by who had seen these cases is not known.",
         ]
+    said += filter(None, [mixed_in_words(_records(plan, store, "train"))])
     if recipe.inference.search == "coarse-to-fine":
-        records = [
-            store.record("segment", n.key) for n in plan.nodes if n.stage == "segment" and store.has("segment", n.key)
-        ]
+        records = _records(plan, store, "segment")
         whole = sum("fallback" in record for record in records)
         said.append(f"Coarse-to-fine search; {whole} of {len(records)} scans were searched as a whole.")
     return said
+
+
+def _records(plan: Plan, store: Store, stage: str) -> list[dict[str, Any]]:
+    return [store.record(stage, n.key) for n in plan.nodes if n.stage == stage and store.has(stage, n.key)]
 
 
 def require_success(result: RunResult) -> None:
@@ -159,17 +173,23 @@ def require_success(result: RunResult) -> None:
     raise RunError("\n".join([*lines, "Mend the causes and run the same command again: only these are tried anew."]))
 
 
-def _run_key(request: RunRequest, plan: Plan, good: Sequence[CheckedCase], bad: Sequence[CheckedCase]) -> str:
-    point = request.loaded.recipe.operating_point
+def _run_key(request: RunRequest, layout: Layout) -> str:
+    recipe, plan = request.loaded.recipe, layout.plan
+    point = recipe.operating_point
+    learned = {
+        "seed": recipe.training.seed,
+        "folds": dict(layout.folds),
+    }  # trainings hold these too, where there are any
     return digest(
         {
             "nodes": sorted(node.key for node in plan.nodes),
             "fusion": plan.plugins["fusion"],
-            "cases": {item.case.id: item.case.abnormal for item in good},
-            "bad": sorted(item.case.id for item in bad),
-            "name": request.loaded.recipe.name,
+            "cases": {item.case.id: item.case.abnormal for item in layout.good},
+            "bad": sorted(item.case.id for item in layout.bad),
+            "name": recipe.name,
             "operating_point": None if point is None else point.model_dump(mode="json"),
         }
+        | (learned if plan.fusion_is_trained else {})
     )
 
 

@@ -25,6 +25,7 @@ def model_card(content: Mapping[str, Any]) -> str:
         *(f"- {line}" for line in _seen(content["grid"]["seen"])),
         *(f"- {line}" for line in _plugins(plugins)),
         f"- {_thresholds(content)}",
+        *(f"- {line}" for line in _learned(content["fusion"])),
         "",
         "## What it learned from",
         "",
@@ -84,6 +85,13 @@ def _thresholds(content: Mapping[str, Any]) -> str:
     factors = ", ".join(f"{name} x {factor:.3g}" for name, factor in point["factors"].items())
     reached = "" if point["reached"] else " The rate that was asked for was not reached."
     return f"Thresholds: the recipe's, moved to an operating point chosen on all of the cohort ({factors}).{reached}"
+
+
+def _learned(fusion: Mapping[str, Any] | None) -> list[str]:
+    if fusion is None:
+        return []
+    cases = f"{fusion['cases']} cases of the cohort, {fusion['abnormal']} of them abnormal"
+    return [f"The fusion was fitted on {cases}, each as found by a network that had not learned from it."]
 
 
 def _decisions(evaluation: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pnetkit.cohort.check import file_digest
-from pnetkit.errors import MissingPhaseError, ModelError, StoreError
+from pnetkit.errors import MissingPhaseError, ModelError, StoreError, TrainingError
 from pnetkit.evaluation.operating_point import Findings, OperatingPoint, Target, choose_operating_point
 from pnetkit.imaging.nifti import write_atomically
-from pnetkit.interfaces import PhaseFusion
+from pnetkit.interfaces import PhaseFusion, TrainedPhaseFusion
 from pnetkit.onnx_export import contract_of, onnx_of
+from pnetkit.pipeline.drafting import derived_seed
 from pnetkit.pipeline.finished import FinishedRun, read_run
+from pnetkit.pipeline.fusing import FUSION, FittedFusion, described, fit_fusion, saved
 from pnetkit.pipeline.plugins import build
 from pnetkit.pipeline.stages.classify import FINDING, finding_from_json
 from pnetkit.pipeline.stages.inputs import WEIGHTS, load_weights
@@ -23,7 +25,7 @@ from pnetkit.recipe.check import load_recipe
 from pnetkit.recipe.models import Recipe
 from pnetkit.screening.card import model_card
 from pnetkit.screening.model import CARD, FORMAT, FORMAT_VERSION, MODEL, RECIPE, SUMS, write_sums
-from pnetkit.types import CLASSES
+from pnetkit.types import CLASSES, PhaseFinding
 
 
 def export_model(run_folder: Path, out: Path, store: Store, *, onnx: bool = False) -> Path:
@@ -46,7 +48,9 @@ def export_model(run_folder: Path, out: Path, store: Store, *, onnx: bool = Fals
         work.mkdir(parents=True)
         networks = [_copy(item, store, work) for item in sources]
         shutil.copyfile(run_folder / RECIPE, work / RECIPE)
-        content = _content(run, recipe, networks, _operating_point(run, recipe, store))
+        content = _content(
+            run, recipe, networks, _operating_point(run, recipe, store), _fusion(run, recipe, store, work)
+        )
         if onnx:
             content["onnx"] = _write_onnx(recipe, content, work)
         write_json(work / MODEL, content)
@@ -105,11 +109,28 @@ def _copy(item: Mapping[str, Any], store: Store, folder: Path) -> dict[str, Any]
         "fold": item["fold"],
         "weights": weights.as_posix(),
         "classifier": None if classifier is None else classifier.as_posix(),
+        "made_with": _made_with(item, store),
     }
 
 
+def _made_with(item: Mapping[str, Any], store: Store) -> dict[str, list[str]]:
+    """Give the source digests of the plugins that really made a network and its classifier, whatever its key says."""
+    trained = store.record("train", item["train"])
+    found = {name: [digest] for name, digest in trained.get("made_with", {}).items()}
+    for maker in trained["details"].get("makers", ()):  # not in trainings of earlier releases
+        sources = found.setdefault(f"backbone {maker['plugin']}", [])
+        sources += [maker["source"]] if maker["source"] not in sources else []
+    if item["fit"] is not None:
+        found |= {name: [digest] for name, digest in store.record("fit", item["fit"]).get("made_with", {}).items()}
+    return found
+
+
 def _content(
-    run: FinishedRun, recipe: Recipe, networks: list[dict[str, Any]], point: OperatingPoint | None
+    run: FinishedRun,
+    recipe: Recipe,
+    networks: list[dict[str, Any]],
+    point: OperatingPoint | None,
+    fusion: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     record = run.record
     cases = record["cases"]
@@ -132,6 +153,7 @@ def _content(
         "plugins": record["plugins"],
         "networks": networks,
         "operating_point": None if point is None else asdict(point),
+        "fusion": fusion,
         "cohort": {
             "description": record["cohort"],
             "cases": len(cases),
@@ -170,12 +192,6 @@ def _operating_point(run: FinishedRun, recipe: Recipe, store: Store) -> Operatin
         return None
     fusion: PhaseFusion = build(run.record["plugins"]["fusion"])
     phases = tuple(run.record["inputs"])
-    by_case: dict[str, dict[str, Any]] = {}
-    for stage in run.record["stages"]:
-        if stage["stage"] == "classify" and store.has("classify", stage["key"]):
-            case, name = stage["label"].split(" ")
-            path = store.folder("classify", stage["key"]) / FINDING
-            by_case.setdefault(case, {})[name] = finding_from_json(json.loads(path.read_text(encoding="utf-8")))
 
     def decide(findings: Findings) -> bool | None:
         try:
@@ -183,12 +199,46 @@ def _operating_point(run: FinishedRun, recipe: Recipe, store: Store) -> Operatin
         except MissingPhaseError:
             return None
 
-    diagnosed = [
-        (findings, bool(run.record["cases"][case]["abnormal"]))
-        for case, findings in sorted(by_case.items())
-        if run.record["cases"][case]["abnormal"] is not None
-    ]
-    point = choose_operating_point(diagnosed, decide, Target(wanted.target, wanted.at_least), phases)
+    point = choose_operating_point(_diagnosed(run, store), decide, Target(wanted.target, wanted.at_least), phases)
     if point is None:
         raise ModelError(f"{run.folder}: thresholds cannot be chosen without abnormal and normal cases.")
     return point
+
+
+def _fusion(run: FinishedRun, recipe: Recipe, store: Store, folder: Path) -> dict[str, Any] | None:
+    """Fit a fusion that learns on all diagnosed cases of the run, each as a network found it that had not seen it.
+
+    It is written into the model's folder; None where the fusion is a rule. Raises ModelError where it cannot learn.
+    """
+    identity, phases = run.record["plugins"]["fusion"], tuple(run.record["inputs"])
+    if not isinstance(build(identity), TrainedPhaseFusion):
+        return None
+    cases, seed = _diagnosed(run, store), derived_seed(recipe.training.seed, "fuse", "all")
+    try:
+        fusion = fit_fusion(identity, cases, phases, seed=seed)
+    except TrainingError as error:
+        raise ModelError(f"{run.folder}: the fusion cannot be fitted. {error}") from error
+    saved(fusion, folder / FUSION)
+    return {"folder": FUSION} | described(FittedFusion(fusion, len(cases), sum(c for _, c in cases), seed), identity)
+
+
+def _diagnosed(run: FinishedRun, store: Store) -> list[tuple[Findings, bool]]:
+    """Give findings and diagnosis of every case that has one and of which no part failed, in the order of ids."""
+    by_case: dict[str, dict[str, PhaseFinding]] = {}
+    for stage in run.record["stages"]:
+        if stage["stage"] == "classify" and store.has("classify", stage["key"]):
+            case, name = stage["label"].split(" ")
+            path = store.folder("classify", stage["key"]) / FINDING
+            by_case.setdefault(case, {})[name] = finding_from_json(json.loads(path.read_text(encoding="utf-8")))
+    cases = run.record["cases"]
+    return [
+        (found, bool(cases[case]["abnormal"]))
+        for case, found in sorted(by_case.items())
+        if cases[case]["abnormal"] is not None and found.keys() == _inputs_of(run, case)
+    ]
+
+
+def _inputs_of(run: FinishedRun, case: str) -> set[str]:
+    """Name the inputs whose scans a case has."""
+    there = run.record["cases"][case]["files"].keys()
+    return {name for name, phases in run.record["inputs"].items() if set(phases) <= there}

@@ -4,6 +4,7 @@
     recipe.yaml       the recipe with all defaults
     networks/         one safetensors file for each input and fold
     classifiers/      one folder for each input and fold, where the case classifier was trained
+    fusion/           what the fusion of phases learned, where it does
     README.md         the model card
     SHA256SUMS        the digest of every other file, as `sha256sum -c` reads it
 
@@ -44,14 +45,15 @@ class FoldModel:
 class Model:
     """Hold a model folder that was found whole.
 
-    `digest` names the model; `content` is its `model.json`; `notes` say in which way what is installed here is not what
-    the model was made with.
+    `digest` names the model; `content` is its `model.json`; `fusion` is the folder of what the fusion learned, None for
+    a rule; `notes` say in which way what is installed here is not what the model was made with.
     """
 
     folder: Path
     digest: str
     content: Mapping[str, Any]
     folds: tuple[FoldModel, ...]
+    fusion: Path | None
     notes: tuple[str, ...]
 
     @property
@@ -86,10 +88,12 @@ def read_model(folder: Path) -> Model:
             )
             for item in content["networks"]
         )
-        notes = _require_plugins(folder, plugins_of(content))
+        learned = content.get("fusion")  # not in models of earlier releases
+        fusion = None if learned is None else folder / learned["folder"]
+        notes = _require_plugins(folder, plugins_of(content), _sources(content))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{folder / MODEL}: cannot be read as a model ({error!r}). Export it again.") from error
-    return Model(folder, digest, content, folds, notes)
+    return Model(folder, digest, content, folds, fusion, notes)
 
 
 def plugins_of(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -131,8 +135,24 @@ def _checked(folder: Path) -> str:
     return sha256(sums.read_bytes()).hexdigest()
 
 
-def _require_plugins(folder: Path, wanted: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Find every plugin of a model, and say where it is another version or source than the model was made with."""
+def _sources(content: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Give the source digests that made the model's parts, by kind and name of the plugin."""
+    found: dict[str, set[str]] = {}
+    for part in content["networks"]:
+        for name, digests in part.get("made_with", {}).items():  # not in models of earlier releases
+            found.setdefault(name, set()).update(digests)
+    for name, digest in ((content.get("fusion") or {}).get("made_with", {})).items():
+        found.setdefault(name, set()).add(digest)
+    return found
+
+
+def _require_plugins(
+    folder: Path, wanted: Sequence[Mapping[str, Any]], sources: Mapping[str, set[str]]
+) -> tuple[str, ...]:
+    """Find every plugin of a model, and say where it is another version or source than the model was made with.
+
+    `sources` are those that really made its parts; with `--on-code-change warn` they can be others than its keys'.
+    """
     missing, notes = [], []
     for identity in wanted:
         kind, name = identity["kind"], identity["plugin"]
@@ -151,6 +171,10 @@ def _require_plugins(folder: Path, wanted: Sequence[Mapping[str, Any]]) -> tuple
             notes.append(f"{what} was used in training; here it is {info.distribution} {info.version}")
         elif source != identity["source"]:
             notes.append(f"the source of {what} has changed since the training")
+        elif sources.get(f"{kind} {name}", set()) - {source}:
+            notes.append(
+                f"parts of the model were made by another source of {what} than the one that is installed here"
+            )
     if missing:
         raise ModelError(
             "\n".join([f"{folder}: needs plugins that cannot be used here:", *(f"  {m}" for m in missing)])

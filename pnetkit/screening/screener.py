@@ -14,7 +14,7 @@ from pnetkit.imaging.resampling import resample
 from pnetkit.inference.features import roi_features
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.segment import Segmented, segment
-from pnetkit.interfaces import Backbone, CaseClassifier, PhaseFusion, TrainedCaseClassifier
+from pnetkit.interfaces import Backbone, CaseClassifier, PhaseFusion, TrainedCaseClassifier, TrainedPhaseFusion
 from pnetkit.networks import Network, choose_device
 from pnetkit.pipeline.device_fit import fit_to_device
 from pnetkit.pipeline.parts import Input, Parts, take_apart
@@ -88,17 +88,19 @@ def load_screener(
     """Load a model's networks, those of all folds or of the chosen ones; `overrides` (KEY=VALUE) change its recipe.
 
     Raises:
-        ModelError: a fold is not there, or a file does not fit the plugin that is installed here.
+        ModelError: a fold is not there, a file does not fit the plugin that is installed here, or what a fusion learned
+            is not there.
     """
     chosen, where = chosen_folds(model, folds), choose_device(device)
     try:
         recipe = load_recipe(model.folder / RECIPE, overrides=tuple(overrides)).recipe
         parts = take_apart(fit_to_device(recipe, where), {})
         members = {seen.name: [_member(model, parts, seen, fold, where) for fold in chosen] for seen in parts.inputs}
+        fusion = _fusion(model, parts)
     except (RecipeError, StoreError) as error:
         raise ModelError(f"{model.folder}: does not fit what is installed here. {error}") from error
     batch_size = largest_batch(recipe.inference.runtime, recipe.inference.batch_size)
-    return Screener(model, parts, chosen, where, batch_size, members, build(parts.fusion))
+    return Screener(model, parts, chosen, where, batch_size, members, fusion)
 
 
 def screen_scans(screener: Screener, case_id: str, scans: Mapping[str, Scan]) -> CaseResult:
@@ -132,6 +134,15 @@ def _member(model: Model, parts: Parts, seen: Input, fold: int, device: str) -> 
     if files.classifier is not None and isinstance(classifier, TrainedCaseClassifier):
         classifier.load(files.classifier)
     return _Member(backbone, network, classifier)
+
+
+def _fusion(model: Model, parts: Parts) -> PhaseFusion:
+    fusion: PhaseFusion = build(parts.fusion)
+    if isinstance(fusion, TrainedPhaseFusion):
+        if model.fusion is None:
+            raise ModelError(f"{model.folder}: lacks what {parts.fusion['plugin']!r} learned. Export it again.")
+        fusion.load(model.fusion)
+    return fusion
 
 
 def _screen_input(screener: Screener, case_id: str, seen: Input, scans: Sequence[Scan]) -> InputResult:

@@ -1,6 +1,5 @@
 """Checks of a case classifier, trained or not."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,15 +8,12 @@ from typing import Any
 import numpy as np
 
 from pnetkit.interfaces import CaseClassifier, FeatureCaseClassifier, TrainedCaseClassifier
-from pnetkit.testing.checks import Check, builder, named_checks, require
+from pnetkit.testing.checks import Check, builder, named_checks, require, require_stored
 from pnetkit.testing.samples import an_abdomen, finer, samples, segmentation
 from pnetkit.types import Evidence, PhaseFinding, Segmentation
 
 FEATURE_CHANNELS = 8
 """Channels of the made-up maps, where neither `feature_channels` nor the classifier's needs say otherwise."""
-
-STORED = (".safetensors", ".json")
-"""What a trained classifier may write."""
 
 
 def case_classifier_checks(
@@ -136,13 +132,7 @@ def _save(case: _Cases) -> None:
     case.fitted(classifier)
     with TemporaryDirectory() as folder:
         classifier.save(Path(folder))
-        files = [path for path in Path(folder).rglob("*") if path.is_file()]
-        require(bool(files), "save writes nothing")
-        wrong = [path.name for path in files if path.suffix not in STORED]
-        require(not wrong, f"save writes {wrong}; wanted {' and '.join(STORED)} only")
-        for path in files:
-            if path.suffix == ".json":
-                json.loads(path.read_text(encoding="utf-8"))
+        require_stored(Path(folder))
         other = case.build()
         other.load(Path(folder))
         for name, given in samples().items():

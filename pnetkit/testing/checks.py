@@ -1,9 +1,13 @@
 """What a check is, how it fails, and how checks are run."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
+
+from safetensors.numpy import load_file
 
 from pnetkit.errors import PluginError, PnetkitError
 from pnetkit.parameters import construct
@@ -143,3 +147,20 @@ def require(condition: bool, message: str) -> None:
     """Raise ConformanceError with a message where a condition does not hold."""
     if not condition:
         raise ConformanceError(message)
+
+
+STORED = (".safetensors", ".json")
+"""What a plugin that was fitted may write."""
+
+
+def require_stored(folder: Path) -> None:
+    """Raise ConformanceError unless a fitted plugin wrote something, and nothing but safetensors and JSON."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    require(bool(files), "save writes nothing")
+    wrong = [path.name for path in files if path.suffix not in STORED]
+    require(not wrong, f"save writes {wrong}; wanted {' and '.join(STORED)} only")
+    for path in files:
+        if path.suffix == ".json":
+            json.loads(path.read_text(encoding="utf-8"))
+        else:
+            load_file(path)

@@ -1,16 +1,33 @@
-"""Checks of a phase fusion."""
+"""Checks of a phase fusion, trained or not."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pnetkit.errors import MissingPhaseError
-from pnetkit.interfaces import PhaseFusion
-from pnetkit.testing.checks import Check, builder, named_checks, require
+from pnetkit.interfaces import PhaseFusion, TrainedPhaseFusion
+from pnetkit.testing.checks import Check, builder, named_checks, require, require_stored
 from pnetkit.types import CaseFinding, PhaseFinding
 
 PHASES = ("arterial", "venous")
 SCORES = (0.0, 0.5, 0.999, 1.0, 3.0)
+
+Scores = Mapping[str, float]
+
+TRAINING: Sequence[tuple[Scores, bool]] = (
+    ({"arterial": 0.0, "venous": 0.2}, False),
+    ({"arterial": 0.6, "venous": 0.0}, False),
+    ({"arterial": 1.5, "venous": 0.4}, False),
+    ({"arterial": 0.8, "venous": 3.0}, True),
+    ({"arterial": 4.0, "venous": 1.2}, True),
+    ({"arterial": 0.0, "venous": 6.0}, True),
+)
+"""Scores and diagnoses of cases that a fusion which learns is fitted on: the two overlap, as they do."""
+
+INCOMPLETE: Sequence[tuple[Scores, bool]] = (*TRAINING, ({"venous": 0.1}, False), ({"arterial": 2.0}, True))
+"""The same, with cases that lack a phase."""
 
 
 def phase_fusion_checks(
@@ -19,19 +36,43 @@ def phase_fusion_checks(
     params: Mapping[str, Any] | None = None,
     expected_failures: Mapping[str, str] | None = None,
 ) -> list[Check]:
-    """Give the checks of a phase fusion, by its registered name or its callable, with its parameters."""
+    """Give the checks of a phase fusion, by its registered name or its callable, with its parameters.
+
+    One that learns is fitted on made-up findings first; the checks of fitting have nothing to say of a rule.
+    """
     name, build = builder("phase-fusion", plugin, params or {})
     checks: dict[str, Callable[[], None]] = {
-        "interface": lambda: require(isinstance(build(), PhaseFusion), "has no method fuse"),
-        "findings": lambda: _findings(build()),
-        "argument_is_left_alone": lambda: _argument(build()),
-        "order_of_phases": lambda: _order(build()),
-        "units_of_thresholds": lambda: _units(build()),
-        "missing_phase": lambda: _missing(build()),
-        "no_phase": lambda: _none(build()),
-        "one_phase": lambda: _one(build()),
+        "interface": lambda: _interface(build()),
+        "findings": lambda: _findings(_ready(build())),
+        "argument_is_left_alone": lambda: _argument(build),
+        "order_of_phases": lambda: _order(_ready(build())),
+        "units_of_thresholds": lambda: _units(_ready(build())),
+        "missing_phase": lambda: _missing(_ready(build(), INCOMPLETE)),
+        "no_phase": lambda: _none(_ready(build())),
+        "one_phase": lambda: _one(_ready(build(), expected=("venous",))),
+        "fit_repeats": lambda: _fit_repeats(build),
+        "fit_order_of_phases": lambda: _fit_order(build),
+        "save_and_load": lambda: _save(build),
     }
     return named_checks(name, checks, expected_failures or {}, build)
+
+
+def _interface(fusion: Any) -> None:
+    require(isinstance(fusion, PhaseFusion), "has no method fuse")
+    some = [method for method in ("fit", "save", "load") if hasattr(fusion, method)]
+    whole = not some or isinstance(fusion, TrainedPhaseFusion)
+    require(whole, f"has {', '.join(some)}, and lacks what else a TrainedPhaseFusion has: it would never be fitted")
+
+
+def _ready(
+    fusion: Any, cases: Sequence[tuple[Scores, bool]] = TRAINING, expected: tuple[str, ...] = PHASES
+) -> PhaseFusion:
+    """Give the fusion, fitted where it learns."""
+    if isinstance(fusion, TrainedPhaseFusion):
+        findings = [_given({phase: score for phase, score in of.items() if phase in expected}) for of, _ in cases]
+        fusion.fit(findings, [abnormal for _, abnormal in cases], expected=expected, seed=3)
+    ready: PhaseFusion = fusion
+    return ready
 
 
 def _given(scores: Mapping[str, float], *, threshold: float = 1.0) -> dict[str, PhaseFinding]:
@@ -57,11 +98,18 @@ def _findings(fusion: PhaseFusion) -> None:
         require(set(found.findings) == set(given), f"{scores}: keeps the findings {sorted(found.findings)}")
 
 
-def _argument(fusion: PhaseFusion) -> None:
+def _argument(build: Callable[..., Any]) -> None:
+    fusion = _ready(build())
     given = _given({"arterial": 0.5, "venous": 2.0})
     kept = dict(given)
     fusion.fuse("case", given, expected=PHASES)
     require(given == kept, "changes the findings that it was given")
+    other = build()
+    if isinstance(other, TrainedPhaseFusion):
+        cases, abnormal = [_given(scores) for scores, _ in TRAINING], [called for _, called in TRAINING]
+        before = ([dict(case) for case in cases], list(abnormal))
+        other.fit(cases, abnormal, expected=PHASES, seed=3)
+        require((cases, abnormal) == before, "changes the findings or diagnoses that it was fitted on")
 
 
 def _order(fusion: PhaseFusion) -> None:
@@ -104,3 +152,38 @@ def _one(fusion: PhaseFusion) -> None:
     for score in SCORES:
         found = fusion.fuse("case", _given({"venous": score}), expected=("venous",))
         require(found.missing == (), f"one phase, and it is there: names {found.missing} as missing")
+
+
+def _fit_repeats(build: Callable[..., Any]) -> None:
+    one, two = build(), build()
+    if isinstance(one, TrainedPhaseFusion):
+        _require_equal(_ready(one), _ready(two), "the same findings and seed give two models that decide otherwise")
+
+
+def _fit_order(build: Callable[..., Any]) -> None:
+    """Fit on the same cases with their phases named in another order."""
+    one, two = build(), build()
+    if isinstance(one, TrainedPhaseFusion):
+        turned = [(dict(reversed(list(scores.items()))), abnormal) for scores, abnormal in TRAINING]
+        same = "learns otherwise when the phases of its cases stand in another order"
+        _require_equal(_ready(one), _ready(two, turned), same)
+
+
+def _save(build: Callable[..., Any]) -> None:
+    """Store a fitted fusion and load it: the same to the bit, in files that hold no code."""
+    fusion = build()
+    if not isinstance(fusion, TrainedPhaseFusion):
+        return
+    _ready(fusion)
+    with TemporaryDirectory() as folder:
+        fusion.save(Path(folder))
+        require_stored(Path(folder))
+        other = build()
+        other.load(Path(folder))
+        _require_equal(fusion, other, "decides otherwise after it was saved and loaded")
+
+
+def _require_equal(one: PhaseFusion, two: PhaseFusion, message: str) -> None:
+    for scores in _all_pairs():
+        first, second = (fusion.fuse("case", _given(scores), expected=PHASES) for fusion in (one, two))
+        require((first.abnormal, first.score) == (second.abnormal, second.score), f"{scores}: {message}")

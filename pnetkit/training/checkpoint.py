@@ -1,12 +1,13 @@
 """Write and read checkpoints: one safetensors file, complete or not there.
 
-It holds the network's state, the optimizer's momentum, and in its header, as JSON, the iteration and the loss so far.
+It holds the network's state, the optimizer's momentum, and in its header, as JSON, the iteration, the loss so far, and
+what made the network: one entry, or several where a training was taken up by something else than what had begun it.
 The iteration's number *is* the state of sampler and random numbers: both are derived from it and the seed (see
 pnetkit.training.sampling), so there is nothing else to keep.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,19 +26,24 @@ _MODEL, _OPTIMIZER = "model.", "optimizer."
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """Hold a training after `iteration` steps: tensors of the network and of the optimizer, and a JSON-able record."""
+    """Hold a training after `iteration` steps: tensors of the network and of the optimizer, and a JSON-able record.
+
+    `makers` say what made the network up to here, in their order: plugin, distribution, version, source.
+    """
 
     iteration: int
     model: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
     record: Mapping[str, Any]
+    makers: Sequence[Mapping[str, str]] = ()
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint so that a kill at any moment leaves the old one or the new one."""
     tensors = {_MODEL + key: value for key, value in distinct_tensors(checkpoint.model).items()}
     tensors |= {_OPTIMIZER + key: value for key, value in checkpoint.optimizer.items()}
-    header = {"iteration": checkpoint.iteration, "record": dict(checkpoint.record)}
+    makers = [dict(maker) for maker in checkpoint.makers]
+    header = {"iteration": checkpoint.iteration, "record": dict(checkpoint.record), "makers": makers}
     write_atomically(path, save(_plain(tensors), {"pnetkit": json.dumps(header, sort_keys=True)}))
 
 
@@ -50,6 +56,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as stored:
             header = json.loads(stored.metadata()["pnetkit"])
+            iteration, record = int(header["iteration"]), header["record"]
             tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118  # not a dict
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise StoreError(
@@ -57,7 +64,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
         ) from error
     model = {key.removeprefix(_MODEL): value for key, value in tensors.items() if key.startswith(_MODEL)}
     optimizer = {key.removeprefix(_OPTIMIZER): value for key, value in tensors.items() if key.startswith(_OPTIMIZER)}
-    return Checkpoint(int(header["iteration"]), model, optimizer, header["record"])
+    makers = tuple(header.get("makers", ()))  # not in checkpoints of earlier releases
+    return Checkpoint(iteration, model, optimizer, record, makers)
+
+
+def with_maker(makers: Sequence[Mapping[str, str]], maker: Mapping[str, str]) -> tuple[Mapping[str, str], ...]:
+    """Add who goes on with a training to those who brought it so far, unless it is the last of them."""
+    return tuple(makers) if makers and dict(makers[-1]) == dict(maker) else (*makers, maker)
 
 
 def write_weights(path: Path, state: Mapping[str, Tensor]) -> None:

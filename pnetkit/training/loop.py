@@ -14,11 +14,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from pnetkit.errors import TrainingError
+from pnetkit.errors import StoreError, TrainingError
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import Precision, autocast, check_patch_size, checked_output, load_state
 from pnetkit.training.augmentation import Rotations, augment
-from pnetkit.training.checkpoint import Checkpoint, momentum_of, read_checkpoint, restore_momentum, write_checkpoint
+from pnetkit.training.checkpoint import (
+    Checkpoint,
+    momentum_of,
+    read_checkpoint,
+    restore_momentum,
+    with_maker,
+    write_checkpoint,
+)
 from pnetkit.training.loss import deep_supervision_loss, poly_learning_rate
 from pnetkit.training.sampling import Batch, Sampling, TrainingCase, draw_batch
 
@@ -49,6 +56,14 @@ class TrainingPlan:
     checkpoint_every: int
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Hold the mean loss of every ten iterations, and what made the network, as in a checkpoint."""
+
+    losses: list[float]
+    makers: tuple[Mapping[str, str], ...]
+
+
 @dataclass(slots=True)
 class _Progress:
     """What a training has done so far."""
@@ -56,6 +71,7 @@ class _Progress:
     iteration: int
     losses: list[float]
     pending: list[float]
+    makers: tuple[Mapping[str, str], ...]
 
 
 def train(
@@ -67,12 +83,15 @@ def train(
     device: str,
     checkpoint: Path,
     report: Report,
-) -> list[float]:
-    """Train a backbone in place and give the mean loss of every ten iterations.
+    maker: Mapping[str, str],
+) -> Trained:
+    """Train a backbone in place and give the course of its loss.
 
-    Goes on from `checkpoint` where that file exists, and writes it every `plan.checkpoint_every` iterations.
+    Goes on from `checkpoint` where that file exists, and writes it every `plan.checkpoint_every` iterations. `maker`
+    says what the network is made with; it is kept in checkpoints, beside that of what wrote them before.
 
     Raises:
+        StoreError: the checkpoint is damaged, or does not fit the network.
         TrainingError: there is no case, or the loss is no longer finite; the text says at which iteration and cases.
     """
     if not cases:
@@ -89,7 +108,7 @@ def train(
     )
     scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=plan.precision == "fp16")
     names = {id(parameter): name for name, parameter in _named_parameters(backbone).items()}
-    progress = _resume(checkpoint, backbone, optimizer, scaler, names)
+    progress = _resume(checkpoint, backbone, optimizer, scaler, names, maker)
     for iteration in range(progress.iteration, plan.iterations):
         rng = np.random.default_rng([seed, iteration])
         torch.manual_seed(int(rng.integers(2**63)))  # for dropout and the like
@@ -108,8 +127,9 @@ def train(
         if progress.iteration % plan.checkpoint_every == 0 and progress.iteration < plan.iterations:
             record = {"losses": progress.losses, "pending": progress.pending, "scaler": scaler.state_dict()}
             momentum = momentum_of(optimizer, names)
-            write_checkpoint(checkpoint, Checkpoint(progress.iteration, backbone.state_dict(), momentum, record))
-    return progress.losses
+            state = backbone.state_dict()
+            write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, momentum, record, progress.makers))
+    return Trained(progress.losses, progress.makers)
 
 
 def one_step(backbone: Backbone, batch: Batch, plan: TrainingPlan, device: str) -> float:
@@ -148,15 +168,32 @@ def _step(
 
 
 def _resume(
-    checkpoint: Path, backbone: Backbone, optimizer: torch.optim.SGD, scaler: Any, names: Mapping[int, str]
+    checkpoint: Path,
+    backbone: Backbone,
+    optimizer: torch.optim.SGD,
+    scaler: Any,
+    names: Mapping[int, str],
+    maker: Mapping[str, str],
 ) -> _Progress:
     if not checkpoint.exists():
-        return _Progress(0, [], [])
+        return _Progress(0, [], [], (maker,))
     stored = read_checkpoint(checkpoint)
-    load_state(backbone, stored.model)
+    try:
+        load_state(backbone, stored.model)
+    except RuntimeError as error:
+        made = ", then by ".join(_in_words(by) for by in stored.makers) or "code that it does not name"
+        raise StoreError(
+            f"{checkpoint}: does not fit the network. It was written by {made}; here is {_in_words(maker)}. "
+            f"Go back to that, or delete it to train from the start. ({error})"
+        ) from error
     restore_momentum(optimizer, names, stored.optimizer)
     scaler.load_state_dict(stored.record["scaler"])
-    return _Progress(stored.iteration, list(stored.record["losses"]), list(stored.record["pending"]))
+    losses, pending = list(stored.record["losses"]), list(stored.record["pending"])
+    return _Progress(stored.iteration, losses, pending, with_maker(stored.makers, maker))
+
+
+def _in_words(maker: Mapping[str, str]) -> str:
+    return ", ".join(f"{what} {maker[what]}" for what in sorted(maker))
 
 
 def _named_parameters(backbone: Backbone) -> dict[str, nn.Parameter]:

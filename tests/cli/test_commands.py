@@ -51,7 +51,7 @@ def test_plugins_are_listed_with_where_they_come_from(pnetkit):
     line = next(line for line in out.splitlines() if " s4c " in line)
     assert line.split()[:4] == ["backbone", "s4c", "pnetkit-s4c", __version__]
     found = json.loads(pnetkit("plugins", "list", "--json", "--kind", "phase-fusion")[1])
-    assert [p["name"] for p in found] == ["and", "k-of-n", "max", "mean", "noisy-or", "or", "single"]
+    assert [p["name"] for p in found] == ["and", "k-of-n", "logistic", "max", "mean", "noisy-or", "or", "single"]
 
 
 def test_a_plugin_s_parameters_are_shown_with_type_default_bounds_and_meaning(pnetkit):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pnetkit import testing
-from pnetkit.registry import list_plugins
+from pnetkit.registry import GROUPS, list_plugins
 from tests.testing.test_backbone_checks import Sound
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -25,3 +25,10 @@ def test_every_kit_is_on_the_page():
     for name in testing.__all__:
         if name.endswith("_checks") and name != "run_checks":
             assert name in PAGE
+
+
+def test_the_groups_that_are_read_are_those_of_the_page_and_it_says_truly_that_none_was_broken():
+    versions = PAGE.partition("## Versions")[2]
+    assert [group for group in GROUPS.values() if f"`{group}`" not in versions] == []
+    broken = [group for group in GROUPS.values() if ".v" in group]
+    assert ("No interface has been broken so far" in versions) is not bool(broken)

@@ -247,6 +247,83 @@ class AlwaysTwo(Either):
         return super().fuse(case_id, findings, expected=("arterial", "venous"))
 
 
+class LearnedFusion:
+    """Learns the mean score of normal cases; sound."""
+
+    level = 1.0
+
+    def fit(self, findings, abnormal, *, expected, seed):  # noqa: ARG002
+        normal = [found for found, called in zip(findings, abnormal, strict=True) if not called]
+        self.level = 1 + float(np.mean([max(f.relative_score for f in found.values()) for found in normal])) / 7
+
+    def fuse(self, case_id, findings, *, expected):
+        found = Either().fuse(case_id, findings, expected=expected)
+        score = found.score / self.level
+        return replace(found, score=score, abnormal=score >= 1)
+
+    def save(self, folder):
+        (folder / "model.json").write_text(json.dumps({"level": self.level}))
+
+    def load(self, folder):
+        self.level = json.loads((folder / "model.json").read_text())["level"]
+
+
+class FusionWithoutLoad(Either):
+    def fit(self, findings, abnormal, *, expected, seed):
+        pass
+
+    def save(self, folder):
+        pass
+
+
+class FusesByChance(LearnedFusion):
+    def fit(self, findings, abnormal, *, expected, seed):  # noqa: ARG002
+        self.level = random.random()
+
+
+class LearnsFromTheFirst(LearnedFusion):
+    def fit(self, findings, abnormal, *, expected, seed):  # noqa: ARG002
+        self.level = 1 + float(np.mean([next(iter(found.values())).relative_score for found in findings]))
+
+
+class LearnsRaw(LearnedFusion):
+    def fit(self, findings, abnormal, *, expected, seed):  # noqa: ARG002
+        self.level = 0.5
+
+    def fuse(self, case_id, findings, *, expected):
+        found = super().fuse(case_id, findings, expected=expected)
+        score = max(finding.score for finding in findings.values()) * self.level
+        return replace(found, score=score, abnormal=score >= 1)
+
+
+class TakesWhatItLearnedFrom(LearnedFusion):
+    def fit(self, findings, abnormal, *, expected, seed):
+        super().fit(findings, abnormal, expected=expected, seed=seed)
+        abnormal.clear()
+
+
+class NeedsAllPhases(LearnedFusion):
+    def fit(self, findings, abnormal, *, expected, seed):
+        super().fit(findings, abnormal, expected=expected, seed=seed)
+        self.level += 0.0 * sum(found[phase].score for found in findings for phase in expected)
+
+
+class RoundsFusion(LearnedFusion):
+    def save(self, folder):
+        (folder / "model.json").write_text(json.dumps({"level": round(self.level, 2)}))
+
+
+class PicklesFusion(LearnedFusion):
+    def save(self, folder):
+        super().save(folder)
+        (folder / "model.pkl").write_bytes(b"")
+
+
+class SavesNoJson(LearnedFusion):
+    def save(self, folder):
+        (folder / "model.json").write_bytes(b"\x80\x04K\x01.")  # a pickle by another name
+
+
 @pytest.mark.parametrize(
     ("plugin", "check"),
     [
@@ -258,10 +335,20 @@ class AlwaysTwo(Either):
         (Silent, "missing_phase"),
         (NormalWithoutAnything, "no_phase"),
         (AlwaysTwo, "one_phase"),
+        (FusionWithoutLoad, "interface"),
+        (TakesWhatItLearnedFrom, "argument_is_left_alone"),
+        (LearnsRaw, "units_of_thresholds"),
+        (NeedsAllPhases, "missing_phase"),
+        (FusesByChance, "fit_repeats"),
+        (LearnsFromTheFirst, "fit_order_of_phases"),
+        (RoundsFusion, "save_and_load"),
+        (PicklesFusion, "save_and_load"),
+        (SavesNoJson, "save_and_load"),
     ],
 )
 def test_a_broken_fusion_is_caught(plugin, check):
     assert failing(phase_fusion_checks(Either)) == {}
+    assert failing(phase_fusion_checks(LearnedFusion)) == {}
     found = failing(phase_fusion_checks(plugin))
     assert check in found
     assert plugin.__name__ in found[check]
@@ -272,6 +359,10 @@ def test_every_check_of_a_rule_has_a_plugin_that_it_catches():
     assert names == {
         "interface", "result", "argument_is_left_alone", "repeats", "scale_in_mm", "findings", "empty_is_flagged",
         "fit_repeats", "save_and_load",
+    }  # fmt: skip
+    assert {check.name for check in phase_fusion_checks(Either)} == {
+        "interface", "findings", "argument_is_left_alone", "order_of_phases", "units_of_thresholds", "missing_phase",
+        "no_phase", "one_phase", "fit_repeats", "fit_order_of_phases", "save_and_load",
     }  # fmt: skip
     with pytest.raises(ConformanceError, match="the checks are"):
         phase_fusion_checks(Either, expected_failures={"order": "none"})

@@ -16,9 +16,13 @@ class KilledError(Exception):
     """Stands for a kill."""
 
 
-def run(net, cases, plan, checkpoint, *, report=lambda *_: None, seed=3):
-    losses = train(net, cases, plan, seed=seed, device="cpu", checkpoint=checkpoint, report=report)
-    return losses, {key: value.clone() for key, value in net.state_dict().items()}
+OURS = {"plugin": "tiny", "distribution": "acme-tiny", "version": "1.2", "source": "a" * 64}
+THEIRS = OURS | {"source": "b" * 64}
+
+
+def run(net, cases, plan, checkpoint, *, report=lambda *_: None, seed=3, maker=OURS):
+    trained = train(net, cases, plan, seed=seed, device="cpu", checkpoint=checkpoint, report=report, maker=maker)
+    return trained.losses, {key: value.clone() for key, value in net.state_dict().items()}
 
 
 def same(one, other):
@@ -59,6 +63,34 @@ def test_a_killed_training_goes_on_to_the_same_weights(tiny_net, cases, plan, tm
     assert same(weights, whole)
 
 
+def test_a_checkpoint_says_what_made_it_and_who_takes_it_up_is_named_beside_that(tiny_net, cases, plan, tmp_path):
+    def kill(iteration, _loss):
+        if iteration == 10:
+            raise KilledError
+
+    long, path = plan(iterations=30, checkpoint_every=3), tmp_path / "c"
+    for maker in (OURS, OURS):
+        with pytest.raises(KilledError):
+            run(tiny_net(), cases, long, path, report=kill, maker=maker)
+        assert read_checkpoint(path).makers == (OURS,)
+    trained = train(
+        tiny_net(), cases, long, seed=3, device="cpu", checkpoint=path, report=lambda *_: None, maker=THEIRS
+    )
+    assert trained.makers == (OURS, THEIRS)
+    assert read_checkpoint(path).makers == (OURS, THEIRS)
+    whole = train(
+        tiny_net(), cases, long, seed=3, device="cpu", checkpoint=tmp_path / "w", report=lambda *_: None, maker=OURS
+    )
+    assert whole.makers == (OURS,)
+
+
+def test_a_checkpoint_that_does_not_fit_is_named_with_who_wrote_it(tiny_net, cases, plan, tmp_path):
+    path = tmp_path / "c"
+    write_checkpoint(path, Checkpoint(3, {"other": torch.ones(2)}, {}, {"losses": [], "pending": []}, (THEIRS,)))
+    with pytest.raises(StoreError, match=r"by distribution acme-tiny, .* source b{64}, .*; here is .*a{64}"):
+        run(tiny_net(), cases, plan(), path)
+
+
 def test_checkpoints_do_not_change_the_result(tiny_net, cases, plan, tmp_path):
     often = run(tiny_net(), cases, plan(checkpoint_every=1), tmp_path / "a")
     never = run(tiny_net(), cases, plan(checkpoint_every=100), tmp_path / "b")
@@ -72,10 +104,10 @@ def test_a_damaged_checkpoint_is_named(tiny_net, cases, plan, tmp_path):
 
 
 def test_a_checkpoint_comes_back_as_it_was(tmp_path):
-    stored = Checkpoint(7, {"w": torch.arange(3.0)}, {"w": torch.ones(3)}, {"losses": [0.1], "pending": []})
+    stored = Checkpoint(7, {"w": torch.arange(3.0)}, {"w": torch.ones(3)}, {"losses": [0.1], "pending": []}, (OURS,))
     write_checkpoint(tmp_path / "c", stored)
     read = read_checkpoint(tmp_path / "c")
-    assert (read.iteration, read.record) == (7, stored.record)
+    assert (read.iteration, read.record, read.makers) == (7, stored.record, (OURS,))
     assert same(dict(read.model), dict(stored.model))
     assert same(dict(read.optimizer), dict(stored.optimizer))
 

@@ -1,1 +1,1 @@
-"""Rules that make one finding of the findings of several phases."""
+"""Rules, and a regression, that make one finding of the findings of several phases."""

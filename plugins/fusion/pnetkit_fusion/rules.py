@@ -31,7 +31,7 @@ class Or:
 
     def fuse(self, case_id: str, findings: Findings, *, expected: tuple[str, ...]) -> CaseFinding:
         """Give the case's finding."""
-        return _fuse(case_id, findings, expected, self._missing, max)
+        return fuse_present(case_id, findings, expected, self._missing, max)
 
 
 class And:
@@ -45,7 +45,7 @@ class And:
 
     def fuse(self, case_id: str, findings: Findings, *, expected: tuple[str, ...]) -> CaseFinding:
         """Give the case's finding."""
-        return _fuse(case_id, findings, expected, self._missing, min)
+        return fuse_present(case_id, findings, expected, self._missing, min)
 
 
 class Max:
@@ -64,7 +64,7 @@ class Max:
 
     def fuse(self, case_id: str, findings: Findings, *, expected: tuple[str, ...]) -> CaseFinding:
         """Give the case's finding."""
-        return _fuse(case_id, findings, expected, self._missing, lambda scores: max(scores) / self._threshold)
+        return fuse_present(case_id, findings, expected, self._missing, lambda scores: max(scores) / self._threshold)
 
 
 class Mean:
@@ -87,7 +87,7 @@ class Mean:
         def mean(scores: Sequence[float]) -> float:
             return sum(sorted(scores)) / len(scores) / self._threshold  # sorted: a sum must not depend on the order
 
-        return _fuse(case_id, findings, expected, self._missing, mean)
+        return fuse_present(case_id, findings, expected, self._missing, mean)
 
 
 class NoisyOr:
@@ -123,7 +123,7 @@ class NoisyOr:
             total = math.fsum((score / largest) ** self._sharpness for score in scores)
             return largest * math.pow(total / -math.log2(1 - self._threshold), 1 / self._sharpness)
 
-        return _fuse(case_id, findings, expected, self._missing, equivalent)
+        return fuse_present(case_id, findings, expected, self._missing, equivalent)
 
 
 class KOfN:
@@ -150,7 +150,7 @@ class KOfN:
                 f"Case {case_id} has {len(findings)} of the {self._k} phases that k-of-n needs to decide "
                 f"(there: {', '.join(findings) or 'none'}). Add the missing scans, or fuse with 'or'."
             )
-        return _fuse(case_id, findings, expected, self._missing, lambda scores: sorted(scores)[-self._k])
+        return fuse_present(case_id, findings, expected, self._missing, lambda scores: sorted(scores)[-self._k])
 
 
 class Single:
@@ -170,10 +170,10 @@ class Single:
             raise MissingPhaseError(
                 f"Case {case_id} has no {self._phase} scan, which alone decides here. Add it, or leave the case out."
             )
-        return _fuse(case_id, findings, expected, "present", lambda _: findings[self._phase].relative_score)
+        return fuse_present(case_id, findings, expected, "present", lambda _: findings[self._phase].relative_score)
 
 
-def _fuse(
+def fuse_present(
     case_id: str,
     findings: Findings,
     expected: tuple[str, ...],

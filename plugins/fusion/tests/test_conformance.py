@@ -12,6 +12,7 @@ FUSIONS = {
     "mean": {},
     "noisy-or": {"sharpness": 2.0},
     "single": {"phase": "venous"},
+    "logistic": {},
 }
 CHECKS = [check for name, params in FUSIONS.items() for check in phase_fusion_checks(name, params=params)]
 

@@ -1,6 +1,7 @@
 """Train one network: one input, one fold."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
 from pnetkit.pipeline.stages.inputs import BACKBONE, WEIGHTS, new_backbone
 from pnetkit.pipeline.store import write_json
+from pnetkit.registry import source_digest
 from pnetkit.training.checkpoint import write_weights
 from pnetkit.training.loop import TrainingPlan
 from pnetkit.training.loop import train as train_backbone
@@ -26,7 +28,7 @@ def train(node: Node, context: Context, folder: Path) -> dict[str, Any]:
     def report(iteration: int, loss: float) -> None:
         write_json(folder / "progress.json", {"done": iteration, "loss": loss})
 
-    losses = train_backbone(
+    trained = train_backbone(
         backbone,
         _cases(node, context),
         training_plan(identity["training"], checkpoint_every=node.given["checkpoint_every"]),
@@ -34,12 +36,38 @@ def train(node: Node, context: Context, folder: Path) -> dict[str, Any]:
         device=context.device,
         checkpoint=folder / CHECKPOINT,
         report=report,
+        maker=maker(identity["backbone"]),
     )
     (folder / CHECKPOINT).unlink(missing_ok=True)
     write_weights(folder / WEIGHTS, backbone.state_dict())
     write_json(folder / BACKBONE, {"backbone": identity["backbone"], "in_channels": identity["in_channels"]})
-    write_json(folder / "losses.json", losses)
-    return {"parameters": sum(p.numel() for p in backbone.parameters()), "last_loss": losses[-1]}
+    write_json(folder / "losses.json", trained.losses)
+    return {
+        "parameters": sum(p.numel() for p in backbone.parameters()),
+        "last_loss": trained.losses[-1],
+        "makers": [dict(made) for made in trained.makers],
+    }
+
+
+def maker(backbone: Mapping[str, Any]) -> dict[str, str]:
+    """Say what trains a network: the plugin with distribution and version, and the source that is installed now.
+
+    With `--on-code-change warn` that is another source than the one in the network's key.
+    """
+    named = {key: str(backbone[key]) for key in ("plugin", "distribution", "version")}
+    return named | {"source": source_digest(backbone["kind"], backbone["plugin"])}
+
+
+def mixed_in_words(records: Sequence[Mapping[str, Any]]) -> str:
+    """Say which of these trainings' records are of networks that several makers trained; empty where there is none."""
+    mixed = [makers for record in records if len(makers := record["details"].get("makers", ())) > 1]
+    if not mixed:
+        return ""
+    pairs = {" and ".join(f"{m['plugin']} {m['version']} of source {m['source'][:8]}" for m in of) for of in mixed}
+    return (
+        f"{len(mixed)} of {len(records)} networks were begun and ended by different code ({'; '.join(sorted(pairs))}): "
+        "a checkpoint of one was taken up by the other."
+    )
 
 
 def training_plan(training: dict[str, Any], *, checkpoint_every: int) -> TrainingPlan:
