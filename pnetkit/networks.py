@@ -1,12 +1,15 @@
 """Run backbones: choose a device and a precision, hold a network to its promises, build it under a seed."""
 
 import platform
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from pnetkit.errors import PluginError, PnetkitError
@@ -156,6 +159,51 @@ def kept_bytes_per_voxel(network: Backbone, size: Triple) -> float:
         output = checked_output(network, x)
     del output
     return sum(seen.values()) / x[:, 0].numel()
+
+
+class _LiveBytes(TorchDispatchMode):
+    """Counts the bytes of the tensors that were made and are not yet freed, each storage once."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.peak: int = 0
+        self._now: int = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        del types
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor):
+                self._count(tensor.untyped_storage())
+        return result
+
+    def _count(self, storage: Any) -> None:
+        place, size = id(storage), int(storage.nbytes())
+        if place in self._known:
+            return
+        self._known.add(place)
+        self._now += size
+        self.peak = max(self.peak, self._now)
+        weakref.finalize(storage, self._free, place, size)
+
+    def _free(self, place: int, size: int) -> None:
+        self._known.discard(place)
+        self._now -= size
+
+
+def window_bytes(network: Network, channels: int, window: tuple[int, int, int]) -> int:
+    """Count the most bytes of activations that a window holds at once, of a network on `meta`: nothing is computed.
+
+    Weights and the input are not counted, nor what a convolution takes for itself.
+    """
+    x = torch.empty(1, channels, *window, device="meta").to(memory_format=torch.channels_last_3d)
+    live = _LiveBytes()
+    with live, torch.inference_mode():
+        network(x)
+    return live.peak
 
 
 def distinct_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -42,6 +42,7 @@ def compare(
     Each arm gets a row with counts, intervals and overlaps; with --baseline each other arm is tested against it on the
     cases that both decided. Without any arm, --reference paper prints the published tables alone.
     """
+    from pnetkit.cli.run import workers_within_budget
     from pnetkit.pipeline.finished import differences, require_comparable
     from pnetkit.report.comparison import costs_table
 
@@ -51,6 +52,9 @@ def compare(
         _deliver(_published(by), {}, style, out)
         return
     paths = list(dict.fromkeys([*([baseline] if baseline else []), *arms]))
+    recipes = [path for path in paths if not path.is_dir() and path.name != "run.json"]
+    if recipes and (options["ram_bytes"] or options["vram_bytes"]):
+        options["workers"] = workers_within_budget(recipes, **options)
     finished, made = [], 0
     repeats: dict[Path, list[Any]] = {}
     with ExitStack() as stack:

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from pnetkit.cli.sizes import optional_size
+
 _OPTIONS = (
     click.option(
         "--cohort", "table", type=click.Path(path_type=Path), help="Table of cases (CSV). [default: phantoms]"
@@ -22,6 +24,10 @@ _OPTIONS = (
     ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
     click.option("--workers", type=click.IntRange(min=0), help="Processes. [default: one a core; one on a GPU]"),
+    click.option(
+        "--ram", "ram_bytes", callback=optional_size, help="Memory that all processes may take, as 8GB: fewer workers."
+    ),
+    click.option("--vram", "vram_bytes", callback=optional_size, help="Memory of the GPU that may be taken, as 12GB."),
     click.option(
         "--on-bad-case",
         type=click.Choice(["stop", "skip"]),

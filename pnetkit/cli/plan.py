@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-_UNITS = {"": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+from pnetkit.cli.sizes import size_in_bytes
 
 
 @click.command()
@@ -32,7 +32,7 @@ def plan(table: Path, vram: str, recipe_path: Path, out: Path, workers: int | No
     from pnetkit.pipeline.proposal import propose
     from pnetkit.recipe.check import load_recipe
 
-    memory = _bytes(vram)
+    memory = size_in_bytes(vram, "--vram")
     recipe = load_recipe(recipe_path).recipe
     with WorkerPool(default_workers("cpu") if workers is None else workers, threads=1) as pool:
         checked = fit_for_inputs(check_cohort(table, recipe.phases, label_policy(recipe), pool), recipe)
@@ -46,10 +46,3 @@ def plan(table: Path, vram: str, recipe_path: Path, out: Path, workers: int | No
     for line in (*found.lines, *proposal.reasons):
         click.echo(line)
     click.echo(f"Recipe: {out}. Run it: pnetkit run {out} --cohort {table}")
-
-
-def _bytes(text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
-    if match is None or match[2].upper() not in _UNITS or float(match[1]) <= 0:
-        raise click.BadParameter(f"wanted a size as 12GB or 24GiB, got {text!r}", param_hint="--vram")
-    return int(float(match[1]) * _UNITS[match[2].upper()])

@@ -1,5 +1,6 @@
 """`pnetkit run`: a whole recipe on a cohort, or on phantoms."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,20 @@ def run_and_report(recipe_path: Path, *, out: Path | None = None, session: Any =
             raise click.exceptions.Exit(130) from None
 
 
+def workers_within_budget(recipe_paths: Sequence[Path], **options: Any) -> int:
+    """Give the workers that the budget allows to each of several recipes, which share them."""
+    from pnetkit.networks import choose_device
+    from pnetkit.pipeline.budget import fit_budget
+
+    requests = [_request(path, None, quiet=True, **options) for path in recipe_paths]
+    return min(fit_budget(request, device=choose_device(request.device)).workers for request in requests)
+
+
 def _request(
     recipe_path: Path,
     out: Path | None,
     *,
+    quiet: bool = False,
     table: Path | None,
     profile: str | None,
     overrides: tuple[str, ...],
@@ -82,6 +93,8 @@ def _request(
     store: Path,
     device: str,
     workers: int | None,
+    ram_bytes: int | None,
+    vram_bytes: int | None,
     on_bad_case: Any,
     on_code_change: Any,
 ) -> Any:
@@ -91,10 +104,11 @@ def _request(
 
     if table is None:
         profile = profile or "demo"
-        click.echo(
-            f"No --cohort: running the profile '{profile}' on generated phantoms. They are synthetic; no figure below "
-            "says anything about patients.",
-        )
+        if not quiet:
+            click.echo(
+                f"No --cohort: running the profile '{profile}' on generated phantoms. They are synthetic; no figure "
+                "below says anything about patients.",
+            )
     return RunRequest(
         loaded=load_recipe(recipe_path, profile=profile, overrides=overrides),
         table=table,
@@ -105,6 +119,8 @@ def _request(
         workers=workers,
         on_bad_case=on_bad_case,
         on_code_change=on_code_change,
+        ram_bytes=ram_bytes,
+        vram_bytes=vram_bytes,
     )
 
 
@@ -127,13 +143,12 @@ def _predictions(folder: Path | None, files: str, labels: str | None) -> Any:
 def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) -> None:
     from pnetkit.cli.console import console, grid
     from pnetkit.cli.progress import WORDS
-    from pnetkit.pipeline.intake import default_workers
     from pnetkit.pipeline.layout import Listener
     from pnetkit.pipeline.run import dry_run
 
     request = _request(recipe_path, out, **options)
-    found = dry_run(request, Listener(say=click.echo))
-    workers = max(request.workers if request.workers is not None else default_workers(request.device), 1)
+    found, workers = dry_run(request, Listener(say=click.echo))
+    workers = max(workers, 1)
     rows = [
         (
             WORDS[stage.stage],
@@ -147,7 +162,8 @@ def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) ->
     ]
     console().print(grid(["stage", "there", "to do", f"time, {workers} workers", "memory a worker", "disk"], rows))
     click.echo(
-        "Times of training and segmenting from one step and one window, timed now; the rest from earlier results."
+        "Times of training and segmenting from one step and one window, timed now; the rest from earlier results. "
+        "Memory as predicted, at most; of features and fit from earlier results."
     )
 
 

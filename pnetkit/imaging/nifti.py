@@ -135,15 +135,23 @@ def _require_shape(labels: NDArray[Any], grid: Grid, what: str) -> None:
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that it is there complete or not at all, whenever the process dies."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _whole_values(path: Path, voxels: NDArray[Any]) -> NDArray[Any]:
-    values: NDArray[Any] = np.unique(voxels)
+    values: NDArray[Any]
+    if voxels.dtype == np.uint8:  # as label maps are: counting is much faster than sorting; a plane's counts are small
+        values = np.flatnonzero(sum(np.bincount(plane.reshape(-1), minlength=256) for plane in voxels))
+        return values.astype(np.uint8)
+    values = np.unique(voxels)
     if not np.isfinite(values).all() or (values != np.round(values)).any():
         raise ImageError(f"{path}: label values have to be whole numbers, got {_some(values)}.")
     return values

@@ -1,7 +1,9 @@
-"""Keep freed memory in the process: a network frees and asks for the same hundreds of megabytes at every step."""
+"""Tell the allocators of a worker what to do: keep freed memory, and keep to a share of a GPU."""
 
 import ctypes
 import platform
+
+import torch
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # parameters of mallopt, from glibc's malloc.h
 
@@ -9,10 +11,24 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # parameters of mallopt, from glibc's mallo
 def keep_freed_memory() -> bool:
     """Tell glibc not to give large blocks back to the system; tell whether it could be told.
 
-    Each block that is given back is faulted in again page by page, which costs a convolutional network on a CPU some
-    tenth of its time. Other C libraries have no such setting, and lose nothing but that.
+    A network frees and asks for the same hundreds of megabytes at every step. Each block that is given back is faulted
+    in again page by page, which costs a convolutional network on a CPU some tenth of its time. Other C libraries have
+    no such setting, and lose nothing but that.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
     return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def limit_gpu_memory(device: str, share_bytes: float) -> float | None:
+    """Keep this process to a share of a GPU's memory; give the fraction, or None where the device is no such GPU.
+
+    An allocation beyond it raises torch.OutOfMemoryError, as it would on a GPU of that size.
+    """
+    if not device.startswith("cuda"):
+        return None
+    total = torch.cuda.get_device_properties(device).total_memory
+    fraction = min(share_bytes / total, 1.0)
+    torch.cuda.set_per_process_memory_fraction(fraction, device)
+    return fraction

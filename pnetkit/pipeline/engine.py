@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from pnetkit.errors import PnetkitError
-from pnetkit.pipeline.allocator import keep_freed_memory
+from pnetkit.pipeline.allocator import keep_freed_memory, limit_gpu_memory
 from pnetkit.pipeline.code_change import made_with
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
@@ -153,15 +153,19 @@ def execute(node: Node, context: Context) -> bool:
     """Make one node's result in the store, in whatever process this is; tell whether it had to be made."""
 
     def make(folder: Path) -> dict[str, Any]:
-        started = time.perf_counter()
+        started, before = time.perf_counter(), peak_memory_mib()
+        if context.gpu_bytes is not None:
+            limit_gpu_memory(context.device, context.gpu_bytes)
         details = TASKS[node.stage](node, context, folder)
-        return _record(node, context, details, time.perf_counter() - started)
+        return _record(node, context, details, time.perf_counter() - started, before)
 
     store: Store = context.store
     return store.produce(node.stage, node.key, make, keeps_partial=node.stage == "train")
 
 
-def _record(node: Node, context: Context, details: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+def _record(
+    node: Node, context: Context, details: Mapping[str, Any], seconds: float, peak_before_mib: float | None
+) -> dict[str, Any]:
     return {
         "stage": node.stage,
         "key": node.key,
@@ -173,6 +177,7 @@ def _record(node: Node, context: Context, details: Mapping[str, Any], seconds: f
         "details": dict(details),
         "seconds": round(seconds, 3),
         "peak_mib": peak_memory_mib(),
+        "peak_before_mib": peak_before_mib,  # a worker's peak never falls: only what raised it made it
         "device": context.device,
         "threads": context.threads,
         "machine": platform.machine(),

@@ -38,7 +38,8 @@ THREADS = 1
 class RunRequest:
     """Say what to run, on what, and where to put it.
 
-    A `table` of None stands for the recipe's phantoms; `predictions` stand in for networks.
+    A `table` of None stands for the recipe's phantoms; `predictions` stand in for networks. `ram_bytes` (of all
+    processes together) and `vram_bytes` are limits, None for none.
     """
 
     loaded: LoadedRecipe
@@ -50,6 +51,8 @@ class RunRequest:
     predictions: Predictions | None = None
     on_bad_case: OnBadCase = "stop"
     on_code_change: Policy = "rebuild"
+    ram_bytes: int | None = None
+    vram_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,10 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Hold what several runs share: the workers, and the cohorts that were checked a moment ago."""
+    """Hold what several runs share: the workers and their number, and the cohorts that were checked a moment ago."""
 
     executor: Executor
+    workers: int
     checked: dict[tuple[object, ...], CheckedCohort] = field(default_factory=dict)
 
 
@@ -74,7 +78,7 @@ def open_session(device: str, workers: int | None) -> Iterator[Session]:
     """Start the workers for one run or several."""
     count = default_workers(device) if workers is None else workers
     with WorkerPool(count, threads=THREADS) as executor:
-        yield Session(executor)
+        yield Session(executor, count)
 
 
 @dataclass(frozen=True, slots=True)

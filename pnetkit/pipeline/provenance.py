@@ -5,6 +5,7 @@ import platform
 import sys
 from functools import lru_cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,7 +29,15 @@ def hardware() -> dict[str, Any]:
 
 
 def peak_memory_mib() -> float | None:
-    """Give the most memory that this process has held so far; None where the system does not tell."""
+    """Give the most memory that this process has held so far; None where the system does not tell.
+
+    On Linux from its own status: what `getrusage` says is inherited from the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        own = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+        if own:
+            return round(int(own[0]) / 2**10, 1)
     try:
         import resource  # noqa: PLC0415  # not on Windows
     except ImportError:

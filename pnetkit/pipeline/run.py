@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,14 @@ from pnetkit.evaluation.summary import CaseRow, Metrics, summarize
 from pnetkit.imaging.nifti import write_atomically
 from pnetkit.interfaces import PhaseFusion
 from pnetkit.networks import choose_device
+from pnetkit.pipeline.budget import Fit, after_run, fit_budget, fitted
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.costs import costs
 from pnetkit.pipeline.described import describe_cases
 from pnetkit.pipeline.device_fit import fit_to_device
-from pnetkit.pipeline.engine import Outcome, WorkerPool, run_nodes
+from pnetkit.pipeline.engine import Outcome, run_nodes
 from pnetkit.pipeline.estimate import StageEstimate, estimate
 from pnetkit.pipeline.fusing import FittedFusion, fuse_rows, fusion_in_words, write_fitted
-from pnetkit.pipeline.intake import default_workers
 from pnetkit.pipeline.layout import THREADS, Layout, Listener, RunRequest, Session, lay_out, open_session
 from pnetkit.pipeline.node import digest
 from pnetkit.pipeline.plan import Plan
@@ -70,11 +70,11 @@ def run(
     Raises:
         PnetkitError: the recipe, the cohort, a plugin, or the place of the results cannot be used.
     """
-    recipe, started = request.loaded.recipe, time.perf_counter()
-    began = datetime.now(UTC).isoformat(timespec="seconds")
+    started, began = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
     device = choose_device(request.device)
-    workers = default_workers(device) if request.workers is None else request.workers
-    context = Context(request.store_root, device, THREADS)
+    request, fit = _within_budget(request, device, listener, session)
+    recipe = request.loaded.recipe
+    context = Context(request.store_root, device, THREADS, None if fit is None else fit.gpu_bytes)
     with ExitStack() as stack:
         session = session or stack.enter_context(open_session(request.device, request.workers))
         layout = lay_out(request, context.store, session, listener)
@@ -107,7 +107,10 @@ def run(
     with disk_errors_in_words(folder):
         record["fusion"] = write_fitted(folder, plan.plugins["fusion"], fitted)
     record["seconds"] = round(time.perf_counter() - started, 1)
-    record["workers"] = workers
+    record["workers"] = session.workers
+    if fit is not None:
+        record["memory"], line = after_run(fit, plan.nodes, _peaks(plan, outcome, context.store))
+        listener.say(line)
     with disk_errors_in_words(folder):
         write_run(folder, record, metrics, render_tables(metrics, layout.cohort, thresholds))
     failed = {f"{node.stage} of {node.label}": outcome.failed[node.key].reason for node in plan.nodes
@@ -119,15 +122,44 @@ def run(
     )
 
 
-def dry_run(request: RunRequest, listener: Listener) -> list[StageEstimate]:
-    """Lay a run out, without making anything but missing phantoms, and estimate what it would take."""
-    device = choose_device(request.device)
-    workers = default_workers(device) if request.workers is None else request.workers
-    store = Store(request.store_root)
-    with WorkerPool(workers, threads=THREADS) as executor:
-        layout = lay_out(request, store, Session(executor), listener)
+def dry_run(request: RunRequest, listener: Listener) -> tuple[list[StageEstimate], int]:
+    """Lay a run out, without making anything but missing phantoms; estimate what it would take, and the workers."""
+    device, store = choose_device(request.device), Store(request.store_root)
+    fit = fit_budget(request, device=device)
+    for line in fit.lines:
+        listener.say(line)
+    request = fitted(request, fit)
+    with open_session(request.device, request.workers) as session:
+        layout = lay_out(request, store, session, listener)
     torch.set_num_threads(THREADS)  # as a worker would be
-    return estimate(layout.plan.nodes, store, device=device)
+    predicted = {stage.stage: stage.bytes / 2**20 for stage in fit.stages}
+    found = estimate(layout.plan.nodes, store, device=device)
+    return [replace(of, peak_mib=predicted.get(of.stage, of.peak_mib)) for of in found], fit.workers
+
+
+def _within_budget(
+    request: RunRequest, device: str, listener: Listener, session: Session | None
+) -> tuple[RunRequest, Fit | None]:
+    """Fit a request into its budget, where it has one, and say how; the workers of a session are taken as they are."""
+    if request.ram_bytes is None and request.vram_bytes is None:
+        return request, None
+    if session is not None:
+        request = replace(request, workers=session.workers)
+    fit = fit_budget(request, device=device)
+    for line in fit.lines:
+        listener.say(line)
+    return fitted(request, fit), fit
+
+
+def _peaks(plan: Plan, outcome: Outcome, store: Store) -> dict[str, tuple[float, float]]:
+    """Give the MiB that its worker had held before and after each node that was made in this run."""
+    peaks = {}
+    for node in plan.nodes:
+        if node.key in outcome.made:
+            record = store.record(node.stage, node.key)
+            if record["peak_mib"] is not None:
+                peaks[node.key] = (float(record["peak_before_mib"]), float(record["peak_mib"]))
+    return peaks
 
 
 def _decide(

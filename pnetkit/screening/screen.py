@@ -14,12 +14,14 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from pnetkit.ahead import one_ahead
 from pnetkit.errors import PnetkitError, ScreeningError, StoreError
 from pnetkit.imaging.nifti import write_atomically, write_labels
 from pnetkit.pipeline.node import digest
@@ -55,6 +57,17 @@ class Screened:
         return f"{self.case_id}: {self.record['decision']}{fired}{flags}{' (done before)' if self.reused else ''}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """Hold a case before a network sees it: its key, and its finding if known, else scans that passed the gates."""
+
+    key: str
+    known: dict[str, Any] | None
+    loaded: Mapping[str, Loaded]
+    digests: Mapping[str, str]
+    flags: Sequence[str]
+
+
 def screen_cases(
     screener: Screener,
     cases: Sequence[ScreeningCase],
@@ -65,18 +78,25 @@ def screen_cases(
 ) -> list[Screened]:
     """Screen cases one after the other and give what became of each; findings of an interrupted call are taken over.
 
+    The scans of one case are read and held to the gates while the networks run on those of the case before.
+
     Raises:
         StoreError: `out` holds something else, or cannot be written.
     """
     _claim(out, screener)
     earlier = _earlier_rows(out, {case.id for case in cases})
     started, done = time.perf_counter(), []
-    for case in cases:
-        found = _screened(screener, case, out / case.id, gates)
-        done.append(found)
-        say(found.in_words)
-        with disk_errors_in_words(out):
-            write_atomically(out / TABLE, _table(screener, done, earlier))
+
+    def read(case: ScreeningCase) -> _Read | None:
+        return None if case.fault else _read(screener, case, out / case.id, gates)
+
+    with closing(one_ahead(read, cases, ahead=True)) as coming:
+        for case, scans in coming:
+            found = _screened(screener, case, out / case.id, scans)
+            done.append(found)
+            say(found.in_words)
+            with disk_errors_in_words(out):
+                write_atomically(out / TABLE, _table(screener, done, earlier))
     record = _head(screener) | {
         "cases": len(done),
         "failed": [found.case_id for found in done if found.status == "failed"],
@@ -99,22 +119,36 @@ def require_all_screened(done: Sequence[Screened], out: Path) -> None:
         raise ScreeningError("\n".join(lines))
 
 
-def _screened(screener: Screener, case: ScreeningCase, folder: Path, gates: GatePolicy) -> Screened:
-    if case.fault:
-        return _failed(case, folder, {"reason": case.fault})
+def _read(screener: Screener, case: ScreeningCase, folder: Path, gates: GatePolicy) -> _Read:
+    """Read a case's scans and hold them to the gates, unless its finding is known. Writes nothing."""
+    key = _key(screener, case, gates)
+    known = _known(folder, key)
+    if known is not None:
+        return _Read(key, known, {}, {}, ())
+    loaded = {phase: source.load() for phase, source in case.scans.items()}
+    digests = {phase: source.digest() for phase, source in case.scans.items()}
+    flags = [f"{phase}: {flag}" for phase, found in loaded.items() for flag in found.flags]
+    scans = {phase: found.scan for phase, found in loaded.items()}
+    flags += held_to_gates(scans, digests, screener.model.content["grid"]["seen"], gates)
+    return _Read(key, None, loaded, digests, flags)
+
+
+def _screened(screener: Screener, case: ScreeningCase, folder: Path, scans: Callable[[], _Read | None]) -> Screened:
+    """Screen one case; `scans` gives what was read of it, or raises why it cannot be: that is this case's error."""
     try:
-        key = _key(screener, case, gates)
-        known = _known(folder, key)
-        if known is not None:
-            return Screened(case.id, "ok", known, reused=True)
+        read = scans()
+        if read is None:
+            return _failed(case, folder, {"reason": case.fault})
+        if read.known is not None:
+            return Screened(case.id, "ok", read.known, reused=True)
         work = folder.with_name(f".{folder.name}.part")
         with disk_errors_in_words(folder):
             shutil.rmtree(work, ignore_errors=True)
             shutil.rmtree(folder, ignore_errors=True)
             work.mkdir(parents=True)
-        record = _screen(screener, case, work, gates)
+        record = _screen(screener, case, work, read)
         with disk_errors_in_words(folder):
-            write_json(work / FINDING, record | {"key": key})
+            write_json(work / FINDING, record | {"key": read.key})
             work.rename(folder)
         return Screened(case.id, "ok", record)
     except StoreError:
@@ -126,25 +160,21 @@ def _screened(screener: Screener, case: ScreeningCase, folder: Path, gates: Gate
         return _failed(case, folder, {"reason": reason, "traceback": traceback.format_exc()})
 
 
-def _screen(screener: Screener, case: ScreeningCase, folder: Path, gates: GatePolicy) -> dict[str, Any]:
-    loaded = {phase: source.load() for phase, source in case.scans.items()}
-    scans = {phase: found.scan for phase, found in loaded.items()}
-    digests = {phase: source.digest() for phase, source in case.scans.items()}
-    flags = [f"{phase}: {flag}" for phase, found in loaded.items() for flag in found.flags]
-    flags += held_to_gates(scans, digests, screener.model.content["grid"]["seen"], gates)
+def _screen(screener: Screener, case: ScreeningCase, folder: Path, read: _Read) -> dict[str, Any]:
+    scans = {phase: found.scan for phase, found in read.loaded.items()}
     result = screen_scans(screener, case.id, scans)
     with disk_errors_in_words(folder):
-        _write_results(screener, case, loaded, result, folder)
+        _write_results(screener, case, read.loaded, result, folder)
     images = {
         phase: {
             **case.scans[phase].about,
-            "sha256": digests[phase],
+            "sha256": read.digests[phase],
             "shape": list(scan.grid.shape),
             "spacing_mm": [round(edge, 4) for edge in scan.grid.spacing_mm],
         }
         for phase, scan in scans.items()
     }
-    return finding_record(screener, result, images, flags)
+    return finding_record(screener, result, images, read.flags)
 
 
 def _write_results(

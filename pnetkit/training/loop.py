@@ -6,6 +6,7 @@ far, the seed and the iteration's number, so a training that was killed goes on 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from pnetkit.ahead import one_ahead
 from pnetkit.errors import StoreError, TrainingError
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import Precision, autocast, check_patch_size, checked_output, load_state
@@ -84,11 +86,14 @@ def train(
     checkpoint: Path,
     report: Report,
     maker: Mapping[str, str],
+    draw_ahead: bool | None = None,
 ) -> Trained:
     """Train a backbone in place and give the course of its loss.
 
     Goes on from `checkpoint` where that file exists, and writes it every `plan.checkpoint_every` iterations. `maker`
-    says what the network is made with; it is kept in checkpoints, beside that of what wrote them before.
+    says what the network is made with; it is kept in checkpoints, beside that of what wrote them before. With
+    `draw_ahead` the next batch is drawn in a thread while the network computes; None does so on an accelerator, because
+    on a CPU a worker has one core for both. A batch depends on seed and iteration alone, so weights are the same.
 
     Raises:
         StoreError: the checkpoint is damaged, or does not fit the network.
@@ -109,26 +114,37 @@ def train(
     scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=plan.precision == "fp16")
     names = {id(parameter): name for name, parameter in _named_parameters(backbone).items()}
     progress = _resume(checkpoint, backbone, optimizer, scaler, names, maker)
-    for iteration in range(progress.iteration, plan.iterations):
+
+    def draw(iteration: int) -> tuple[int, Batch]:
         rng = np.random.default_rng([seed, iteration])
-        torch.manual_seed(int(rng.integers(2**63)))  # for dropout and the like
-        batch = augment(draw_batch(cases, plan.sampling, rng), rotations=plan.rotations, flips=plan.flips, rng=rng)
-        for group in optimizer.param_groups:
-            group["lr"] = poly_learning_rate(plan.learning_rate, iteration, plan.iterations, plan.poly_power)
-        loss = _step(backbone, optimizer, scaler, batch, plan, device)
-        if not math.isfinite(loss):
-            raise TrainingError(_not_finite(loss, iteration, plan, batch, progress))
-        progress.iteration = iteration + 1
-        progress.pending.append(loss)
-        if progress.iteration % REPORT_EVERY == 0 or progress.iteration == plan.iterations:
-            progress.losses.append(math.fsum(progress.pending) / len(progress.pending))
-            progress.pending.clear()
-            report(progress.iteration, progress.losses[-1])
-        if progress.iteration % plan.checkpoint_every == 0 and progress.iteration < plan.iterations:
-            record = {"losses": progress.losses, "pending": progress.pending, "scaler": scaler.state_dict()}
-            momentum = momentum_of(optimizer, names)
-            state = backbone.state_dict()
-            write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, momentum, record, progress.makers))
+        dropout_seed = int(rng.integers(2**63))
+        return dropout_seed, augment(
+            draw_batch(cases, plan.sampling, rng), rotations=plan.rotations, flips=plan.flips, rng=rng
+        )
+
+    if draw_ahead is None:
+        draw_ahead = not device.startswith("cpu")
+    iterations = range(progress.iteration, plan.iterations)
+    with closing(one_ahead(draw, iterations, ahead=draw_ahead)) as drawn:  # an error in a step ends the thread too
+        for iteration, drawn_batch in drawn:
+            dropout_seed, batch = drawn_batch()
+            torch.manual_seed(dropout_seed)
+            for group in optimizer.param_groups:
+                group["lr"] = poly_learning_rate(plan.learning_rate, iteration, plan.iterations, plan.poly_power)
+            loss = _step(backbone, optimizer, scaler, batch, plan, device)
+            if not math.isfinite(loss):
+                raise TrainingError(_not_finite(loss, iteration, plan, batch, progress))
+            progress.iteration = iteration + 1
+            progress.pending.append(loss)
+            if progress.iteration % REPORT_EVERY == 0 or progress.iteration == plan.iterations:
+                progress.losses.append(math.fsum(progress.pending) / len(progress.pending))
+                progress.pending.clear()
+                report(progress.iteration, progress.losses[-1])
+            if progress.iteration % plan.checkpoint_every == 0 and progress.iteration < plan.iterations:
+                record = {"losses": progress.losses, "pending": progress.pending, "scaler": scaler.state_dict()}
+                momentum = momentum_of(optimizer, names)
+                state = backbone.state_dict()
+                write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, momentum, record, progress.makers))
     return Trained(progress.losses, progress.makers)
 
 

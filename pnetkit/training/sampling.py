@@ -13,7 +13,8 @@ answer for larger windows too, some steps draw larger patches instead (`MixedPat
 """
 
 import math
-from collections.abc import Sequence
+import mmap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -87,6 +88,7 @@ def draw_batch(cases: Sequence[TrainingCase], sampling: Sampling, rng: np.random
     boxes = [_draw_box(case, sampling, rng) for case in drawn]
     x = np.stack([_patch(case, box) for case, box in zip(drawn, boxes, strict=True)])
     y = np.stack([cut(case.labels, box, fill=BACKGROUND) for case, box in zip(drawn, boxes, strict=True)])
+    release_pages(drawn)
     return Batch(x, y, tuple(case.id for case in drawn))
 
 
@@ -97,6 +99,19 @@ def load_case(folder: Path, *, case_id: str, intensities: tuple[Intensity, ...],
         for name in ("hu", "labels", "foreground", "lesion")
     )
     return TrainingCase(case_id, hu, labels, foreground, lesion, intensities, abnormal)
+
+
+def release_pages(cases: Iterable[TrainingCase]) -> None:
+    """Give the pages of memory-mapped cases back to the system, which keeps them as long as it has room.
+
+    Otherwise a training ends with all of its cases in its own memory. Nothing is lost: a page is mapped again when it
+    is read. Arrays that are no maps are left alone, as is a system that cannot do it.
+    """
+    for case in cases:
+        for array in (case.hu, case.labels, case.foreground, case.lesion):
+            pages = getattr(array, "_mmap", None)
+            if isinstance(pages, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                pages.madvise(mmap.MADV_DONTNEED)
 
 
 def _of_this_step(sampling: Sampling, rng: np.random.Generator) -> Sampling:

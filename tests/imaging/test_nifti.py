@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pnetkit.errors import ImageError
-from pnetkit.imaging.nifti import read_grid, read_labels, read_scan, write_labels
+from pnetkit.imaging import nifti
+from pnetkit.imaging.nifti import label_values, read_grid, read_labels, read_scan, write_labels
 from pnetkit.types import Grid
 
 ORIENTATIONS = [
@@ -184,6 +185,30 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     with pytest.raises(ValueError, match="labels have shape"):
         write_labels(tmp_path / "seg.nii.gz", np.ones((5, 5, 4), np.uint8), like=image)
     assert (tmp_path / "seg.nii.gz").read_bytes() == before
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_write_that_fails_halfway_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypatch, step):
+    image = save(tmp_path / "ct.nii.gz", a_ct(), np.eye(4))
+    write_labels(tmp_path / "seg.nii.gz", np.ones((6, 5, 4), np.uint8), like=image)
+    before, there = (tmp_path / "seg.nii.gz").read_bytes(), sorted(tmp_path.iterdir())
+
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(*((nifti.os, "fsync") if step == "fsync" else (Path, "replace")), full)
+    with pytest.raises(OSError, match="No space left"):
+        write_labels(tmp_path / "seg.nii.gz", np.zeros((6, 5, 4), np.uint8), like=image)
+    assert (tmp_path / "seg.nii.gz").read_bytes() == before
+    assert sorted(tmp_path.iterdir()) == there
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_the_values_of_a_label_map_are_found_in_every_number_type(tmp_path, dtype):
+    labels = np.zeros((6, 5, 4), dtype)
+    labels[0, 0, 0], labels[5, 4, 3], labels[2] = 3, 200, 1
+    path = save(tmp_path / "labels.nii.gz", labels, np.eye(4))
+    assert label_values(path).tolist() == [0, 1, 3, 200]
 
 
 @pytest.mark.parametrize("sheared", [False, True])

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import nibabel as nib
@@ -34,6 +35,10 @@ def screened(model, table, out, *, folds=None, gates="off"):
     loaded = load_screener(read_model(model), device="cpu", folds=folds)
     cases = cases_of([str(table)], ["arterial", "venous"], Asked(), print)
     return screen_cases(loaded, cases, out, gates=gates, say=said.append), said
+
+
+def ids_of(table):
+    return [row["case_id"] for row in csv.DictReader(table.read_text().splitlines())]
 
 
 def rows(out):
@@ -139,6 +144,49 @@ def test_a_case_that_cannot_be_read_is_recorded_and_the_others_go_on(model, tabl
     assert "damaged.nii.gz" in rows(tmp_path / "out")["P000"]["reason"]
     with pytest.raises(ScreeningError, match=r"1 of 2 cases could not be screened.*\n.*P000.*truncated"):
         require_all_screened(done, tmp_path / "out")
+
+
+def test_the_next_case_is_read_while_the_networks_run_and_never_more_than_one(model, table, tmp_path, monkeypatch):
+    order, started = [], {}
+    read, ask = screen._read, screen.screen_scans
+
+    def reading(screener_, case, *rest):
+        order.append(case.id)
+        started.setdefault(case.id, threading.Event()).set()
+        return read(screener_, case, *rest)
+
+    def asking(screener_, case_id, scans):
+        ids = sorted(ids_of(table))
+        following = ids[ids.index(case_id) + 1 :][:1]
+        for other in following:
+            assert started.setdefault(other, threading.Event()).wait(timeout=60)
+        assert order == ids[: ids.index(case_id) + 1 + len(following)]
+        return ask(screener_, case_id, scans)
+
+    monkeypatch.setattr(screen, "_read", reading)
+    monkeypatch.setattr(screen, "screen_scans", asking)
+    done, _ = screened(model, table, tmp_path / "out", folds=[0])
+    assert [found.status for found in done] == ["ok"] * 4
+
+
+def test_the_error_of_a_case_read_ahead_is_that_case_s(model, table, tmp_path):
+    def spoil(case):
+        if case["case_id"] == "P001":
+            case["venous_image"] = str(tmp_path / "nowhere.nii.gz")
+
+    done, _ = screened(model, edit_table(table, tmp_path, spoil), tmp_path / "out", folds=[0])
+    assert [(found.case_id, found.status) for found in done] == [("P000", "ok"), ("P001", "failed")]
+    assert "there is no such file" in done[1].record["reason"] or "cannot be read" in done[1].record["reason"]
+
+
+def test_an_interrupt_leaves_no_thread_behind(model, table, tmp_path, monkeypatch):
+    def interrupt(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(screen, "screen_scans", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        screened(model, table, tmp_path / "out", folds=[0])
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
 
 
 def test_a_finding_is_made_anew_when_a_scan_has_changed(model, table, tmp_path):

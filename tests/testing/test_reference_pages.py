@@ -51,7 +51,8 @@ def test_every_interface_is_on_one_page():
     shown = [name for page in ROOTS for name in of_page(page) if name in protocols()]
     assert sorted([*shown, "Deviating"]) == sorted(protocols())
     assert len(protocols()) == 9
-    assert "`pnetkit.interfaces.Deviating`" in (FOLDER.parent / "plugins.md").read_text(encoding="utf-8")  # of all kinds
+    of_all_kinds = (FOLDER.parent / "plugins.md").read_text(encoding="utf-8")
+    assert "`pnetkit.interfaces.Deviating`" in of_all_kinds
     assert {f"pnetkit.{page}" for page in ROOTS} == set(GROUPS.values())
 
 

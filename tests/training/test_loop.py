@@ -1,5 +1,6 @@
 """The loop: it learns, it is deterministic, it goes on after a kill as if nothing had happened."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from pnetkit.errors import PluginError, StoreError, TrainingError
 from pnetkit.networks import build_seeded, choose_device
+from pnetkit.training import loop
 from pnetkit.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from pnetkit.training.loop import train
 
@@ -89,6 +91,68 @@ def test_a_checkpoint_that_does_not_fit_is_named_with_who_wrote_it(tiny_net, cas
     write_checkpoint(path, Checkpoint(3, {"other": torch.ones(2)}, {}, {"losses": [], "pending": []}, (THEIRS,)))
     with pytest.raises(StoreError, match=r"by distribution acme-tiny, .* source b{64}, .*; here is .*a{64}"):
         run(tiny_net(), cases, plan(), path)
+
+
+def threads_of_batches():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+
+
+def test_batches_drawn_ahead_give_the_same_weights_after_a_kill_too_and_leave_no_thread(
+    tiny_net, cases, plan, tmp_path
+):
+    def ahead(folder, report=lambda *_: None):
+        net = tiny_net()
+        settings = plan(iterations=23, checkpoint_every=3)
+        trained = train(
+            net,
+            cases,
+            settings,
+            seed=3,
+            device="cpu",
+            checkpoint=tmp_path / folder,
+            report=report,
+            maker=OURS,
+            draw_ahead=True,
+        )
+        return trained.losses, net.state_dict()
+
+    def kill(iteration, _loss):
+        if iteration == 20:
+            raise KilledError
+
+    losses, weights = run(tiny_net(), cases, plan(iterations=23, checkpoint_every=3), tmp_path / "plain")
+    found = ahead("whole")
+    assert found[0] == losses
+    assert same(found[1], weights)
+    with pytest.raises(KilledError):
+        ahead("cut", kill)
+    assert not threads_of_batches()
+    assert read_checkpoint(tmp_path / "cut").iteration == 18
+    found = ahead("cut")
+    assert found[0] == losses
+    assert same(found[1], weights)
+    assert not threads_of_batches()
+
+
+def test_an_error_in_drawing_ahead_is_raised_as_it_was(tiny_net, cases, plan, tmp_path, monkeypatch):
+    def fail(*_args):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(loop, "draw_batch", fail)
+    with pytest.raises(OSError, match="the disk is gone") as caught:
+        train(
+            tiny_net(),
+            cases,
+            plan(),
+            seed=3,
+            device="cpu",
+            checkpoint=tmp_path / "c",
+            report=print,
+            maker=OURS,
+            draw_ahead=True,
+        )
+    assert caught.traceback[-1].name == "fail"
+    assert not threads_of_batches()
 
 
 def test_checkpoints_do_not_change_the_result(tiny_net, cases, plan, tmp_path):
