@@ -21,11 +21,15 @@ from numpy.typing import NDArray
 from pnetkit.errors import ImageError
 from pnetkit.imaging.gz import DAMAGE, pack, unpack
 from pnetkit.imaging.hounsfield import as_scan
+from pnetkit.imaging.memory_order import x_fastest, z_fastest
 from pnetkit.imaging.orientation import Orientation, canonical_grid, from_ras, to_ras
 from pnetkit.types import BACKGROUND, CLASSES, Grid, Scan
 
 NIFTI2_HEADER_BYTES = 540
 """What a NIfTI-2 file begins with, in its own byte order."""
+
+COUNTED_AT_ONCE = 2**20
+"""Voxels whose values are counted together: counting needs eight bytes for each."""
 
 UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, MemoryError, *DAMAGE)
 """What reading voxels raises on a file that is not what its header says."""
@@ -72,11 +76,12 @@ def read_labels(path: Path, mapping: Mapping[int, int] | None = None, *, unmappe
             f"{path}: holds the label values {_some(np.array(unknown))}; wanted {wanted}. "
             f"Map them under cohort.labels in the recipe."
         )
-    labels = np.zeros(volume.voxels.shape, dtype=np.uint8)
+    stored = z_fastest(volume.voxels, volume.voxels.dtype.type)  # in one order with the labels, which is much faster
+    labels = np.zeros(stored.shape, dtype=np.uint8)
     for value in present:
         target = table.get(value, BACKGROUND)
         if target:
-            labels[volume.voxels == value] = target
+            np.putmask(labels, stored == value, target)
     return labels, volume.grid
 
 
@@ -104,7 +109,7 @@ def write_labels(path: Path, labels: NDArray[np.unsignedinteger[Any]], *, like: 
     header.set_data_dtype(labels.dtype)
     if isinstance(like, Grid):
         _require_shape(labels, like, "the grid")
-        result = nib.Nifti1Image(np.ascontiguousarray(labels), like.affine, header)
+        result = nib.Nifti1Image(x_fastest(labels), like.affine, header)
         result.set_sform(like.affine, code=1)
         if not _is_sheared(like.affine):  # a qform has no shear: it would say something else than the sform
             result.set_qform(like.affine, code=1)
@@ -113,7 +118,7 @@ def write_labels(path: Path, labels: NDArray[np.unsignedinteger[Any]], *, like: 
         shape = _three_axes(like, image.shape)
         grid, orientation = _canonical_grid(like, shape, np.asarray(image.affine, dtype=np.float64))
         _require_shape(labels, grid, str(like))
-        result = nib.Nifti1Image(from_ras(labels, orientation), image.affine, header)
+        result = nib.Nifti1Image(x_fastest(from_ras(labels, orientation)), image.affine, header)
         sform, qform = int(image.header["sform_code"]), int(image.header["qform_code"])
         result.set_sform(image.get_sform() if sform else image.affine, code=sform or qform)
         if qform:
@@ -148,9 +153,10 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def _whole_values(path: Path, voxels: NDArray[Any]) -> NDArray[Any]:
     values: NDArray[Any]
-    if voxels.dtype == np.uint8:  # as label maps are: counting is much faster than sorting; a plane's counts are small
-        values = np.flatnonzero(sum(np.bincount(plane.reshape(-1), minlength=256) for plane in voxels))
-        return values.astype(np.uint8)
+    if voxels.dtype == np.uint8:  # as label maps are: counting is much faster than sorting
+        flat = voxels.ravel(order="K")
+        parts = (flat[start : start + COUNTED_AT_ONCE] for start in range(0, flat.size, COUNTED_AT_ONCE))
+        return np.flatnonzero(sum(np.bincount(part, minlength=256) for part in parts)).astype(np.uint8)
     values = np.unique(voxels)
     if not np.isfinite(values).all() or (values != np.round(values)).any():
         raise ImageError(f"{path}: label values have to be whole numbers, got {_some(values)}.")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pnetkit.imaging.memory_order import z_fastest
+from pnetkit.imaging.memory_order import x_fastest, z_fastest
 
 
 @given(
@@ -30,3 +30,12 @@ def test_values_are_those_of_numpys_copy_however_the_volume_lies(
 def test_only_a_volume_that_lies_so_already_is_given_back_itself(order: Any) -> None:
     volume = np.zeros((4, 5, 6), np.float32, order=order)
     assert (z_fastest(volume, np.float32) is volume) == (order == "C")
+
+
+@given(hnp.arrays(np.uint8, st.tuples(*[st.integers(1, 40)] * 3)))
+def test_a_volume_goes_into_nifti_s_order_and_back(stored: np.ndarray[Any, Any]) -> None:
+    turned = x_fastest(stored)
+    assert turned.flags.f_contiguous
+    np.testing.assert_array_equal(turned, stored)
+    assert x_fastest(turned).base is turned.base
+    np.testing.assert_array_equal(z_fastest(turned, np.uint8), stored)
