@@ -1,11 +1,14 @@
 """Train the network that the benchmarks share: S4C at the paper's width, on phantoms of 1.25 x 1.25 x 1.5 mm.
 
-`--shape 512 512 320` makes the phantoms as fine as a CT, for the benchmark of a whole case.
+`--shape 512 512 320` makes the phantoms as fine as a CT, for the benchmark of a whole case. With `--width 8` a network
+of a quarter of the width is trained, which takes a fraction of the time, and then laid into one of the paper's width
+whose other channels are zero: it says the same, to rounding, and costs what the paper's network costs.
 """
 
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -16,7 +19,7 @@ from safetensors.torch import load_file
 from pnetkit.cohort.phantom.generate import PhantomScan, PhantomSpec, phantom_case
 from pnetkit.imaging.intensity import Intensity, fit_intensity
 from pnetkit.interfaces import Backbone
-from pnetkit.networks import build_seeded
+from pnetkit.networks import best_precision, build_seeded
 from pnetkit.pipeline.allocator import keep_freed_memory
 from pnetkit.training.checkpoint import write_weights
 from pnetkit.training.loop import TrainingPlan, train
@@ -24,6 +27,7 @@ from pnetkit.training.sampling import Sampling, TrainingCase, foreground_indices
 from pnetkit.types import Triple
 
 SHAPE = (192, 192, 128)
+PAPER_WIDTH = 32
 WEIGHTS = "weights.safetensors"
 
 
@@ -49,16 +53,33 @@ def training_case(index: int, shape: Triple) -> TrainingCase:
     )
 
 
+def widened(narrow: S4C, width: int) -> S4C:
+    """Lay a network into one of more channels that says the same: the new channels are zero all the way through."""
+    wide = S4C(width=width)
+    state = wide.state_dict()
+    for name, tensor in narrow.state_dict().items():
+        if not name.endswith(("running_var", "num_batches_tracked")):
+            state[name].zero_()
+        state[name][tuple(slice(0, n) for n in tensor.shape)] = tensor
+    wide.load_state_dict(state)
+    x = torch.randn(1, 1, 32, 32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(wide.eval()(x).logits, narrow.eval()(x).logits, rtol=1e-3, atol=1e-3)
+    return wide
+
+
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--iterations", default=500, show_default=True)
 @click.option("--shape", nargs=3, type=int, default=SHAPE, show_default=True)
-def main(out: Path, iterations: int, shape: Triple) -> None:
+@click.option("--width", default=PAPER_WIDTH, show_default=True, help="Channels of the first level in training.")
+@click.option("--patch", default=48, show_default=True, help="Edge of the patches.")
+def main(out: Path, iterations: int, shape: Triple, width: int, patch: int) -> None:
     keep_freed_memory()
     out.mkdir(parents=True, exist_ok=True)
     plan = TrainingPlan(
         iterations=iterations,
-        sampling=Sampling((48, 48, 48), 2, 0.8, 0.6, "uniform"),
+        sampling=Sampling((patch,) * 3, 2, 0.8, 0.6, "uniform"),
         rotations="none",
         flips=False,
         learning_rate=0.05,
@@ -69,23 +90,24 @@ def main(out: Path, iterations: int, shape: Triple) -> None:
         accumulation=1,
         gradient_clip=None,
         class_weights=(1.0, 2.0, 8.0, 8.0),
-        precision="bf16",
+        precision=best_precision("cpu"),
         checkpoint_every=100,
     )
     started = time.perf_counter()
-    network = build_seeded(S4C, 0)
-    network.to(torch.float32)
-    losses = train(
+    network: Any = build_seeded(lambda: S4C(width=width), 0)
+    trained = train(
         network,
         [training_case(i, shape) for i in range(6)],
         plan,
         seed=0,
         device="cpu",
         checkpoint=out / "checkpoint.safetensors",
+        maker={"plugin": "s4c"},
         report=lambda done, loss: click.echo(f"{done} {loss:.3f} {time.perf_counter() - started:.0f} s"),
     )
-    write_weights(out / WEIGHTS, network.state_dict())
-    click.echo(f"loss {losses[0]:.2f} -> {losses[-1]:.2f}; {asdict(plan.sampling)}")
+    wide = network if width == PAPER_WIDTH else widened(network, PAPER_WIDTH)
+    write_weights(out / WEIGHTS, wide.state_dict())
+    click.echo(f"loss {trained.losses[0]:.2f} -> {trained.losses[-1]:.2f}; {asdict(plan.sampling)}")
 
 
 if __name__ == "__main__":
