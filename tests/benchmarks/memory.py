@@ -9,11 +9,12 @@ import click
 import numpy as np
 import torch
 from monai.inferers import SlidingWindowInferer
+from numpy.typing import NDArray
 from torch import nn
 
 from pnetkit.inference.segment import Settings, segment
 from pnetkit.interfaces import BackboneOutput
-from pnetkit.types import BackboneSpec, Grid
+from pnetkit.types import BackboneSpec, Grid, Triple
 from tests.benchmarks.peak import high_water_mib
 
 WINDOW, STRIDE = (64, 64, 64), (20, 20, 20)
@@ -31,13 +32,19 @@ class Nothing(nn.Module):
         return BackboneOutput(self.answer.expand(len(x), -1, -1, -1, -1))
 
 
-def _run(name: str, shape: tuple[int, int, int], answer: "multiprocessing.Queue[float]") -> None:
-    torch.set_num_threads(1)
-    network = Nothing()
+def inputs(shape: Triple) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Make a volume and a body that fills half of it."""
     volume = np.zeros((1, *shape), np.float32)
     volume += 1  # so that its pages are there
     body = np.zeros(shape, bool)
     body[shape[0] // 8 : -shape[0] // 8, shape[1] // 6 : -shape[1] // 6] = True
+    return volume, body
+
+
+def _run(name: str, shape: Triple, answer: "multiprocessing.Queue[float]") -> None:
+    torch.set_num_threads(1)
+    network = Nothing()
+    volume, body = inputs(shape)
     before = high_water_mib()
     if name == "MONAI":
         inferer = SlidingWindowInferer(WINDOW, sw_batch_size=1, overlap=1 - STRIDE[0] / WINDOW[0], mode="constant")
@@ -50,7 +57,7 @@ def _run(name: str, shape: tuple[int, int, int], answer: "multiprocessing.Queue[
 
 @click.command()
 @click.option("--shape", nargs=3, type=int, default=(512, 512, 320), show_default=True)
-def main(shape: tuple[int, int, int]) -> None:
+def main(shape: Triple) -> None:
     context = multiprocessing.get_context("spawn")
     peaks = {}
     for name in ("MONAI", "pnetkit"):

@@ -26,8 +26,8 @@ from pnetkit.inference.segment import Settings, label_predictor, segment
 from pnetkit.inference.voting import vote
 from pnetkit.interfaces import Backbone
 from pnetkit.pipeline.allocator import keep_freed_memory
-from pnetkit.types import Grid
-from tests.benchmarks.model import intensity, load, scan
+from pnetkit.types import Grid, Triple
+from tests.benchmarks.model import SHAPE, intensity, load, scan
 
 Labels = NDArray[np.uint8]
 WINDOW = (64, 64, 64)
@@ -50,9 +50,9 @@ class Scene:
         return Grid(self.volume.shape[1:], np.eye(4))
 
 
-def make_scene(model: Path, ct: Path | None, stride: int) -> Scene:
+def make_scene(model: Path, ct: Path | None, stride: int, shape: Triple = SHAPE) -> Scene:
     if ct is None:
-        found = scan(8, 1)
+        found = scan(8, 1, shape)
         hu, reference = found.hu.astype(np.float32), found.labels
     else:
         hu, reference = read_scan(ct).hu, None
