@@ -15,7 +15,7 @@ from monai import transforms
 
 from pnetkit.training.augmentation import augment
 from pnetkit.training.sampling import Sampling, draw_batch, load_case
-from tests.benchmarks.model import intensity, training_case
+from tests.benchmarks.model import SHAPE, intensity, training_case
 
 PATCH, BATCH = (64, 64, 64), 4
 
@@ -24,7 +24,7 @@ PATCH, BATCH = (64, 64, 64), 4
 @click.option("--batches", default=40, show_default=True)
 def main(batches: int) -> None:
     torch.set_num_threads(1)
-    case = training_case(1)
+    case = training_case(1, SHAPE)
     scaled = intensity(case.hu[0])
     background = np.flatnonzero(case.labels.reshape(-1) == 0)
     monai = transforms.Compose(
