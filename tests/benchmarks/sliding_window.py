@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from pnetkit.evaluation.overlap import dice
 from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.nifti import read_scan
-from pnetkit.inference.acceleration import Compiled, accelerated
 from pnetkit.inference.coarse import Coarse
+from pnetkit.inference.runtime import Runtime, runnable
 from pnetkit.inference.segment import Settings, label_predictor, segment
 from pnetkit.inference.voting import vote
 from pnetkit.interfaces import Backbone
+from pnetkit.networks import is_emulated
 from pnetkit.pipeline.allocator import keep_freed_memory
 from pnetkit.types import Grid, Triple
 from tests.benchmarks.model import SHAPE, intensity, load, scan
@@ -84,15 +85,15 @@ def plain(scene: Scene) -> tuple[Labels, int]:
     return found.labels, found.windows
 
 
-def ours(settings: Settings, *, body: bool = True, compiled: bool = False) -> Callable[[Scene], tuple[Labels, int]]:
+def ours(settings: Settings, *, body: bool = True, runtime: Runtime = "torch") -> Callable[[Scene], tuple[Labels, int]]:
     def run(scene: Scene) -> tuple[Labels, int]:
         used = replace(settings, fill=scene.air)
-        network: Any = accelerated(scene.network, device="cpu", precision=settings.precision)
-        if compiled:
-            network = Compiled(network)
-            started = time.perf_counter()
-            label_predictor(network, device="cpu", precision=settings.precision)(scene.volume[None, :, :64, :64, :64])
-            click.echo(f"  (compiling took {time.perf_counter() - started:.0f} s)")
+        started = time.perf_counter()
+        how: dict[str, Any] = {"device": "cpu", "precision": settings.precision}
+        network = runnable(scene.network, **how, runtime=runtime, window=settings.window)
+        if runtime != "torch":
+            label_predictor(network, **how)(scene.volume[None, :, :64, :64, :64])
+            click.echo(f"  (writing and compiling took {time.perf_counter() - started:.0f} s of it)")
         found = segment(network, scene.volume, scene.grid, used, body=scene.body if body else None)
         if found.fallback:
             click.echo(f"  ({found.fallback})")
@@ -104,13 +105,17 @@ def ours(settings: Settings, *, body: bool = True, compiled: bool = False) -> Ca
 def rows(stride: int) -> dict[str, Callable[[Scene], tuple[Labels, int]]]:
     exact = Settings(WINDOW, (stride,) * 3, 1, 0.0, "cpu", "fp32")
     bf16 = replace(exact, precision="bf16")
+    inset = Coarse(WINDOW, margin_voxels=16, candidate_fraction=0.1, largest_share=1.0, inset_voxels=22)
     closer = Coarse(WINDOW, margin_voxels=16, candidate_fraction=0.1, largest_share=1.0)
     tiles = Coarse(TILE, margin_voxels=16, candidate_fraction=0.1, largest_share=1.0)
     return {
         "folded, all windows": ours(exact, body=False),
         "exact": ours(exact),
         "exact, body's box": ours(replace(exact, body_box=True)),
-        "exact, box, compiled": ours(replace(exact, body_box=True), compiled=True),
+        "exact, box, compiled": ours(replace(exact, body_box=True), runtime="compiled"),
+        "fp32, OpenVINO": ours(exact, runtime="openvino"),
+        "fp32, OpenVINO, body's box": ours(replace(exact, body_box=True), runtime="openvino"),
+        "fp32, OpenVINO, coarse-to-fine, inset": ours(replace(exact, coarse=inset), runtime="openvino"),
         "bf16": ours(bf16),
         "bf16, body's box": ours(replace(bf16, body_box=True)),
         "bf16, box, coarse-to-fine": ours(replace(bf16, body_box=True, coarse=closer)),
@@ -159,6 +164,9 @@ def main(
         click.echo(f"  {name}: {seconds[name][-1]:.1f} s, {windows} windows")
 
     chosen = {name: run for name, run in rows(stride).items() if not only or name in only}
+    if is_emulated("cpu", "bf16"):
+        click.echo("This processor has no bf16: its rows are left out.")
+        chosen = {name: run for name, run in chosen.items() if "bf16" not in name}
     for _ in range(repeats):  # MONAI and the plain loop come first: as they are run elsewhere, without our allocator
         time_it("MONAI", monai)
         if with_plain:
