@@ -105,7 +105,7 @@ def ours(settings: Settings, *, body: bool = True, runtime: Runtime = "torch") -
 def rows(stride: int) -> dict[str, Callable[[Scene], tuple[Labels, int]]]:
     exact = Settings(WINDOW, (stride,) * 3, 1, 0.0, "cpu", "fp32")
     bf16 = replace(exact, precision="bf16")
-    inset = Coarse(WINDOW, margin_voxels=16, candidate_fraction=0.1, largest_share=1.0, inset_voxels=22)
+    inset = Coarse(WINDOW, margin_voxels=16, candidate_fraction=0.1, largest_share=1.0, inset_voxels=16)
     closer = Coarse(WINDOW, margin_voxels=16, candidate_fraction=0.1, largest_share=1.0)
     tiles = Coarse(TILE, margin_voxels=16, candidate_fraction=0.1, largest_share=1.0)
     return {
