@@ -20,7 +20,7 @@ def test_what_workers_held_was_predicted_and_results_are_those_without_a_budget(
     predicted, measured = record["memory"]["predicted_mib"], record["memory"]["measured_mib"]
     assert record["workers"] == 2
     assert record["memory"]["exceeded"] == []
-    assert {"train", "prepare"} <= measured.keys()
+    assert "train" in measured  # others are there if they raised a worker's peak, which small scans may not
     assert measured["train"] <= predicted["train"] <= CLOSE * measured["train"]
     assert max(measured.values()) <= max(predicted.values()) <= CLOSE * max(measured.values())
     same = tiny("again", store="another", ram_bytes=6_000_000_000)
