@@ -187,7 +187,7 @@ def _remarks(recipe: Recipe, plan: Plan, store: Store) -> list[str]:
     said += filter(None, [mixed_in_words(_records(plan, store, "train"))])
     if recipe.inference.search == "coarse-to-fine":
         records = _records(plan, store, "segment")
-        whole = sum("fallback" in record for record in records)
+        whole = sum("fallback" in record["details"] for record in records)
         said.append(f"Coarse-to-fine search; {whole} of {len(records)} scans were searched as a whole.")
     return said
 
