@@ -15,13 +15,13 @@ from pnetkit.pipeline.memory import (
     micro_batch_voxels,
     network_memory,
     predict_memory,
+    step_bytes_per_voxel,
 )
 from pnetkit.pipeline.node import Node
 from pnetkit.pipeline.parts import take_apart
 from pnetkit.pipeline.proposal import OVERHEAD, USABLE
 from pnetkit.pipeline.provenance import peak_memory_mib
 from pnetkit.recipe.models import Recipe
-from pnetkit.types import CLASSES
 
 MAIN_BYTES = 64 * 2**20
 """What the process that hands out the work still takes, for tables and records."""
@@ -114,10 +114,9 @@ def vram_needed(recipe: Recipe, network: NetworkMemory, *, batch_size: int) -> d
     """Count what training and inference hold on a GPU; workspace of convolutions comes on top (`USABLE`)."""
     parts = take_apart(recipe, {})
     micro, _ = micro_batch_voxels(parts)
-    loss = network.outputs * 3 * 4 * len(CLASSES) + 8 + 4
     half = 1 if parts.inference["precision"] == "fp32" else 2
     return {
-        "train": int(network.parameters * 12 + micro * (network.kept_bytes_per_voxel + loss) * OVERHEAD),
+        "train": int(network.parameters * 12 + micro * step_bytes_per_voxel(network) * OVERHEAD),
         "segment": int((network.parameters * 4 + network.window_bytes * batch_size * OVERHEAD) / half),
     }
 

@@ -156,7 +156,7 @@ def training_bytes(recipe: Recipe, parts: Parts, size: CohortSize, network: Netw
     batches = whole * (16 * channels + 8)  # one in use, one drawn ahead, and copies while patches are turned
     mapped = min(size.labeled_voxels, _slabs(recipe, size.shape)) * (4 * channels + 2)  # HU, labels, some indices
     fixed = LIBRARIES_BYTES + network.parameters * PARAMETER_BYTES
-    return int(fixed + micro * _kept(network) * OVERHEAD + batches + mapped)
+    return int(fixed + micro * step_bytes_per_voxel(network) * OVERHEAD + batches + mapped)
 
 
 def segment_bytes(recipe: Recipe, parts: Parts, shape: Triple, network: NetworkMemory, *, networks: int) -> int:
@@ -192,7 +192,7 @@ def _slabs(recipe: Recipe, shape: Triple) -> int:
     return recipe.training.batch_size * deep * shape[1] * shape[2]
 
 
-def _kept(network: NetworkMemory) -> float:
+def step_bytes_per_voxel(network: NetworkMemory) -> float:
     """Give the bytes that a step keeps for a voxel: by autograd in the network, and by the loss of each output."""
     loss = network.outputs * 3 * 4 * len(CLASSES)  # logits, log-probabilities, their gradient
     return network.kept_bytes_per_voxel + loss + 8 + 4
