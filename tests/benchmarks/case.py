@@ -22,7 +22,8 @@ from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.nifti import read_scan
 from pnetkit.inference.coarse import Coarse
 from pnetkit.inference.runtime import runnable
-from pnetkit.inference.segment import Settings, segment
+from pnetkit.inference.search import Settings
+from pnetkit.inference.segment import segment
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import best_precision
 from pnetkit.pipeline.allocator import keep_freed_memory

@@ -12,7 +12,8 @@ from monai.inferers import SlidingWindowInferer
 from numpy.typing import NDArray
 from torch import nn
 
-from pnetkit.inference.segment import Settings, segment
+from pnetkit.inference.search import Settings
+from pnetkit.inference.segment import segment
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.types import BackboneSpec, Grid, Triple
 from tests.benchmarks.peak import high_water_mib

@@ -24,7 +24,8 @@ import torch
 from torch import nn
 
 from pnetkit.inference.acceleration import accelerated
-from pnetkit.inference.segment import Settings, segment
+from pnetkit.inference.search import Settings
+from pnetkit.inference.segment import segment
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.pipeline.allocator import keep_freed_memory
 from pnetkit.types import Grid, Triple

@@ -21,8 +21,10 @@ from pnetkit.evaluation.overlap import dice
 from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.nifti import read_scan
 from pnetkit.inference.coarse import Coarse
+from pnetkit.inference.predictors import label_predictor
 from pnetkit.inference.runtime import Runtime, runnable
-from pnetkit.inference.segment import Settings, label_predictor, segment
+from pnetkit.inference.search import Settings
+from pnetkit.inference.segment import segment
 from pnetkit.inference.voting import vote
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import is_emulated

@@ -8,7 +8,9 @@ from torch import nn
 
 from pnetkit.inference.acceleration import accelerated
 from pnetkit.inference.averaging import mean_labels
-from pnetkit.inference.segment import Settings, probability_predictor, segment
+from pnetkit.inference.predictors import probability_predictor
+from pnetkit.inference.search import Settings
+from pnetkit.inference.segment import segment
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.types import BackboneSpec, Grid
 

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from pnetkit.inference.coarse import EMPTY, SPREAD, Coarse, candidate_region
-from pnetkit.inference.segment import Settings, segment
+from pnetkit.inference.search import Settings
+from pnetkit.inference.segment import segment
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.types import BackboneSpec, Grid
 

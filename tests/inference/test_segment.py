@@ -9,7 +9,8 @@ from torch.nn.functional import avg_pool3d
 from pnetkit.errors import PluginError
 from pnetkit.inference.acceleration import accelerated
 from pnetkit.inference.features import roi_features
-from pnetkit.inference.segment import Settings, segment
+from pnetkit.inference.search import Settings
+from pnetkit.inference.segment import segment
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.types import BackboneSpec, FeatureSpec, Grid
 

@@ -12,7 +12,7 @@ from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.nifti import write_labels
 from pnetkit.inference.coarse import Coarse
 from pnetkit.inference.runtime import largest_batch, runnable
-from pnetkit.inference.segment import Settings
+from pnetkit.inference.search import Settings
 from pnetkit.inference.segment import segment as segment_volume
 from pnetkit.inference.sliding import Fill
 from pnetkit.interfaces import Backbone
