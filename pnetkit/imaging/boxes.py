@@ -22,6 +22,12 @@ class Box:
         x, y, z = (b - a for a, b in zip(self.start, self.stop, strict=True))
         return x, y, z
 
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        """Give what cuts the box out of an array (x, y, z) that holds all of it."""
+        x, y, z = (slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
+        return x, y, z
+
 
 def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
     """Find the smallest box around the true voxels; None when there are none."""
@@ -62,7 +68,6 @@ def cut(volume: NDArray[Any], box: Box, *, fill: float) -> NDArray[Any]:
     result = np.full(box.shape, fill, dtype=volume.dtype)
     inside = clamp(box, (volume.shape[0], volume.shape[1], volume.shape[2]))
     if min(inside.shape) > 0:
-        source = tuple(slice(a, b) for a, b in zip(inside.start, inside.stop, strict=True))
         target = tuple(slice(a - o, b - o) for a, b, o in zip(inside.start, inside.stop, box.start, strict=True))
-        result[target] = volume[source]
+        result[target] = volume[inside.slices]
     return result

@@ -5,6 +5,9 @@ that the exhaustive pass would have given it: what can be lost is what the coars
 
 With an inset, windows that see the region only near their own edge are left out too: a voxel then has fewer votes, and
 those that it loses come from where a network knows least, beside the zero padding.
+
+With a stride of its own for the region, the full grid's windows are run only near the tumor and duct that the region's
+pass finds: a pancreas is large, and its border is not what a case is decided by.
 """
 
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pnetkit.imaging.boxes import bounding_box, clamp, grow
-from pnetkit.types import BACKGROUND, Triple
+from pnetkit.types import BACKGROUND, DUCT, TUMOR, Triple
 
 EMPTY = "the coarse pass found nothing, so the whole body was searched"
 """Why a scan was searched as a whole."""
@@ -29,7 +32,8 @@ class Coarse:
 
     `stride` of its windows; components larger than `candidate_fraction` of the largest make the region, grown by
     `margin_voxels`; windows of the second pass that see it only within `inset_voxels` of their edge are not run; a
-    region that needs more than `largest_share` of all windows is given up.
+    region that needs more than `largest_share` of all windows is given up. With a `region_stride` windows of that
+    stride search the region, and those of the full grid only what lies within `lesion_margin_voxels` of a lesion.
     """
 
     stride: Triple
@@ -37,6 +41,8 @@ class Coarse:
     candidate_fraction: float
     largest_share: float
     inset_voxels: int = 0
+    region_stride: Triple | None = None
+    lesion_margin_voxels: int = 16
 
 
 def candidate_region(labels: NDArray[np.uint8], coarse: Coarse) -> NDArray[np.bool_] | None:
@@ -48,13 +54,25 @@ def candidate_region(labels: NDArray[np.uint8], coarse: Coarse) -> NDArray[np.bo
     found = bounding_box(foreground)
     if found is None:
         return None
-    shape: Triple = (labels.shape[0], labels.shape[1], labels.shape[2])
-    box = clamp(grow(found, coarse.margin_voxels), shape)  # all else lies in here, and most of a scan does not
-    inside = tuple(slice(a, b) for a, b in zip(box.start, box.stop, strict=True))
+    inside = found.slices
     components, _ = ndimage.label(foreground[inside], np.ones((3, 3, 3), dtype=bool))
     sizes = np.bincount(components.reshape(-1))
     sizes[0] = 0
-    candidates = (sizes > coarse.candidate_fraction * sizes.max())[components].astype(np.uint8)
-    region = np.zeros(shape, dtype=bool)
-    region[inside] = ndimage.maximum_filter(candidates, size=2 * coarse.margin_voxels + 1, mode="constant") > 0
-    return region
+    foreground[inside] = (sizes > coarse.candidate_fraction * sizes.max())[components]
+    return _near(foreground, coarse.margin_voxels)
+
+
+def near_lesions(labels: NDArray[np.uint8], coarse: Coarse) -> NDArray[np.bool_] | None:
+    """Give the voxels within `lesion_margin_voxels` of a tumor or duct voxel, along every axis; None without one."""
+    return _near((labels == TUMOR) | (labels == DUCT), coarse.lesion_margin_voxels)
+
+
+def _near(mask: NDArray[np.bool_], margin: int) -> NDArray[np.bool_] | None:
+    found = bounding_box(mask)
+    if found is None:
+        return None
+    shape: Triple = (mask.shape[0], mask.shape[1], mask.shape[2])
+    inside = clamp(grow(found, margin), shape).slices  # all else lies in here, and most of a scan does not
+    near = np.zeros(shape, dtype=bool)
+    near[inside] = ndimage.maximum_filter(mask[inside].astype(np.uint8), size=2 * margin + 1, mode="constant") > 0
+    return near

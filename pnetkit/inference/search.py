@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pnetkit.inference.averaging import mean_labels
-from pnetkit.inference.coarse import EMPTY, SPREAD, Coarse, candidate_region
+from pnetkit.inference.coarse import EMPTY, SPREAD, Coarse, candidate_region, near_lesions
 from pnetkit.inference.constant import remembering
 from pnetkit.inference.predictors import label_predictor, mean_of, probability_predictor
 from pnetkit.inference.sliding import Fill, pad_mask, pad_to_window, volume_shape, windows_over
@@ -57,20 +57,47 @@ class Found:
 
 def search(networks: Sequence[Network], volume: NDArray[np.float32], settings: Settings, body: Mask | None) -> Found:
     """Run the windows of the whole body, or of the region that a coarse pass finds."""
-    if settings.coarse is None:
+    coarse = settings.coarse
+    if coarse is None:
         return _run(networks, volume, settings, body)
-    first = _run(networks, volume, replace(settings, stride=settings.coarse.stride, combine="vote"), body)
-    region = candidate_region(first.labels, settings.coarse)
-    fallback = EMPTY
-    if region is not None:
-        if body is not None:
-            region &= body
-        wanted = _count_windows(volume, settings, region, settings.coarse.inset_voxels)
-        fallback = SPREAD if wanted > settings.coarse.largest_share * _count_windows(volume, settings, body) else ""
-    if fallback:
-        return replace(_run(networks, volume, settings, body), coarse_windows=first.windows, fallback=fallback)
-    result = _run(networks, volume, settings, region, settings.coarse.inset_voxels)
-    return replace(result, coarse_windows=first.windows, region=region)
+    first = _run(networks, volume, replace(settings, stride=coarse.stride, combine="vote"), body)
+    region = candidate_region(first.labels, coarse)
+    if region is None:
+        return replace(_run(networks, volume, settings, body), coarse_windows=first.windows, fallback=EMPTY)
+    if body is not None:
+        region &= body
+    most = coarse.largest_share * _count_windows(volume, settings, body)
+    if _count_windows(volume, settings, region, coarse.inset_voxels) > most:
+        return replace(_run(networks, volume, settings, body), coarse_windows=first.windows, fallback=SPREAD)
+    found = _closely(networks, volume, settings, coarse, region)
+    return replace(found, coarse_windows=first.windows, region=region)
+
+
+def _closely(
+    networks: Sequence[Network], volume: NDArray[np.float32], settings: Settings, coarse: Coarse, region: Mask
+) -> Found:
+    """Run the windows of the region at its own stride, if it has one, and those of the full grid near lesions."""
+    if coarse.region_stride is None:
+        return _run(networks, volume, settings, region, coarse.inset_voxels)
+    found = _run(networks, volume, replace(settings, stride=coarse.region_stride), region, coarse.inset_voxels)
+    near = near_lesions(found.labels, coarse)
+    if near is None:
+        return found
+    near &= region  # all else is background, whatever a window says
+    lesions = _run(networks, volume, settings, near, coarse.inset_voxels)
+    labels = _patched(found.labels, lesions.labels, near)
+    votes, voters = (
+        None if first is None or then is None else _patched(first, then, near)
+        for first, then in ((found.votes, lesions.votes), (found.voters, lesions.voters))
+    )
+    return Found(labels, votes, voters, found.windows + lesions.windows)
+
+
+def _patched(array: NDArray[Any], by: NDArray[Any], where: Mask) -> NDArray[Any]:
+    """Give an array with the values of another in some places, in whichever of their types is the wider."""
+    result = array.astype(np.result_type(array, by), copy=False)
+    np.copyto(result, by, where=where)
+    return result
 
 
 def _run(

@@ -2,7 +2,8 @@
 
 from pnetkit.errors import Fault, RecipeError
 from pnetkit.networks import best_precision, is_emulated
-from pnetkit.recipe.models import InferenceSettings, Recipe, TrainingSettings
+from pnetkit.recipe.inference import InferenceSettings
+from pnetkit.recipe.models import Recipe, TrainingSettings
 
 
 def fit_to_device(recipe: Recipe, device: str) -> Recipe:

@@ -131,7 +131,12 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
         "body": settings.body,
     }
     if settings.search == "coarse-to-fine":
-        found["coarse"] = settings.coarse.model_dump(mode="json") | {"stride": _edges(settings.coarse.stride or window)}
+        coarse = settings.coarse
+        found["coarse"] = coarse.model_dump(mode="json") | {"stride": _edges(coarse.stride or window)}
+        if coarse.region_stride is None:  # keys are those of a version that knew neither
+            del found["coarse"]["region_stride"], found["coarse"]["lesion_margin_voxels"]
+        else:
+            found["coarse"]["region_stride"] = _edges(coarse.region_stride)
     if settings.runtime != "torch":
         require_runtime(settings.runtime)
         found["runtime"] = settings.runtime

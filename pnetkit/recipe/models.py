@@ -2,12 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-Positive = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Edges = tuple[Annotated[int, Field(ge=4)], Annotated[int, Field(ge=4)], Annotated[int, Field(ge=4)]]
-Precision = Literal["fp32", "bf16", "fp16", "auto"]
+from pnetkit.recipe.fields import Edges, Fraction, Positive, Precision, Section
+from pnetkit.recipe.inference import InferenceSettings
 
 
 def _ascending(window: tuple[float, float]) -> tuple[float, float]:
@@ -39,18 +37,16 @@ def _labels(labels: dict[int, int] | None) -> dict[int, int] | None:
     return labels
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class PluginChoice(_Section):
+class PluginChoice(Section):
     """Name a plugin and its parameters; `pnetkit plugins show NAME` lists them."""
 
     plugin: Annotated[str, Field(min_length=1, description="Name of an installed plugin.")]
-    params: Annotated[dict[str, Any], Field(description="Its parameters; those not given keep their defaults.")] = {}
+    params: dict[str, Any] = Field(
+        default_factory=dict, description="Its parameters; those not given keep their defaults."
+    )
 
 
-class PhantomSettings(_Section):
+class PhantomSettings(Section):
     """Describe the phantoms that are generated where no cohort is given."""
 
     cases: Annotated[int, Field(ge=2, description="Number of cases.")] = 32
@@ -59,7 +55,7 @@ class PhantomSettings(_Section):
     shape: Annotated[Edges, Field(description="Voxels of the venous scan.")] = (96, 96, 64)
 
 
-class CohortSettings(_Section):
+class CohortSettings(Section):
     """Say how a cohort is read and dealt into folds."""
 
     seed: Annotated[int, Field(ge=0, description="Seed of the folds, and of generated phantoms.")] = 0
@@ -77,7 +73,7 @@ class CohortSettings(_Section):
     )
 
 
-class InputSettings(_Section):
+class InputSettings(Section):
     """Say what one network sees: one phase, or several stacked as its channels (early fusion).
 
     Labels, segmentation and finding are those of the first phase, on its grid.
@@ -95,7 +91,7 @@ class InputSettings(_Section):
     ] = False
 
 
-class IntensitySettings(_Section):
+class IntensitySettings(Section):
     """Say how Hounsfield units become network input."""
 
     window_hu: Annotated[
@@ -106,14 +102,14 @@ class IntensitySettings(_Section):
     ] = "z-score"
 
 
-class MixedPatchSettings(_Section):
+class MixedPatchSettings(Section):
     """Let a share of the training's steps draw patches of another size."""
 
     size: Annotated[Edges, Field(description="Edges of these patches in voxels.")]
     share: Annotated[float, Field(gt=0, le=1, description="Share of the steps; a step keeps its number of voxels.")]
 
 
-class TrainingSettings(_Section):
+class TrainingSettings(Section):
     """Say how networks are trained; defaults are the paper's, or method.md's where the paper is silent."""
 
     seed: Annotated[int, Field(ge=0, description="Seed of first weights, patches and augmentation.")] = 0
@@ -169,76 +165,14 @@ class TrainingSettings(_Section):
         return self
 
 
-class CoarseSettings(_Section):
-    """Say how a coarse-to-fine search finds the region in which it looks closely."""
-
-    stride: Annotated[
-        Positive | tuple[Positive, Positive, Positive] | None,
-        Field(description="Voxels between two windows of the coarse pass; null for the window's edges."),
-    ] = None
-    margin_voxels: Annotated[int, Field(ge=0, description="Margin around each candidate, along every axis.")] = 16
-    inset_voxels: Annotated[
-        int,
-        Field(ge=0, description="Windows that see the region only this near to their edge are left out; 0 keeps all."),
-    ] = 0
-    candidate_fraction: Annotated[
-        Fraction, Field(description="A candidate is larger than this share of the largest component.")
-    ] = 0.1
-    largest_share: Annotated[
-        float, Field(gt=0, le=1, description="Share of all windows above which the whole body is searched instead.")
-    ] = 0.5
-
-
-class InferenceSettings(_Section):
-    """Say how windows slide and vote."""
-
-    stride: Annotated[
-        Positive | tuple[Positive, Positive, Positive], Field(description="Voxels between two windows.")
-    ] = 20
-    window_size: Annotated[Edges | None, Field(description="Edges of a window; null for the training patch.")] = None
-    batch_size: Annotated[Positive, Field(description="Windows run at once; changes no result.")] = 1
-    combine: Annotated[
-        Literal["vote", "mean-softmax"], Field(description="Majority of hard labels (the paper), or mean probability.")
-    ] = "vote"
-    body: Annotated[
-        Literal["mask", "box", "none"],
-        Field(
-            description="mask: what lies outside the body is background, and windows without body are not run; box: "
-            "the windows are also laid over the body's box instead of the volume; none: everything is segmented."
-        ),
-    ] = "mask"
-    search: Annotated[
-        Literal["exhaustive", "coarse-to-fine"],
-        Field(description="All windows, or those near what a first pass of few windows finds."),
-    ] = "exhaustive"
-    coarse: CoarseSettings = CoarseSettings()
-    runtime: Annotated[
-        Literal["torch", "compiled", "openvino"],
-        Field(
-            description="What runs the network: torch as it is, torch's compiler, or OpenVINO (extra openvino, CPU "
-            "only); the latter two start slowly."
-        ),
-    ] = "torch"
-    keep_votes: Annotated[bool, Field(description="Whether a map of the windows' agreement is written.")] = False
-    precision: Annotated[
-        Precision, Field(description="Numbers that the network computes in; auto is bf16 where the device has it.")
-    ] = "fp32"
-
-    @model_validator(mode="after")
-    def _votes_to_keep(self) -> "InferenceSettings":
-        if self.keep_votes and self.combine != "vote":
-            raise ValueError(f"keep_votes needs combine 'vote'; with {self.combine!r} there are no votes")
-        return self
-
-
-class OperatingPointSettings(_Section):
+class OperatingPointSettings(Section):
     """Say which rate of the fused decision thresholds are to reach; they are chosen for each fold on the others."""
 
     target: Annotated[Literal["sensitivity", "specificity"], Field(description="The rate that has to be reached.")]
     at_least: Annotated[float, Field(gt=0, le=1, description="What it has to be on the choosing folds.")]
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """A whole method: one plugin for each of the four jobs, and how to train and run them."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Names the run and its row in tables.")]
@@ -284,18 +218,5 @@ class Recipe(_Section):
 
     @model_validator(mode="after")
     def _stride_within_window(self) -> "Recipe":
-        window = self.inference.window_size or self.training.patch_size
-        for name, stride in (("stride", self.inference.stride), ("coarse.stride", self.inference.coarse.stride)):
-            strides = (stride,) * 3 if isinstance(stride, int) else stride or window
-            if any(s > w for s, w in zip(strides, window, strict=True)):
-                raise ValueError(
-                    f"inference.{name} {stride} is larger than the window {list(window)}, so voxels would be skipped"
-                )
-        inset, stride = self.inference.coarse.inset_voxels, self.inference.stride
-        strides = (stride,) * 3 if isinstance(stride, int) else stride
-        if inset and any(w - 2 * inset < s for s, w in zip(strides, window, strict=True)):
-            raise ValueError(
-                f"inference.coarse.inset_voxels {inset} leaves less of the window {list(window)} than the stride "
-                f"{list(strides)}, so voxels of the region would be skipped"
-            )
+        self.inference.require_windows(self.inference.window_size or self.training.patch_size)
         return self

@@ -55,8 +55,7 @@ def components(segmentation: Segmentation, label: int) -> list[dict[str, Any]]:
     box = bounding_box(mask)
     if box is None:
         return []
-    inside = tuple(slice(a, b) for a, b in zip(box.start, box.stop, strict=True))
-    numbers, count = ndimage.label(mask[inside], np.ones((3, 3, 3), dtype=bool))
+    numbers, count = ndimage.label(mask[box.slices], np.ones((3, 3, 3), dtype=bool))
     places = np.argwhere(numbers)
     of = numbers[tuple(places.T)]
     grid = segmentation.grid

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from pnetkit.inference.coarse import EMPTY, SPREAD, Coarse, candidate_region
+from pnetkit.inference.coarse import EMPTY, SPREAD, Coarse, candidate_region, near_lesions
 from pnetkit.inference.search import Settings
 from pnetkit.inference.segment import segment
 from pnetkit.interfaces import BackboneOutput
@@ -175,3 +175,49 @@ def test_the_region_of_a_body_in_its_box_lies_on_the_whole_grid():
     found = run(x, body(x.shape[1:]), body_box=True, coarse=replace(COARSE, largest_share=1.0))
     assert found.region.shape == x.shape[1:]
     assert found.region[found.segmentation.labels > 0].all()
+
+
+WITH_LESIONS = replace(COARSE, region_stride=(6, 6, 6), lesion_margin_voxels=3)
+
+
+def test_near_lesions_the_labels_are_those_of_the_full_grid_and_elsewhere_those_of_the_regions_own_stride():
+    x = scene()
+    dense, sparse = run(x, coarse=COARSE), run(x, coarse=replace(COARSE), stride=(6, 6, 6))
+    found = run(x, coarse=WITH_LESIONS)
+    near = near_lesions(sparse.segmentation.labels, WITH_LESIONS) & found.region
+    assert near.any()
+    assert not near[found.region].all()
+    for name in ("labels", "votes", "voters"):
+        one, other = (getattr(result.segmentation, name) for result in (dense, sparse))
+        assert np.array_equal(getattr(found.segmentation, name), np.where(near, one, other))
+    assert not np.array_equal(dense.segmentation.labels, sparse.segmentation.labels)
+
+
+def test_a_stride_of_the_regions_own_runs_fewer_windows():
+    x = scene()
+    x[:, 18:24] *= 0.75  # half of it is no lesion
+    assert run(x, coarse=WITH_LESIONS).windows < run(x, coarse=COARSE).windows
+
+
+def test_without_a_lesion_the_region_is_searched_at_its_own_stride_alone():
+    x = scene() * 0.6
+    found = run(x, coarse=WITH_LESIONS)
+    assert set(np.unique(found.segmentation.labels)) == {0, 1}
+    assert found.windows == run(x, coarse=COARSE, stride=(6, 6, 6)).windows
+
+
+def test_probabilities_may_be_averaged_in_both_passes():
+    x = scene()
+    found = run(x, coarse=WITH_LESIONS, combine="mean-softmax")
+    assert found.segmentation.votes is None
+    assert np.array_equal(found.segmentation.labels > 1, run(x, combine="mean-softmax").segmentation.labels > 1)
+
+
+def test_near_a_lesion_is_a_margin_around_tumor_and_duct_and_not_around_pancreas():
+    labels = np.zeros((20, 9, 9), np.uint8)
+    labels[2, 4, 4], labels[9, 4, 4], labels[16, 4, 4] = 1, 2, 3
+    near = near_lesions(labels, replace(COARSE, lesion_margin_voxels=2))
+    expected = np.zeros(labels.shape, bool)
+    expected[7:12, 2:7, 2:7] = expected[14:19, 2:7, 2:7] = True
+    assert np.array_equal(near, expected)
+    assert near_lesions(np.ones((3, 3, 3), np.uint8), COARSE) is None

@@ -76,6 +76,10 @@ def test_missing_sections_are_named(recipe):
     [
         ("inference: {stride: 65}\n", "larger than the window"),
         ("inference: {stride: 20, coarse: {inset_voxels: 23}}\n", "leaves less of the window"),
+        (
+            "inference: {stride: 20, coarse: {inset_voxels: 16, region_stride: 40}}\n",
+            "region_stride 40 is larger than what inset_voxels 16 leaves",
+        ),
         ("intensity: {window_hu: [240, -100]}\n", "lower bound first"),
         ("phases: [arterial, arterial]\n", "each once"),
         ("phases: [../up]\n", "one plain word"),

@@ -7,7 +7,8 @@ import pytest
 
 from pnetkit import errors, interfaces, testing, types
 from pnetkit.pipeline.node import STAGE_VERSIONS
-from pnetkit.recipe.models import InferenceSettings, Recipe, TrainingSettings
+from pnetkit.recipe.inference import InferenceSettings
+from pnetkit.recipe.models import Recipe, TrainingSettings
 from pnetkit.registry import GROUPS
 from tests.testing.reference_pages import CHECKS, FOLDER, ROOTS, members, of_page, protocols, with_members
 from tests.testing.test_backbone_checks import Sound

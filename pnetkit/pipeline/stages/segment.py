@@ -77,7 +77,6 @@ def network_as_run(backbone: Backbone, inference: Mapping[str, Any], device: str
 
 def inference_settings(inference: Mapping[str, Any], *, batch_size: int, fill: Fill, device: str) -> Settings:
     """Make the settings of a segmentation of a recipe's `inference` section, as it stands in keys."""
-    coarse = inference.get("coarse")
     return Settings(
         window=tuple(inference["window_size"]),
         stride=tuple(inference["stride"]),
@@ -87,5 +86,10 @@ def inference_settings(inference: Mapping[str, Any], *, batch_size: int, fill: F
         precision=inference["precision"],
         combine=inference.get("combine", "vote"),
         body_box=inference["body"] == "box",
-        coarse=None if coarse is None else Coarse(**coarse | {"stride": tuple(coarse["stride"])}),
+        coarse=_coarse(inference["coarse"]) if "coarse" in inference else None,
     )
+
+
+def _coarse(section: dict[str, Any]) -> Coarse:
+    edges: dict[str, Any] = {name: tuple(section[name]) for name in ("stride", "region_stride") if name in section}
+    return Coarse(**section | edges)

@@ -1,0 +1,102 @@
+"""The recipe's section `inference`: how windows slide and vote, and where."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pnetkit.recipe.fields import Edges, Fraction, Positive, Precision, Section, Steps
+
+
+class CoarseSettings(Section):
+    """Say how a coarse-to-fine search finds the region in which it looks closely."""
+
+    stride: Annotated[
+        Steps | None,
+        Field(description="Voxels between two windows of the coarse pass; null for the window's edges."),
+    ] = None
+    margin_voxels: Annotated[int, Field(ge=0, description="Margin around each candidate, along every axis.")] = 16
+    inset_voxels: Annotated[
+        int,
+        Field(ge=0, description="Windows that see the region only this near to their edge are left out; 0 keeps all."),
+    ] = 0
+    region_stride: Annotated[
+        Steps | None,
+        Field(
+            description="Voxels between two windows of the region; inference.stride then counts near tumor and duct "
+            "only. Null for inference.stride everywhere."
+        ),
+    ] = None
+    lesion_margin_voxels: Annotated[
+        int, Field(ge=0, description="What is near: margin around tumor and duct, along every axis.")
+    ] = 16
+    candidate_fraction: Annotated[
+        Fraction, Field(description="A candidate is larger than this share of the largest component.")
+    ] = 0.1
+    largest_share: Annotated[
+        float, Field(gt=0, le=1, description="Share of all windows above which the whole body is searched instead.")
+    ] = 0.5
+
+
+class InferenceSettings(Section):
+    """Say how windows slide and vote."""
+
+    stride: Annotated[Steps, Field(description="Voxels between two windows.")] = 20
+    window_size: Annotated[Edges | None, Field(description="Edges of a window; null for the training patch.")] = None
+    batch_size: Annotated[Positive, Field(description="Windows run at once; changes no result.")] = 1
+    combine: Annotated[
+        Literal["vote", "mean-softmax"], Field(description="Majority of hard labels (the paper), or mean probability.")
+    ] = "vote"
+    body: Annotated[
+        Literal["mask", "box", "none"],
+        Field(
+            description="mask: what lies outside the body is background, and windows without body are not run; box: "
+            "the windows are also laid over the body's box instead of the volume; none: everything is segmented."
+        ),
+    ] = "mask"
+    search: Annotated[
+        Literal["exhaustive", "coarse-to-fine"],
+        Field(description="All windows, or those near what a first pass of few windows finds."),
+    ] = "exhaustive"
+    coarse: CoarseSettings = CoarseSettings()
+    runtime: Annotated[
+        Literal["torch", "compiled", "openvino"],
+        Field(
+            description="What runs the network: torch as it is, torch's compiler, or OpenVINO (extra openvino, CPU "
+            "only); the latter two start slowly."
+        ),
+    ] = "torch"
+    keep_votes: Annotated[bool, Field(description="Whether a map of the windows' agreement is written.")] = False
+    precision: Annotated[
+        Precision, Field(description="Numbers that the network computes in; auto is bf16 where the device has it.")
+    ] = "fp32"
+
+    @model_validator(mode="after")
+    def _votes_to_keep(self) -> "InferenceSettings":
+        if self.keep_votes and self.combine != "vote":
+            raise ValueError(f"keep_votes needs combine 'vote'; with {self.combine!r} there are no votes")
+        return self
+
+    def require_windows(self, window: tuple[int, int, int]) -> None:
+        """Raise ValueError where windows of this size would skip voxels at one of the strides."""
+        for name, stride in (("stride", self.stride), ("coarse.stride", self.coarse.stride or window)):
+            if _exceeds(stride, window):
+                raise ValueError(
+                    f"inference.{name} {stride} is larger than the window {list(window)}, so voxels would be skipped"
+                )
+        inset, region_stride = self.coarse.inset_voxels, self.coarse.region_stride
+        left = tuple(edge - 2 * inset for edge in window)
+        if inset and _exceeds(self.stride, left):
+            raise ValueError(
+                f"inference.coarse.inset_voxels {inset} leaves less of the window {list(window)} than "
+                f"inference.stride {self.stride}, so voxels of the region would be skipped"
+            )
+        if region_stride is not None and _exceeds(region_stride, left):
+            raise ValueError(
+                f"inference.coarse.region_stride {region_stride} is larger than what inset_voxels {inset} leaves of "
+                f"the window {list(window)}, so voxels of the region would be skipped"
+            )
+
+
+def _exceeds(stride: Steps, edges: tuple[int, ...]) -> bool:
+    strides = (stride,) * 3 if isinstance(stride, int) else stride
+    return any(s > edge for s, edge in zip(strides, edges, strict=True))
