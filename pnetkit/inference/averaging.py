@@ -1,11 +1,19 @@
 """Average the windows' class probabilities instead of letting them vote: the ablation of the paper's vote."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.inference.sliding import Fill, pad_mask, pad_to_window, sliding_patches, volume_shape, windows_over
+from pnetkit.inference.sliding import (
+    Fill,
+    Slices,
+    pad_mask,
+    pad_to_window,
+    sliding_patches,
+    volume_shape,
+    windows_over,
+)
 from pnetkit.types import BACKGROUND, Triple
 
 ProbabilityPredictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -22,18 +30,19 @@ def mean_labels(
     batch_size: int,
     fill: Fill,
     where: NDArray[np.bool_] | None = None,
-    inset: int = 0,
+    windows: Sequence[Slices] | None = None,
 ) -> NDArray[np.uint8]:
     """Slide windows over a volume (channel, x, y, z) and give each voxel the label of the largest mean probability.
 
     Windows are added in a fixed order in float64; the lowest label wins a tie. Small volumes are padded with `fill`.
-    What is not in `where` is background, and windows that hold nothing of it are not run, nor, with an `inset`, those
-    that hold it only within that many voxels of their edge.
+    What is not in `where` is background, and windows that hold nothing of it are not run; or `windows` are, where they
+    are given: some of the grid of the padded volume.
     """
     volume, inside = pad_to_window(volume, window, fill)
     sums = np.zeros((num_classes, *volume_shape(volume)), dtype=np.float64)
-    padded = None if where is None else pad_mask(where, window)
-    windows = windows_over(volume_shape(volume), window, stride, padded, inset)
+    if windows is None:
+        padded = None if where is None else pad_mask(where, window)
+        windows = windows_over(volume_shape(volume), window, stride, padded)
     for places, patches in sliding_patches(volume, windows, batch_size):
         for place, probabilities in zip(places, predict(patches), strict=True):
             sums[(slice(None), *place)] += probabilities

@@ -8,6 +8,9 @@ those that it loses come from where a network knows least, beside the zero paddi
 
 With a stride of its own for the region, the full grid's windows are run only near the tumor and duct that the region's
 pass finds: a pancreas is large, and its border is not what a case is decided by.
+
+On a chessboard half of the first pass is left undone far from the pancreas. An organ that is larger than a window
+cannot lie on one color alone, as windows of one color do not touch with a face.
 """
 
 from dataclasses import dataclass
@@ -34,6 +37,7 @@ class Coarse:
     `margin_voxels`; windows of the second pass that see it only within `inset_voxels` of their edge are not run; a
     region that needs more than `largest_share` of all windows is given up. With a `region_stride` windows of that
     stride search the region, and those of the full grid only what lies within `lesion_margin_voxels` of a lesion.
+    On a `chessboard` the first pass runs the windows of one color, and of the other those beside what these found.
     """
 
     stride: Triple
@@ -43,6 +47,7 @@ class Coarse:
     inset_voxels: int = 0
     region_stride: Triple | None = None
     lesion_margin_voxels: int = 16
+    chessboard: bool = False
 
 
 def candidate_region(labels: NDArray[np.uint8], coarse: Coarse) -> NDArray[np.bool_] | None:

@@ -11,8 +11,9 @@ from pnetkit.inference.averaging import mean_labels
 from pnetkit.inference.coarse import EMPTY, SPREAD, Coarse, candidate_region, near_lesions
 from pnetkit.inference.constant import remembering
 from pnetkit.inference.predictors import label_predictor, mean_of, probability_predictor
-from pnetkit.inference.sliding import Fill, pad_mask, pad_to_window, volume_shape, windows_over
+from pnetkit.inference.sliding import Fill, Slices, chessboard, holding, pad_mask, volume_shape, windows_over
 from pnetkit.inference.voting import vote
+from pnetkit.inference.windows import padded_shape
 from pnetkit.networks import Network, Precision
 from pnetkit.types import Triple
 
@@ -60,17 +61,35 @@ def search(networks: Sequence[Network], volume: NDArray[np.float32], settings: S
     coarse = settings.coarse
     if coarse is None:
         return _run(networks, volume, settings, body)
-    first = _run(networks, volume, replace(settings, stride=coarse.stride, combine="vote"), body)
+    first = _first_pass(networks, volume, settings, coarse, body)
     region = candidate_region(first.labels, coarse)
     if region is None:
         return replace(_run(networks, volume, settings, body), coarse_windows=first.windows, fallback=EMPTY)
     if body is not None:
         region &= body
-    most = coarse.largest_share * _count_windows(volume, settings, body)
-    if _count_windows(volume, settings, region, coarse.inset_voxels) > most:
+    most = coarse.largest_share * len(_windows(volume, settings, body))
+    if len(_windows(volume, settings, region, coarse.inset_voxels)) > most:
         return replace(_run(networks, volume, settings, body), coarse_windows=first.windows, fallback=SPREAD)
     found = _closely(networks, volume, settings, coarse, region)
     return replace(found, coarse_windows=first.windows, region=region)
+
+
+def _first_pass(
+    networks: Sequence[Network], volume: NDArray[np.float32], settings: Settings, coarse: Coarse, body: Mask | None
+) -> Found:
+    """Run all windows, or those of one color of a chessboard and, of the other, those beside what they found."""
+    looking = replace(settings, stride=coarse.stride, combine="vote")
+    if not coarse.chessboard:
+        return _run(networks, volume, looking, body)
+    shape, seen = _padded(volume, settings, body)
+    black, white = (holding(color, shape, seen) for color in chessboard(shape, settings.window, coarse.stride))
+    first = _run(networks, volume, looking, body, black)
+    region = candidate_region(first.labels, coarse)
+    if region is not None:
+        white = holding(white, shape, pad_mask(region, settings.window))
+    second = _run(networks, volume, looking, body, white)
+    # where both looked either may be right, and all that counts here is what is not background
+    return Found(np.maximum(first.labels, second.labels), None, None, first.windows + second.windows)
 
 
 def _closely(
@@ -78,13 +97,14 @@ def _closely(
 ) -> Found:
     """Run the windows of the region at its own stride, if it has one, and those of the full grid near lesions."""
     if coarse.region_stride is None:
-        return _run(networks, volume, settings, region, coarse.inset_voxels)
-    found = _run(networks, volume, replace(settings, stride=coarse.region_stride), region, coarse.inset_voxels)
+        return _run(networks, volume, settings, region, _windows(volume, settings, region, coarse.inset_voxels))
+    sparse = replace(settings, stride=coarse.region_stride)
+    found = _run(networks, volume, sparse, region, _windows(volume, sparse, region, coarse.inset_voxels))
     near = near_lesions(found.labels, coarse)
     if near is None:
         return found
     near &= region  # all else is background, whatever a window says
-    lesions = _run(networks, volume, settings, near, coarse.inset_voxels)
+    lesions = _run(networks, volume, settings, near, _windows(volume, settings, near, coarse.inset_voxels))
     labels = _patched(found.labels, lesions.labels, near)
     votes, voters = (
         None if first is None or then is None else _patched(first, then, near)
@@ -101,8 +121,14 @@ def _patched(array: NDArray[Any], by: NDArray[Any], where: Mask) -> NDArray[Any]
 
 
 def _run(
-    networks: Sequence[Network], volume: NDArray[np.float32], settings: Settings, where: Mask | None, inset: int = 0
+    networks: Sequence[Network],
+    volume: NDArray[np.float32],
+    settings: Settings,
+    where: Mask | None,
+    windows: Sequence[Slices] | None = None,
 ) -> Found:
+    """Let the windows vote, or average their probabilities: those given, or all that hold something of `where`."""
+    windows = _windows(volume, settings, where) if windows is None else windows
     how: dict[str, Any] = {
         "num_classes": networks[0].spec.num_classes,
         "window": settings.window,
@@ -110,19 +136,24 @@ def _run(
         "batch_size": settings.batch_size,
         "fill": settings.fill,
         "where": where,
-        "inset": inset,
+        "windows": windows,
     }
     on: dict[str, Any] = {"device": settings.device, "precision": settings.precision}
     if settings.combine == "mean-softmax":
         each = [probability_predictor(network, **on) for network in networks]
-        found_labels = mean_labels(mean_of(each), volume, **how)
-        return Found(found_labels, None, None, _count_windows(volume, settings, where, inset))
+        return Found(mean_labels(mean_of(each), volume, **how), None, None, len(windows))
     predictors = [remembering(label_predictor(network, **on)) for network in networks]
     found = vote(predictors, volume, **how, device=settings.device)
     return Found(found.labels, found.votes, found.voters, found.windows)
 
 
-def _count_windows(volume: NDArray[np.float32], settings: Settings, where: Mask | None, inset: int = 0) -> int:
-    shape = volume_shape(pad_to_window(volume[:1], settings.window, 0.0)[0])
-    padded = None if where is None else pad_mask(where, settings.window)
-    return len(windows_over(shape, settings.window, settings.stride, padded, inset))
+def _windows(volume: NDArray[np.float32], settings: Settings, where: Mask | None, inset: int = 0) -> list[Slices]:
+    shape, held = _padded(volume, settings, where)
+    return windows_over(shape, settings.window, settings.stride, held, inset)
+
+
+def _padded(volume: NDArray[np.float32], settings: Settings, mask: Mask | None) -> tuple[Triple, Mask | None]:
+    """Give the shape of the volume as windows see it, and a mask of it."""
+    return padded_shape(volume_shape(volume), settings.window), None if mask is None else pad_mask(
+        mask, settings.window
+    )

@@ -1,11 +1,12 @@
 """Walk over a volume window by window: pad what is too small, cut patches in batches, cut the result back."""
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.inference.windows import padding, window_grid
+from pnetkit.inference.windows import padding, window_grid, window_starts
 from pnetkit.types import Triple
 
 Fill = float | tuple[float, ...]
@@ -39,8 +40,21 @@ def windows_over(
     the volume's own border, where there is no window that would see more, from the border on. `where` is seen by
     at least one window everywhere as long as the stride is not larger than what is left of a window.
     """
-    places = [_place(start, window) for start in window_grid(shape, window, stride)]
-    return places if where is None else [place for place in places if where[_inner(place, shape, inset)].any()]
+    return holding([_place(start, window) for start in window_grid(shape, window, stride)], shape, where, inset)
+
+
+def chessboard(shape: Triple, window: Triple, stride: Triple) -> tuple[list[Slices], list[Slices]]:
+    """Deal the windows of a volume into black and white ones: those that touch with a face have different colors."""
+    axes = [enumerate(window_starts(n, w, s)) for n, w, s in zip(shape, window, stride, strict=True)]
+    colors: tuple[list[Slices], list[Slices]] = ([], [])
+    for (i, x), (j, y), (k, z) in product(*axes):
+        colors[(i + j + k) % 2].append(_place((x, y, z), window))
+    return colors
+
+
+def holding(places: Sequence[Slices], shape: Triple, where: NDArray[np.bool_] | None, inset: int = 0) -> list[Slices]:
+    """Give those of some windows that hold a true voxel of `where`, as `windows_over` says; all of them without it."""
+    return [place for place in places if where is None or where[_inner(place, shape, inset)].any()]
 
 
 def sliding_patches(

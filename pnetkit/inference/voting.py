@@ -17,7 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pnetkit.inference.sliding import Fill, pad_mask, pad_to_window, sliding_patches, volume_shape, windows_over
+from pnetkit.inference.sliding import (
+    Fill,
+    Slices,
+    pad_mask,
+    pad_to_window,
+    sliding_patches,
+    volume_shape,
+    windows_over,
+)
 from pnetkit.inference.windows import most_votes
 from pnetkit.types import Triple
 
@@ -49,22 +57,23 @@ def vote(
     batch_size: int,
     fill: Fill,
     where: NDArray[np.bool_] | None = None,
-    inset: int = 0,
+    windows: Sequence[Slices] | None = None,
     device: str = "cpu",
 ) -> Votes:
     """Slide windows over a volume (channel, x, y, z) and take the majority label of each voxel.
 
     Every predictor has a vote in every window: that of one network, or those of the networks of all folds together.
     A volume smaller than a window is padded with `fill` on both sides, and the result cut back. What is not in `where`
-    (x, y, z) is background; windows that hold nothing of it are not run, which changes no label inside; nor, with an
-    `inset`, those that hold it only within that many voxels of their edge (see `windows_over`). Counters are
-    the smallest unsigned integers that cannot overflow, bytes at the paper's window and stride, and are held for the
-    planes that windows still to come may see, one window deep, on `device`.
+    (x, y, z) is background; windows that hold nothing of it are not run, which changes no label inside. `windows` are
+    run instead where they are given: some of the grid of the padded volume, in the order of x. Counters are the
+    smallest unsigned integers that cannot overflow, bytes at the paper's window and stride, and are held for the planes
+    that windows still to come may see, one window deep, on `device`.
     """
     volume, inside = pad_to_window(volume, window, fill)
     shape = volume_shape(volume)
     asked = None if where is None else pad_mask(where, window)
-    windows = windows_over(shape, window, stride, asked, inset)
+    if windows is None:
+        windows = windows_over(shape, window, stride, asked)
     dtype = np.min_scalar_type(most_votes(shape, window, stride) * len(predictors))
     found = [np.zeros(shape, dtype=d) for d in (np.uint8, dtype, dtype)]
     if windows:

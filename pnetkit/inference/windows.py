@@ -50,3 +50,9 @@ def padding(shape: Triple, window: Triple) -> tuple[tuple[int, int], tuple[int, 
     missing = [max(w - n, 0) for n, w in zip(shape, window, strict=True)]
     x, y, z = ((m // 2, m - m // 2) for m in missing)
     return x, y, z
+
+
+def padded_shape(shape: Triple, window: Triple) -> Triple:
+    """Give a volume's voxels along the axes once a window fits."""
+    x, y, z = (max(n, w) for n, w in zip(shape, window, strict=True))
+    return x, y, z

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pnetkit.inference.windows import padding, window_grid
+from pnetkit.inference.windows import padded_shape, window_grid
 from pnetkit.pipeline.node import STAGE_VERSIONS, Node
 from pnetkit.pipeline.stages.inputs import new_backbone
 from pnetkit.pipeline.stages.segment import network_as_run
@@ -135,9 +135,7 @@ def _segment_seconds(todo: Sequence[Node], nodes: Sequence[Node], device: str) -
         )
         if settings not in known:
             known[settings] = _window_seconds(train, inference, device)
-        shape = node.given["shape"]
-        px, py, pz = (n + a + b for n, (a, b) in zip(shape, padding(shape, window), strict=True))
-        seconds.append(known[settings] * len(window_grid((px, py, pz), window, stride)))
+        seconds.append(known[settings] * len(window_grid(padded_shape(node.given["shape"], window), window, stride)))
     return seconds
 
 

@@ -20,7 +20,7 @@ from pnetkit.errors import ImageError
 from pnetkit.imaging.nifti import read_grid
 from pnetkit.inference.acceleration import accelerated
 from pnetkit.inference.runtime import largest_batch
-from pnetkit.inference.windows import most_votes, padding
+from pnetkit.inference.windows import most_votes, padded_shape
 from pnetkit.networks import kept_bytes_per_voxel, small_size, window_bytes
 from pnetkit.pipeline.engine import start_worker
 from pnetkit.pipeline.parts import Parts, take_apart
@@ -164,8 +164,7 @@ def segment_bytes(recipe: Recipe, parts: Parts, shape: Triple, network: NetworkM
     inference = parts.inference
     window, stride = tuple(inference["window_size"]), tuple(inference["stride"])
     channels = max(len(seen.phases) for seen in parts.inputs)
-    x, y, z = (n + a + b for n, (a, b) in zip(shape, padding(shape, window), strict=True))
-    padded: Triple = (x, y, z)
+    padded = padded_shape(shape, window)
     counter = np.min_scalar_type(most_votes(padded, window, stride) * networks).itemsize
     voxel = SEGMENT_VOXEL_BYTES + (channels - 1) * CHANNEL_BYTES
     voxel += 2 * (counter - 1) + counter * len(CLASSES) * window[0] / padded[0]

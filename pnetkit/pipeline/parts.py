@@ -133,10 +133,12 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
     if settings.search == "coarse-to-fine":
         coarse = settings.coarse
         found["coarse"] = coarse.model_dump(mode="json") | {"stride": _edges(coarse.stride or window)}
-        if coarse.region_stride is None:  # keys are those of a version that knew neither
+        if coarse.region_stride is None:  # keys stay those of a version without it
             del found["coarse"]["region_stride"], found["coarse"]["lesion_margin_voxels"]
         else:
             found["coarse"]["region_stride"] = _edges(coarse.region_stride)
+        if not coarse.chessboard:
+            del found["coarse"]["chessboard"]
     if settings.runtime != "torch":
         require_runtime(settings.runtime)
         found["runtime"] = settings.runtime

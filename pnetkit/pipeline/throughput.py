@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pnetkit.inference.acceleration import NUMBER_TYPES
-from pnetkit.inference.windows import most_votes, padding, window_grid
+from pnetkit.inference.windows import most_votes, padded_shape, window_grid
 from pnetkit.networks import Network, Precision, choose_device
 from pnetkit.pipeline.device_fit import fit_to_device
 from pnetkit.pipeline.parts import take_apart
@@ -61,7 +61,7 @@ def predict(recipe: Recipe, shape: Triple, *, device: str, threads: int, repeats
     quick = network_as_run(network, inference, where)
     seconds = window_seconds(quick, window, precision=inference["precision"], device=where, repeats=repeats)
     memory = peak_memory_mib()
-    padded = _padded(shape, window)
+    padded = padded_shape(shape, window)
     stride: Triple = tuple(inference["stride"])
     counter = np.min_scalar_type(most_votes(padded, window, stride)).itemsize
     counters = counter * (2 + len(CLASSES) * window[0] / padded[0])  # two maps, and a slab one window deep
@@ -96,8 +96,3 @@ def as_json(prediction: Prediction) -> str:
     """Give a prediction as JSON."""
     values: dict[str, Any] = {name: getattr(prediction, name) for name in Prediction.__slots__}
     return json.dumps(values | {"seconds": prediction.seconds}, indent=2)
-
-
-def _padded(shape: Triple, window: Triple) -> Triple:
-    x, y, z = (n + a + b for n, (a, b) in zip(shape, padding(shape, window), strict=True))
-    return x, y, z

@@ -14,6 +14,10 @@ class CoarseSettings(Section):
         Steps | None,
         Field(description="Voxels between two windows of the coarse pass; null for the window's edges."),
     ] = None
+    chessboard: Annotated[
+        bool,
+        Field(description="Whether half of these windows is run only beside what the other half, as dealt, found."),
+    ] = False
     margin_voxels: Annotated[int, Field(ge=0, description="Margin around each candidate, along every axis.")] = 16
     inset_voxels: Annotated[
         int,

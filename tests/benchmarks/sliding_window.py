@@ -78,9 +78,9 @@ def monai(scene: Scene) -> tuple[Labels, int]:
 
 
 def plain(scene: Scene) -> tuple[Labels, int]:
-    def predict(patches: NDArray[np.float32]) -> Labels:
+    def predict(patches: NDArray[np.float32]) -> torch.Tensor:
         with torch.inference_mode():
-            return scene.network(torch.from_numpy(patches)).logits.argmax(1).to(torch.uint8).numpy()
+            return scene.network(torch.from_numpy(patches)).logits.argmax(1).to(torch.uint8)
 
     stride = (scene.stride,) * 3
     found = vote([predict], scene.volume, num_classes=4, window=WINDOW, stride=stride, batch_size=1, fill=scene.air)

@@ -221,3 +221,31 @@ def test_near_a_lesion_is_a_margin_around_tumor_and_duct_and_not_around_pancreas
     expected[7:12, 2:7, 2:7] = expected[14:19, 2:7, 2:7] = True
     assert np.array_equal(near, expected)
     assert near_lesions(np.ones((3, 3, 3), np.uint8), COARSE) is None
+
+
+ON_A_CHESSBOARD = replace(COARSE, chessboard=True)
+
+
+def test_a_chessboard_finds_the_region_with_fewer_windows():
+    x = scene()
+    every, dealt = run(x, coarse=COARSE), run(x, coarse=ON_A_CHESSBOARD)
+    assert dealt.coarse_windows < 0.75 * every.coarse_windows
+    assert np.array_equal(dealt.segmentation.labels, every.segmentation.labels)
+    assert dealt.fallback == ""
+
+
+def test_an_organ_that_lies_in_a_window_of_the_other_color_alone_is_found_with_all_windows():
+    x = scene() * 0
+    x[:, 9:14, 1:6, 1:6] = 1  # in the second window along x, which is a white one
+    every, dealt = run(x, coarse=COARSE), run(x, coarse=ON_A_CHESSBOARD)
+    assert dealt.coarse_windows == every.coarse_windows
+    assert dealt.fallback == every.fallback == ""
+    assert np.array_equal(dealt.segmentation.labels, every.segmentation.labels)
+    assert dealt.segmentation.labels.any()
+
+
+def test_an_organ_that_goes_on_in_windows_of_the_other_color_is_followed():
+    x = np.zeros((1, 48, 16, 16), np.float32)
+    x[:, 4:44, 4:12, 4:12] = 1
+    region = run(x, coarse=replace(ON_A_CHESSBOARD, largest_share=1.0, margin_voxels=1)).region
+    assert region[4:44, 4:12, 4:12].all()

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pnetkit.inference import voting
+from pnetkit.inference.sliding import windows_over
 from pnetkit.inference.windows import window_starts
 
 
@@ -172,7 +173,8 @@ def test_an_inset_leaves_out_windows_that_see_a_place_only_near_their_edge():
     where = np.zeros((24, 12, 12), bool)
     where[12, 5, 5] = True
     how = {"num_classes": 4, "window": (8, 8, 8), "stride": (2, 4, 4), "batch_size": 1, "fill": 0, "where": where}
-    all_of_them, central = vote([by_content], volume, **how), vote([by_content], volume, **how, inset=2)
+    seen = windows_over((24, 12, 12), how["window"], how["stride"], where, inset=2)
+    all_of_them, central = vote([by_content], volume, **how), vote([by_content], volume, **how, windows=seen)
     assert int(all_of_them.voters[12, 5, 5]) == 4 * 2 * 2  # starts 6, 8, 10, 12 along x; 0 and 4 along y and z
     assert int(central.voters[12, 5, 5]) == 2  # 8 and 10 along x, 0 along y and z: 5 is two voxels from its end
     assert central.windows == 2
@@ -182,7 +184,8 @@ def test_an_inset_leaves_every_place_at_least_one_voter():
     where = np.random.default_rng(6).random((19, 17, 13)) < 0.05
     volume = np.zeros((1, 19, 17, 13), np.float32)
     how = {"num_classes": 4, "window": (8, 8, 8), "stride": (4, 4, 4), "batch_size": 5, "fill": 0, "where": where}
-    assert (vote([by_content], volume, **how, inset=2).voters[where] > 0).all()
+    seen = windows_over((19, 17, 13), how["window"], how["stride"], where, inset=2)
+    assert (vote([by_content], volume, **how, windows=seen).voters[where] > 0).all()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

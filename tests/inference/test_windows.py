@@ -1,9 +1,12 @@
 """Windows: where they lie."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pnetkit.inference.sliding import chessboard
 from pnetkit.inference.windows import most_votes, padding, window_grid, window_starts
 
 
@@ -40,3 +43,18 @@ def test_most_votes_is_what_counting_gives(length, window, stride):
 
 def test_a_small_volume_is_padded_on_both_sides():
     assert padding((11, 64, 5), (64, 64, 8)) == ((26, 27), (0, 0), (1, 2))
+
+
+@given(shape=st.tuples(*[st.integers(4, 19)] * 3), stride=st.tuples(*[st.integers(1, 4)] * 3))
+def test_a_chessboard_deals_every_window_once_and_neighbors_to_different_colors(shape, stride):
+    black, white = (
+        {tuple(s.start for s in place) for place in color} for color in chessboard(shape, (4, 4, 4), stride)
+    )
+    assert black | white == set(window_grid(shape, (4, 4, 4), stride))
+    assert not black & white
+    axes = [window_starts(n, 4, s) for n, s in zip(shape, stride, strict=True)]
+    for axis, starts in enumerate(axes):
+        following = dict(itertools.pairwise(starts))
+        for place in black:
+            if place[axis] in following:
+                assert (*place[:axis], following[place[axis]], *place[axis + 1 :]) in white
