@@ -27,7 +27,7 @@ from pnetkit.inference.segment import segment
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import best_precision
 from pnetkit.pipeline.allocator import keep_freed_memory
-from pnetkit.types import Evidence, Segmentation, Triple
+from pnetkit.types import BACKGROUND, Evidence, Segmentation, Triple
 from tests.benchmarks.model import intensity, load, scan
 from tests.benchmarks.peak import high_water_mib
 from tests.benchmarks.sliding_window import WINDOW, overlaps
@@ -59,20 +59,29 @@ def _make(path: Path, labels: Path, which: str, shape: Triple) -> None:
 @click.option("--model", type=click.Path(path_type=Path), required=True)
 @click.option("--shape", nargs=3, type=int, default=(512, 512, 320), show_default=True)
 @click.option("--case", "which", type=click.Choice(list(CASES)), default="abnormal", show_default=True)
-@click.option("--stride", default=32, show_default=True)
+@click.option("--stride", default=20, show_default=True)
 @click.option("--coarse-stride", default=64, show_default=True)
 @click.option("--inset", default=0, show_default=True, help="Of the fine pass's windows.")
+@click.option("--region-stride", type=int, help="Of the region's windows away from lesions.")
+@click.option("--lesion-margin", default=16, show_default=True)
+@click.option("--chessboard", is_flag=True, help="Half of the coarse pass only beside what the other half found.")
+@click.option("--body-box", is_flag=True, help="Lay the windows over the body's box.")
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="[default: bf16 where the processor has it]")
 @click.option("--runtime", type=click.Choice(["torch", "openvino"]), default="torch", show_default=True)
 @click.option("--threads", default=2, show_default=True)
 @click.option("--plain", "with_plain", is_flag=True, help="Run the plain loop whole instead of extrapolating it.")
 def main(
+    *,
     model: Path,
     shape: Triple,
     which: str,
     stride: int,
     coarse_stride: int,
     inset: int,
+    region_stride: int | None,
+    lesion_margin: int,
+    chessboard: bool,
+    body_box: bool,
     precision: Any,
     runtime: Any,
     threads: int,
@@ -90,12 +99,17 @@ def main(
         ct = read_scan(path)
         read = time.perf_counter()
         transform = intensity(ct.hu)
-        settings = Settings(
-            WINDOW, (stride,) * 3, 1, transform.air, "cpu", precision, body_box=True,
-            coarse=Coarse(
-                (coarse_stride,) * 3, margin_voxels=16, candidate_fraction=0.1, largest_share=1.0, inset_voxels=inset
-            ),
-        )  # fmt: skip
+        coarse = Coarse(
+            (coarse_stride,) * 3,
+            margin_voxels=16,
+            candidate_fraction=0.1,
+            largest_share=1.0,
+            inset_voxels=inset,
+            region_stride=None if region_stride is None else (region_stride,) * 3,
+            lesion_margin_voxels=lesion_margin,
+            chessboard=chessboard,
+        )
+        settings = Settings(WINDOW, (stride,) * 3, 1, transform.air, "cpu", precision, body_box=body_box, coarse=coarse)
         quick = runnable(network, device="cpu", precision=precision, runtime=runtime, window=WINDOW)
         found = segment(quick, transform.apply(ct.hu)[None], ct.grid, settings, body=body_mask(ct.hu))
         searched = time.perf_counter()
@@ -105,11 +119,15 @@ def main(
         peak = high_water_mib()
         reference = np.load(labels)
     click.echo(f"{which} phantom (synthetic), {' x '.join(map(str, shape))}, stride {stride}, coarse {coarse_stride}")
+    click.echo(f"  region stride {region_stride}, lesion margin {lesion_margin}, chessboard {chessboard}")
     click.echo(f"  inset {inset}, {precision}, {runtime}, {threads} threads")
     click.echo(f"  read {read - started:.1f} s, search {searched - read:.1f} s, rules {done - searched:.1f} s")
     click.echo(f"  windows {found.coarse_windows} + {found.windows}; {found.fallback or 'ok'}")
     click.echo(f"  abnormal: {finding.abnormal} {dict(finding.measurements)}")
     click.echo(f"  Dice with the reference: pancreas, tumor, duct {overlaps(clean.labels, reference)}")
+    if found.region is not None:
+        held = found.region[reference > BACKGROUND].mean()
+        click.echo(f"  the region is {found.region.mean():.2%} of the volume, and holds {held:.1%} of the reference")
     click.echo(f"  peak {peak:.0f} MiB, before the scan was read {before:.0f} MiB")
     if with_plain:
         began = time.perf_counter()

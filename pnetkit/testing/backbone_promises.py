@@ -1,0 +1,155 @@
+"""Checks of what a backbone promises: its parameters, spec, sizes, outputs and feature maps."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+
+from pnetkit.errors import PluginError
+from pnetkit.interfaces import Backbone, BackboneOutput, FeatureBackbone
+from pnetkit.networks import build_seeded
+from pnetkit.parameters import parameters_model
+from pnetkit.registry import load_factory
+from pnetkit.testing.checks import require
+from pnetkit.testing.probes import edges_of, evaluated, patches
+from pnetkit.types import BackboneSpec, Triple
+
+OTHER_SIZES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (-1, 0, 0), (0, 0, -1), (-1, -1, -1))
+"""What a network of one size is asked for beside it, in divisors more or less along each axis."""
+
+Build = Callable[..., Any]
+
+
+def require_outputs_of(networks: Iterable[Backbone]) -> None:
+    """Hold each network to the shape and kind of what it gives."""
+    for network in networks:
+        _outputs(network, edges_of(network), 1)
+
+
+def require_signature(plugin: str | Callable[..., Any]) -> None:
+    """Hold the parameters to what a recipe can say: keyword, annotation, default."""
+    factory = load_factory("backbone", plugin) if isinstance(plugin, str) else plugin
+    parameters_model("backbone", str(plugin), factory)
+
+
+def require_meta(build: Build) -> None:
+    """Build on the device `meta`, where nothing has values, and answer there."""
+    with torch.device("meta"):
+        network = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
+        real = [name for name, tensor in network.state_dict().items() if tensor.device.type != "meta"]
+        require(not real, f"{real[:1]} has values when built on meta; create tensors without a device of their own")
+        x = torch.empty(1, 1, *edges_of(network))
+    network.eval()
+    with torch.no_grad():
+        logits = network(x).logits
+    require(tuple(logits.shape) == (1, 4, *x.shape[2:]), f"answers {tuple(logits.shape)} to {tuple(x.shape)} on meta")
+
+
+def require_spec(spec: Any) -> None:
+    """Hold the spec to itself and to what the network was built for."""
+    require(isinstance(spec, BackboneSpec), f"spec is a {type(spec).__name__}, wanted a BackboneSpec")
+    built_for = (spec.in_channels, spec.num_classes)
+    require(built_for == (1, 4), f"spec says {built_for} channels and classes; it was built for (1, 4)")
+    divides = len(spec.divisor) == 3 and min(spec.divisor) >= 1  # noqa: PLR2004
+    require(divides, f"divisor is {spec.divisor}, wanted three numbers from 1")
+    _only_size(spec)
+    weights = [spec.loss_weight, spec.lesion_loss_weight, *(head.loss_weight for head in spec.aux_heads)]
+    require(
+        min(weights) >= 0 and spec.loss_weight > 0, f"loss weights are {weights}; the main one is above 0, none below"
+    )
+    for name, found in spec.features.items():
+        there = found.channels >= 1 and min(found.stride) >= 1
+        require(there, f"the feature {name} has {found.channels} channels at stride {found.stride}")
+
+
+def _only_size(spec: BackboneSpec) -> None:
+    only: Any = spec.only_size
+    if only is not None:
+        three = isinstance(only, tuple) and len(only) == 3 and min(only) >= 1  # noqa: PLR2004
+        require(three, f"only_size is {only}, wanted three numbers from 1, or None")
+        multiple = not any(edge % d for edge, d in zip(only, spec.divisor, strict=True))
+        require(multiple, f"only_size is {only}, which are no multiples of the divisor {spec.divisor}")
+
+
+def require_sizes(network: Backbone) -> None:
+    """Hold the network to several sizes; one that takes a single size, to that and to a clear error for others."""
+    if network.spec.only_size is not None:
+        _outputs(network, network.spec.only_size, 2)
+        _refuses_other_sizes(network, network.spec.only_size)
+        return
+    for times in ((1, 1, 1), (2, 1, 1), (1, 3, 2)):
+        _outputs(network, edges_of(network, times), 2)
+
+
+def _refuses_other_sizes(network: Backbone, only: Triple) -> None:
+    """Ask for sizes that are longer and shorter along one axis or all of them."""
+    steps = network.spec.divisor
+    for by in OTHER_SIZES:
+        x, y, z = (edge + n * step for edge, n, step in zip(only, by, steps, strict=True))
+        if min(x, y, z) < 1:
+            continue
+        try:
+            evaluated(network, patches(network, (x, y, z), 1))
+        except (ValueError, PluginError):
+            continue
+        except Exception as error:  # noqa: BLE001  # whatever comes is not the clear error that was asked for
+            found = f"raises {type(error).__name__} ({error})"
+        else:
+            found = "answers"
+        require(False, f"says that {only} is its only size, and {found} on {(x, y, z)}; wanted a ValueError in words")
+
+
+def _outputs(network: Backbone, edges: Triple, batch: int) -> None:
+    output = evaluated(network, patches(network, edges, batch))
+    require(isinstance(output, BackboneOutput), f"answers a {type(output).__name__}, wanted a BackboneOutput")
+    wanted = (batch, network.spec.num_classes, *edges)
+    require(tuple(output.logits.shape) == wanted, f"answers {tuple(output.logits.shape)} to {edges}, wanted {wanted}")
+    require(output.logits.is_floating_point(), f"logits are {output.logits.dtype}")
+    require(output.aux_logits == (), "has auxiliary outputs in evaluation mode")
+
+
+def require_auxiliary_outputs(network: Backbone) -> None:
+    """Hold the outputs in training to the promised heads."""
+    edges = edges_of(network)
+    network.train()
+    output = network(patches(network, edges, 2))
+    promised = len(network.spec.aux_heads)
+    require(
+        len(output.aux_logits) == promised, f"gives {len(output.aux_logits)} auxiliary outputs, promised {promised}"
+    )
+    for head, logits in zip(network.spec.aux_heads, output.aux_logits, strict=True):
+        require(
+            logits.shape == output.logits.shape, f"the auxiliary output {head.name} has shape {tuple(logits.shape)}"
+        )
+    if network.spec.lesion_loss_weight:
+        found = output.lesion_logits
+        require(
+            found is not None and tuple(found.shape) == (2,), "promises a lesion score, one a patch, and gives none"
+        )
+    else:
+        require(output.lesion_logits is None, "gives a lesion score with a weight of 0")
+
+
+def require_features(network: Backbone) -> None:
+    """Hold feature maps to what was promised, and to what was asked for."""
+    promised = network.spec.features
+    if not isinstance(network, FeatureBackbone):
+        require(not promised, f"promises the features {sorted(promised)}, and has no method encode")
+        return
+    edges = edges_of(network)
+    x = patches(network, edges, 1)
+    network.eval()
+    with torch.inference_mode():
+        for name, spec in promised.items():
+            maps = network.encode(x, {name})
+            require(set(maps) == {name}, f"asked for {name!r}, encode gives {sorted(maps)}")
+            wanted = (1, spec.channels, *(edge // step for edge, step in zip(edges, spec.stride, strict=True)))
+            require(tuple(maps[name].shape) == wanted, f"{name!r} has shape {tuple(maps[name].shape)}, wanted {wanted}")
+        together = network.encode(x, set(promised))
+        require(set(together) == set(promised), f"asked for all, encode gives {sorted(together)}")
+        require(not network.encode(x, set()), "asked for nothing, encode gives maps")
+        try:
+            network.encode(x, {"no such feature"})
+        except KeyError:
+            return
+    require(False, "asked for a feature that it does not have, encode raises no KeyError")
