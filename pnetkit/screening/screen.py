@@ -7,13 +7,11 @@ out/CASE/PHASE_segmentation.nii.gz    on the scan's own grid
 out/CASE/failed.json              instead of all these, where a case could not be screened
 """
 
-import csv
-import io
 import json
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +26,13 @@ from pnetkit.pipeline.node import digest
 from pnetkit.pipeline.provenance import hardware, peak_memory_mib
 from pnetkit.pipeline.store import disk_errors_in_words, write_json
 from pnetkit.screening.finding import finding_record
+from pnetkit.screening.findings_table import TABLE, earlier_rows, row, table
 from pnetkit.screening.gates import GatePolicy, held_to_gates
 from pnetkit.screening.screener import CaseResult, Screener, screen_scans
 from pnetkit.screening.source import Answer, Loaded, ScreeningCase
 from pnetkit.types import CLASSES
 
-FINDING, FAILED, SCREENING, TABLE = "finding.json", "failed.json", "screening.json", "findings.csv"
+FINDING, FAILED, SCREENING = "finding.json", "failed.json", "screening.json"
 
 Status = Literal["ok", "failed"]
 
@@ -84,7 +83,8 @@ def screen_cases(
         StoreError: `out` holds something else, or cannot be written.
     """
     _claim(out, screener)
-    earlier = _earlier_rows(out, {case.id for case in cases})
+    rows: list[Mapping[str, str]] = [*earlier_rows(out, {case.id for case in cases})]
+    inputs = [seen.name for seen in screener.parts.inputs]
     started, done = time.perf_counter(), []
 
     def read(case: ScreeningCase) -> _Read | None:
@@ -94,9 +94,10 @@ def screen_cases(
         for case, scans in coming:
             found = _screened(screener, case, out / case.id, scans)
             done.append(found)
+            rows.append(row(case.id, found.status, found.record))
             say(found.in_words)
             with disk_errors_in_words(out):
-                write_atomically(out / TABLE, _table(screener, done, earlier))
+                write_atomically(out / TABLE, table(inputs, rows))
     record = _head(screener) | {
         "cases": len(done),
         "failed": [found.case_id for found in done if found.status == "failed"],
@@ -251,47 +252,3 @@ def _head(screener: Screener) -> dict[str, Any]:
         "model": {"name": screener.model.name, "digest": screener.model.digest, "folds": list(screener.folds)},
         "device": screener.device,
     }
-
-
-def _earlier_rows(out: Path, asked: Collection[str]) -> list[dict[str, str]]:
-    """Give the table's lines of earlier calls into this folder, for the cases that are not asked about now."""
-    path = out / TABLE
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        return [row for row in csv.DictReader(stream) if row.get("case_id") not in asked]
-
-
-def _table(screener: Screener, done: Sequence[Screened], earlier: Sequence[Mapping[str, str]]) -> bytes:
-    names = [seen.name for seen in screener.parts.inputs]
-    measures = [f"{name}_{what}" for name in names for what in ("decision", "score", "tumor_voxels", "duct_voxels",
-                                                                  "tumor_mm3", "duct_mm3")]  # fmt: skip
-    columns = ["case_id", "status", "decision", "score", "fired", "missing", *measures, "flags", "reason"]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(earlier)
-    writer.writerows(_cells(found) for found in done)
-    return text.getvalue().encode()
-
-
-def _cells(found: Screened) -> dict[str, str]:
-    record = found.record
-    cells = {"case_id": found.case_id, "status": found.status, "reason": record.get("reason", "")}
-    if found.status == "failed":
-        return cells
-    cells |= {
-        "decision": record["decision"],
-        "score": repr(record["score"]),
-        "fired": ";".join(record["fired"]),
-        "missing": ";".join(record["missing"]),
-        "flags": "; ".join(record["flags"]),
-    }
-    for name, of in record["inputs"].items():
-        cells |= {
-            f"{name}_decision": "abnormal" if of["abnormal"] else "normal",
-            f"{name}_score": repr(of["score"]),
-            **{f"{name}_{label}_voxels": str(of["voxels"][label]) for label in ("tumor", "duct")},
-            **{f"{name}_{label}_mm3": repr(of["volume_mm3"][label]) for label in ("tumor", "duct")},
-        }
-    return cells
