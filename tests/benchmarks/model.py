@@ -30,6 +30,7 @@ SHAPE = (192, 192, 128)
 PAPER_WIDTH = 32
 WEIGHTS = "weights.safetensors"
 NARROW = "narrow.safetensors"
+FIRST = "conv1a.0.weight"
 
 
 def scan(seed: int, index: int, shape: Triple = SHAPE) -> PhantomScan:
@@ -40,9 +41,10 @@ def intensity(hu: np.ndarray) -> Intensity:
     return fit_intensity(hu.astype(np.float32), window_hu=(-100.0, 240.0), normalization="z-score")
 
 
-def load(folder: Path) -> Backbone:
-    network = S4C()
-    network.load_state_dict(load_file(folder / WEIGHTS))
+def load(folder: Path, *, narrow: bool = False) -> Backbone:
+    state = load_file(folder / (NARROW if narrow else WEIGHTS))
+    network = S4C(width=len(state[FIRST]))
+    network.load_state_dict(state)
     return network.eval()
 
 
