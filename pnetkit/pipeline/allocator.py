@@ -21,6 +21,14 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, 2**31 - 1))
 
 
+def give_back_freed_memory() -> bool:
+    """Give freed memory back all the same, where one piece of work ends; tell whether it could be done."""
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    ctypes.CDLL(None).malloc_trim(0)
+    return True
+
+
 def limit_gpu_memory(device: str, share_bytes: float) -> float | None:
     """Keep this process to a share of a GPU's memory; give the fraction, or None where the device is no such GPU.
 

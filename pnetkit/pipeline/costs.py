@@ -19,7 +19,7 @@ def costs(recipe: Recipe, plan: Plan, store: Store) -> dict[str, Any]:
     """Give parameters and multiply-adds of a window, median seconds of a training and of a scan, and peaks in MiB.
 
     Seconds and peaks are those of the worker that made a result, which may have shared its machine; None where nothing
-    was made, as where segmentations were made elsewhere.
+    was made, as where segmentations were made elsewhere, and for peaks that cannot be told from earlier work's.
     """
     window = recipe.inference.window_size or recipe.training.patch_size
     counted = None
@@ -37,9 +37,9 @@ def costs(recipe: Recipe, plan: Plan, store: Store) -> dict[str, Any]:
         "window": list(window),
         "multiply_adds": counted,
         "training_seconds": _median(train, "seconds"),
-        "training_peak_mib": _largest(train, "peak_mib"),
+        "training_peak_mib": largest_own_peak_mib(train),
         "scan_seconds": _median(segment, "seconds"),
-        "scan_peak_mib": _largest(segment, "peak_mib"),
+        "scan_peak_mib": largest_own_peak_mib(segment),
     }
 
 
@@ -53,6 +53,8 @@ def _median(records: Sequence[dict[str, Any]], name: str) -> float | None:
     return round(median(values), 2) if values else None
 
 
-def _largest(records: Sequence[dict[str, Any]], name: str) -> float | None:
-    values = [float(record[name]) for record in records if record.get(name) is not None]
-    return round(max(values), 1) if values else None
+def largest_own_peak_mib(records: Sequence[dict[str, Any]]) -> float | None:
+    """Give the largest peak, of those that the stage itself made and not what its worker had done before."""
+    peaks = [(record.get("peak_before_mib"), record.get("peak_mib")) for record in records]
+    own = [float(peak) for before, peak in peaks if peak is not None and (before is None or peak > before)]
+    return round(max(own), 1) if own else None

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 
 from pnetkit.errors import PnetkitError
-from pnetkit.pipeline.allocator import keep_freed_memory, limit_gpu_memory
+from pnetkit.pipeline.allocator import give_back_freed_memory, keep_freed_memory, limit_gpu_memory
 from pnetkit.pipeline.code_change import made_with
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
-from pnetkit.pipeline.provenance import peak_memory_mib, versions
+from pnetkit.pipeline.provenance import peak_memory_mib, restart_peak_memory, versions
 from pnetkit.pipeline.stages import TASKS
 from pnetkit.pipeline.store import Store
 
@@ -153,6 +153,8 @@ def execute(node: Node, context: Context) -> bool:
     """Make one node's result in the store, in whatever process this is; tell whether it had to be made."""
 
     def make(folder: Path) -> dict[str, Any]:
+        give_back_freed_memory()  # of whatever this worker made before, so that the peak is this node's own
+        restart_peak_memory()
         started, before = time.perf_counter(), peak_memory_mib()
         if context.gpu_bytes is not None:
             limit_gpu_memory(context.device, context.gpu_bytes)
@@ -177,7 +179,7 @@ def _record(
         "details": dict(details),
         "seconds": round(seconds, 3),
         "peak_mib": peak_memory_mib(),
-        "peak_before_mib": peak_before_mib,  # a worker's peak never falls: only what raised it made it
+        "peak_before_mib": peak_before_mib,  # where a peak cannot begin anew, only what raised it made it
         "device": context.device,
         "threads": context.threads,
         "machine": platform.machine(),

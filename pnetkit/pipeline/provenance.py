@@ -28,8 +28,17 @@ def hardware() -> dict[str, Any]:
     }
 
 
+def restart_peak_memory() -> bool:
+    """Let the peak begin anew at what this process holds now; tell whether the system, a Linux, did so."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:  # another system, or a sandbox without it: the peak then stays that of all so far
+        return False
+    return True
+
+
 def peak_memory_mib() -> float | None:
-    """Give the most memory that this process has held so far; None where the system does not tell.
+    """Give the most memory that this process has held since `restart_peak_memory`; None where the system does not tell.
 
     On Linux from its own status: what `getrusage` says is inherited from the process that started this one.
     """

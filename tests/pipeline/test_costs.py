@@ -1,0 +1,31 @@
+"""Costs: memory that a stage took itself, whatever its worker had done before."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from pnetkit.pipeline.allocator import give_back_freed_memory
+from pnetkit.pipeline.costs import largest_own_peak_mib
+from pnetkit.pipeline.provenance import peak_memory_mib, restart_peak_memory
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a peak begin anew")
+def test_a_peak_that_began_anew_is_that_of_what_came_after():
+    large = np.ones(300 * 2**17)  # 300 MiB
+    held = peak_memory_mib()
+    del large
+    give_back_freed_memory()
+    assert restart_peak_memory()
+    assert peak_memory_mib() < held - 250
+    again = np.ones(100 * 2**17)
+    assert peak_memory_mib() < held - 150
+    assert again.all()
+
+
+def test_a_peak_that_earlier_work_of_the_worker_made_is_not_the_stages():
+    earlier = {"peak_before_mib": 2462.0, "peak_mib": 2462.0}
+    own = [{"peak_before_mib": 400.0, "peak_mib": 507.04}, {"peak_before_mib": 300.0, "peak_mib": 480.0}]
+    assert largest_own_peak_mib([earlier, *own]) == 507.0
+    assert largest_own_peak_mib([earlier]) is None
+    assert largest_own_peak_mib([{"peak_mib": 512.0}, {"peak_mib": None}, {}]) == 512.0
