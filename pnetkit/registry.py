@@ -10,16 +10,14 @@ Listing imports nothing. Loading imports one plugin.
 import ast
 import importlib.metadata
 import importlib.util
-import inspect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
 from stevedore import DriverManager
 
 from pnetkit.errors import BrokenPluginError, ConflictingPluginError, MissingPluginError, did_you_mean
@@ -115,23 +113,14 @@ def load_factory(kind: str, name: str) -> Factory:
     return factory
 
 
-@lru_cache(maxsize=256)
-def source_digest(kind: str, name: str) -> str:
-    """Give the SHA-256 of the Python sources of the package a plugin lives in.
-
-    Names and contents of all its `.py` files count, so that a result can be traced to the code that made it.
-    """
-    factory = load_factory(kind, name)
-    package = (factory.__module__ or "").partition(".")[0]
-    module = inspect.getmodule(inspect.unwrap(factory))
-    top = Path(inspect.getfile(module)) if module else None
-    digest = sha256()
-    if top is not None:
-        root = next((p for p in top.parents if p.name == package), None)
-        for path in sorted(root.rglob("*.py")) if root else [top]:
-            digest.update(str(path.relative_to(root) if root else path.name).encode() + b"\0")
-            digest.update(path.read_bytes() + b"\0")
-    return digest.hexdigest()
+def plugin_modules() -> dict[str, set[str]]:
+    """Give the top-level packages of the plugins of each distribution, by its normalized name."""
+    found: dict[str, set[str]] = {}
+    for point in _all_points():
+        if point.dist is not None:
+            name = canonicalize_name(point.dist.metadata["Name"])
+            found.setdefault(name, set()).add(point.module.partition(".")[0])
+    return found
 
 
 def plugin_distributions() -> list[tuple[str, str, tuple[str, ...]]]:

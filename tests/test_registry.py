@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from pnetkit.errors import BrokenPluginError, ConflictingPluginError, MissingPluginError
-from pnetkit.registry import list_plugins, load_factory, plugin_info, source_digest
+from pnetkit.registry import list_plugins, load_factory, plugin_info
 
 SOURCE = '''
 def tidy():
@@ -81,11 +81,3 @@ def test_two_distributions_with_one_name_are_both_named(install):
     with pytest.raises(ConflictingPluginError, match=r"'tidy' in pnetkit\.postprocessor: acme-one and acme-two"):
         load_factory("postprocessor", "tidy")
     assert len([p for p in list_plugins() if p.name == "tidy"]) == 2
-
-
-def test_the_source_digest_follows_the_source(install):
-    install("acme-a", "acme_a", SOURCE, postprocessor={"digest-a": "acme_a:tidy"})
-    install("acme-b", "acme_b", SOURCE + "\n# another line", postprocessor={"digest-b": "acme_b:tidy"})
-    first, second = (source_digest("postprocessor", name) for name in ("digest-a", "digest-b"))
-    assert len(first) == 64
-    assert first != second

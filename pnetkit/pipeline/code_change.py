@@ -13,7 +13,8 @@ from typing import Any, Literal
 from pnetkit.errors import PluginError, StoreError
 from pnetkit.pipeline.store import Store, disk_errors_in_words, write_json
 from pnetkit.recipe.models import Recipe
-from pnetkit.registry import plugin_info, source_digest
+from pnetkit.registry import plugin_info
+from pnetkit.sources import source_digest
 
 Policy = Literal["warn", "rebuild", "error"]
 Sources = Mapping[tuple[str, str], str]

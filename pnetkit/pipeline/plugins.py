@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pnetkit.parameters import construct, parameters_model, validate
-from pnetkit.registry import load_factory, plugin_info, source_digest
+from pnetkit.registry import load_factory, plugin_info
+from pnetkit.sources import source_digest
 
 
 def identify(kind: str, name: str, params: Mapping[str, Any]) -> dict[str, Any]:

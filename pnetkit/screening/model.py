@@ -22,7 +22,8 @@ from typing import Any
 
 from pnetkit.cohort.check import file_digest
 from pnetkit.errors import ModelError, PluginError, did_you_mean
-from pnetkit.registry import plugin_info, source_digest
+from pnetkit.registry import plugin_info
+from pnetkit.sources import source_digest
 
 SUMS, MODEL, RECIPE, CARD = "SHA256SUMS", "model.json", "recipe.yaml", "README.md"
 """The files of a model folder that have fixed names."""

@@ -10,7 +10,7 @@ from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
 from pnetkit.pipeline.stages.inputs import BACKBONE, WEIGHTS, new_backbone
 from pnetkit.pipeline.store import write_json
-from pnetkit.registry import source_digest
+from pnetkit.sources import source_digest
 from pnetkit.training.checkpoint import write_weights
 from pnetkit.training.loop import TrainingPlan
 from pnetkit.training.loop import train as train_backbone

@@ -1,0 +1,80 @@
+"""Say by a digest which code makes a plugin: its own, that of the plugins it builds on, and the libraries it brings.
+
+A result is traced to its code by this digest, and made anew where the digest is another. Libraries that pnetkit itself
+needs are not part of it: they are the same for all plugins, and an upgrade of torch shall not throw away every result.
+Their versions stand in the record of each result.
+"""
+
+import importlib.metadata
+import importlib.util
+import inspect
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from pnetkit.registry import installed_version, load_factory, plugin_distributions, plugin_info, plugin_modules
+
+
+@lru_cache(maxsize=256)
+def source_digest(kind: str, name: str) -> str:
+    """Give the SHA-256 of the Python sources that a plugin is made of.
+
+    Names and contents of all `.py` files of its package count; of distributions that its own requires, the sources
+    where they offer plugins too, and else the version, unless pnetkit itself requires them.
+    """
+    factory = load_factory(kind, name)
+    package = (factory.__module__ or "").partition(".")[0]
+    module = inspect.getmodule(inspect.unwrap(factory))
+    top = Path(inspect.getfile(module)) if module else None
+    digest = sha256()
+    if top is not None:
+        root = next((p for p in top.parents if p.name == package), None)
+        _add(digest, root, [top])
+    for part in sorted(_brought(canonicalize_name(plugin_info(kind, name).distribution), frozenset())):
+        digest.update(part.encode() + b"\0")
+    return digest.hexdigest()
+
+
+def _add(digest: Any, root: Path | None, files: Iterable[Path]) -> None:
+    """Take in all sources below a package's folder, or single files where there is no package."""
+    for path in sorted(root.rglob("*.py")) if root else files:
+        digest.update(str(path.relative_to(root) if root else path.name).encode() + b"\0")
+        digest.update(path.read_bytes() + b"\0")
+
+
+def _brought(distribution: str, seen: frozenset[str]) -> Iterator[str]:
+    """Name what a distribution requires beside what pnetkit does: plugins by their sources, libraries by version."""
+    seen |= {distribution}
+    offered = plugin_modules()
+    required: dict[str, tuple[str, ...]] = {canonicalize_name(name): of for name, _, of in plugin_distributions()}
+    core = _names(importlib.metadata.requires("pnetkit") or ())
+    for name in _names(required.get(distribution, ())) - core - {"pnetkit"} - seen:
+        if name not in offered:
+            yield f"{name}=={installed_version(name)}"
+            continue
+        digest = sha256()
+        for package in sorted(offered[name]):
+            spec = importlib.util.find_spec(package)  # a top-level name: finds, does not import
+            if spec is not None and spec.origin is not None:
+                file = Path(spec.origin)
+                _add(digest, file.parent if spec.submodule_search_locations else None, [file])
+        yield f"{name} {digest.hexdigest()}"
+        yield from _brought(name, seen)
+
+
+def _names(requirements: Iterable[str]) -> set[str]:
+    """Give the normalized names of what is required without any extra; `pnetkit plugins doctor` names faulty lines."""
+    found: set[str] = set()
+    for line in requirements:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            found.add(canonicalize_name(requirement.name))
+    return found
