@@ -26,8 +26,10 @@ def bench(
 ) -> None:
     """Time RECIPE's network on this machine, and predict time and memory for one phase of a CT."""
     from pnetkit.pipeline import throughput
+    from pnetkit.pipeline.allocator import keep_freed_memory
     from pnetkit.recipe.check import load_recipe
 
+    keep_freed_memory()  # as a worker does
     found = throughput.predict(
         load_recipe(recipe_path, profile, overrides).recipe, shape, device=device, threads=threads
     )
@@ -39,13 +41,15 @@ def bench(
         f"{found.device}, {threads} thread{'s' * (threads > 1)}"
     )
     click.echo(f"A window takes {found.window_seconds:.3g} s: {1 / found.window_seconds:.3g} windows per second.")
-    passes = f"{found.windows:,} windows"
+    passes = f"{found.windows:,} windows, at most {_duration(found.seconds)} on one worker;"
     if found.coarse_windows:
-        passes = f"{found.coarse_windows:,} windows to find the region, then at most {passes}"
-    click.echo(f"One phase of {_times(shape)} voxels: {passes}, at most {_duration(found.seconds)} on one worker;")
+        passes = (
+            f"{found.coarse_windows:,} windows to find the region, then some of {found.windows:,}: "
+            f"{_duration(found.least_seconds)} and what the region takes, {_duration(found.seconds)} where all is;"
+        )
+    click.echo(f"One phase of {_times(shape)} voxels: {passes}")
     click.echo("windows without body are not run, and the other stages take seconds.")
-    memory = "not known on this system" if found.memory_mib is None else f"about {found.memory_mib / 1024:.1f} GiB"
-    click.echo(f"Memory of a worker: {memory}.")
+    click.echo(f"Memory of a worker: at most {found.memory_mib / 1024:.1f} GiB.")
 
 
 def _times(edges: tuple[int, ...]) -> str:

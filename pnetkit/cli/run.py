@@ -143,10 +143,12 @@ def _predictions(folder: Path | None, files: str, labels: str | None) -> Any:
 def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) -> None:
     from pnetkit.cli.console import console, grid
     from pnetkit.cli.progress import WORDS
+    from pnetkit.pipeline.allocator import keep_freed_memory
     from pnetkit.pipeline.layout import Listener
     from pnetkit.pipeline.run import dry_run
 
     request = _request(recipe_path, out, **options)
+    keep_freed_memory()  # as a worker does
     found, workers = dry_run(request, Listener(say=click.echo))
     workers = max(workers, 1)
     rows = [
@@ -163,6 +165,7 @@ def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) ->
     console().print(grid(["stage", "there", "to do", f"time, {workers} workers", "memory a worker", "disk"], rows))
     click.echo(
         "Times of training and segmenting from one step and one window, timed now; the rest from earlier results. "
+        "Of segmenting at most: windows without body are not run, and a coarse-to-fine search leaves out more. "
         "Memory as predicted, at most; of features and fit from earlier results."
     )
 

@@ -6,16 +6,18 @@ from pnetkit.recipe.inference import InferenceSettings
 from pnetkit.recipe.models import Recipe, TrainingSettings
 
 
-def fit_to_device(recipe: Recipe, device: str) -> Recipe:
+def fit_to_device(recipe: Recipe, device: str, *, training: bool = True) -> Recipe:
     """Give a recipe whose `precision: auto` is bf16 where the device computes in it, and fp32 elsewhere.
+
+    Where nothing is to be trained, the section `training` stays as it is, and need not fit.
 
     Raises:
         RecipeError: a precision is asked for that this processor has no arithmetic for, or a runtime that the device
             does not have.
     """
     sections: dict[str, TrainingSettings | InferenceSettings] = {
-        "training": recipe.training,
         "inference": recipe.inference,
+        **({"training": recipe.training} if training else {}),
     }
     faults = [
         Fault(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.windows import padded_shape, window_grid
 from pnetkit.pipeline.node import STAGE_VERSIONS, Node
 from pnetkit.pipeline.stages.inputs import new_backbone
@@ -52,7 +53,7 @@ def estimate(nodes: Sequence[Node], store: Store, *, device: str) -> list[StageE
             continue
         earlier = _earlier(store, stage)
         seconds = _median([float(record["seconds"]) for record, _ in earlier])
-        peaks = [float(record["peak_mib"]) for record, _ in earlier if "peak_mib" in record]
+        peaks = [float(record["peak_mib"]) for record, _ in earlier if record.get("peak_mib") is not None]
         total = None if seconds is None else seconds * len(todo)
         if todo and stage in ("train", "segment"):
             total = sum(_training_seconds(todo, device) if stage == "train" else _segment_seconds(todo, nodes, device))
@@ -122,7 +123,7 @@ def _one_size(node: Node, plan: TrainingPlan, sampling: Sampling, device: str) -
 
 
 def _segment_seconds(todo: Sequence[Node], nodes: Sequence[Node], device: str) -> list[float]:
-    """Time one batch of windows for every different network, and multiply by the windows of each scan."""
+    """Time one batch of windows for every different network, and multiply by all windows of each scan: at most that."""
     trainings = {node.key: node for node in nodes if node.stage == "train"}
     known: dict[str, float] = {}
     seconds = []
@@ -130,17 +131,20 @@ def _segment_seconds(todo: Sequence[Node], nodes: Sequence[Node], device: str) -
         train = trainings[node.inputs["train"]]
         inference = node.identity["inference"]
         window, stride = tuple(inference["window_size"]), tuple(inference["stride"])
+        batch = largest_batch(inference.get("runtime", "torch"), node.given["batch_size"])
         settings = json.dumps(
-            [train.identity["backbone"], list(window), inference["precision"], inference.get("runtime")], sort_keys=True
+            [train.identity["backbone"], list(window), inference["precision"], inference.get("runtime"), batch],
+            sort_keys=True,
         )
         if settings not in known:
-            known[settings] = _window_seconds(train, inference, device)
+            known[settings] = _window_seconds(train, inference, device, batch)
         seconds.append(known[settings] * len(window_grid(padded_shape(node.given["shape"], window), window, stride)))
     return seconds
 
 
-def _window_seconds(train: Node, inference: Mapping[str, Any], device: str) -> float:
+def _window_seconds(train: Node, inference: Mapping[str, Any], device: str, batch: int) -> float:
     channels = int(train.identity["in_channels"])
     backbone = new_backbone(dict(train.identity["backbone"]), in_channels=channels, seed=0)
     network = network_as_run(backbone, inference, device)
-    return window_seconds(network, tuple(inference["window_size"]), precision=inference["precision"], device=device)
+    how: dict[str, Any] = {"precision": inference["precision"], "device": device, "batch": batch}
+    return window_seconds(network, tuple(inference["window_size"]), **how)

@@ -136,9 +136,18 @@ def predict_memory(recipe: Recipe, size: CohortSize, network: NetworkMemory, *, 
     else:
         found["train"] = training_bytes(recipe, parts, size, network)
         found["segment"] = segment_bytes(recipe, parts, size.shape, network, networks=1)
-    bare = network.bare_bytes
     order = ("phantom", "check", "prepare", "train", "segment", "adopt", "postprocess", "classify", "measure")
-    return [StageMemory(name, int(bare + PROCESS_BYTES + MARGIN * found[name])) for name in order if name in found]
+    return [StageMemory(name, _whole(network, found[name])) for name in order if name in found]
+
+
+def segmenting_bytes(recipe: Recipe, shape: Triple) -> int:
+    """Predict the peak of a worker that segments a scan of a shape with one network."""
+    network = network_memory(recipe)
+    return _whole(network, segment_bytes(recipe, take_apart(recipe, {}), shape, network, networks=1))
+
+
+def _whole(network: NetworkMemory, of_stage: float) -> int:
+    return int(network.bare_bytes + PROCESS_BYTES + MARGIN * of_stage)
 
 
 def micro_batch_voxels(parts: Parts) -> tuple[int, int]:

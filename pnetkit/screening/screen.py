@@ -214,6 +214,7 @@ def _key(screener: Screener, case: ScreeningCase, gates: GatePolicy) -> str:
         {
             "model": screener.model.digest,
             "plugins": screener.parts.plugins,
+            "inference": screener.parts.inference,  # with the precision that `auto` is on this device
             "folds": list(screener.folds),
             "images": images,
             "gates": gates,

@@ -94,7 +94,7 @@ def load_screener(
     chosen, where = chosen_folds(model, folds), choose_device(device)
     try:
         recipe = load_recipe(model.folder / RECIPE, overrides=tuple(overrides)).recipe
-        parts = take_apart(fit_to_device(recipe, where), {})
+        parts = take_apart(fit_to_device(recipe, where, training=False), {})
         members = {seen.name: [_member(model, parts, seen, fold, where) for fold in chosen] for seen in parts.inputs}
         fusion = _fusion(model, parts)
     except (RecipeError, StoreError) as error:

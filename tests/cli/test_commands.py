@@ -171,4 +171,20 @@ def test_bench_counts_the_windows_of_a_ct_and_predicts_its_time(tmp_path):
     assert found["memory_mib"] > 50
     sets = ["--set", "inference.search=coarse-to-fine"]
     text = CliRunner().invoke(cli, ["bench", str(recipe), "--shape", "32", "24", "16", *sets]).output
-    assert "4 windows to find the region, then at most 6 windows" in text
+    assert "4 windows to find the region, then some of 6: " in text
+
+
+def test_bench_says_what_a_first_pass_takes_at_the_least(tmp_path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "name: r\nbackbone: {plugin: s4c, params: {width: 1}}\n"
+        "classifier: {plugin: voxel-count}\nfusion: {plugin: or}\n"
+        "training: {patch_size: [16, 16, 16]}\n"
+        "inference: {stride: 8, search: coarse-to-fine, coarse: {chessboard: true}}\n"
+    )
+    result = CliRunner().invoke(cli, ["bench", str(recipe), "--shape", "32", "32", "16", "--device", "cpu", "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)
+    assert (found["coarse_windows"], found["windows"]) == (4, 9)
+    assert found["least_seconds"] == pytest.approx(found["window_seconds"] * 2)
+    assert found["seconds"] == pytest.approx(found["window_seconds"] * 13)

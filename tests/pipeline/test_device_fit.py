@@ -48,6 +48,12 @@ def test_a_precision_that_would_be_emulated_is_refused_by_name(monkeypatch):
     assert "auto" in str(caught.value)
 
 
+def test_a_precision_of_training_is_no_fault_where_nothing_is_trained(monkeypatch):
+    on_a_processor(monkeypatch, bf16=False)
+    settled = fit_to_device(recipe("bf16", "auto"), "cpu", training=False)
+    assert (settled.training.precision, settled.inference.precision) == ("bf16", "fp32")
+
+
 def test_what_a_recipe_says_is_left_alone_where_it_can_be_had(monkeypatch):
     on_a_processor(monkeypatch, bf16=True)
     said = recipe("bf16", "fp32")
