@@ -51,15 +51,21 @@ def _predictor(
             x = x.to(device=device, dtype=NUMBER_TYPES[precision], memory_format=torch.channels_last_3d)
             return answer(checked_output(network, x).logits)
 
-    def halving(patches: NDArray[np.float32]) -> Tensor:
-        """Run a batch, in halves where the accelerator's memory does not hold it: no case is lost to a batch size."""
-        try:
-            return predict(patches)
-        except torch.OutOfMemoryError:
-            if len(patches) == 1:
-                raise
-            torch.cuda.empty_cache()
-        middle = len(patches) // 2
-        return torch.cat([halving(patches[:middle]), halving(patches[middle:])])
+    most: int | None = None  # windows at once that the accelerator's memory holds, once it is known
 
-    return halving
+    def in_parts(patches: NDArray[np.float32]) -> Tensor:
+        """Run a batch, in smaller ones where memory does not hold it: no case is lost to a batch size."""
+        nonlocal most
+        while True:
+            size = len(patches) if most is None else min(most, len(patches))
+            try:
+                answers = [predict(patches[first : first + size]) for first in range(0, len(patches), size)]
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise
+                most = size // 2
+            else:
+                return answers[0] if len(answers) == 1 else torch.cat(answers)
+            torch.cuda.empty_cache()  # here: the error held what the network had computed
+
+    return in_parts

@@ -186,11 +186,16 @@ def _judge(draft: Draft, item: CheckedCase, segment: Node, clean: Node, inputs: 
                 "measure",
                 label,
                 identity={"labels": draft.parts.labels},
-                inputs={"postprocess": clean.key},
+                inputs={"postprocess": clean.key} | _region_of(segment),
                 files=_label(draft, item),
             )
         )
     return CaseNodes(segment, clean, classify, measure)
+
+
+def _region_of(segment: Node) -> dict[str, str]:
+    """Name the segmentation whose region is measured, if it is one of a coarse-to-fine search."""
+    return {"segment": segment.key} if "coarse" in segment.identity.get("inference", {}) else {}
 
 
 def _segment(draft: Draft, item: CheckedCase, train: Node, label: str) -> tuple[Node, Node]:

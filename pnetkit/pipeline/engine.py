@@ -201,6 +201,11 @@ def _failure_of(future: Future[bool]) -> Failure | None:
         return Failure(str(error))
     if isinstance(error, BrokenProcessPool):
         return Failure("a worker process died; most likely memory ran out. Run again with fewer --workers.")
+    if isinstance(error, torch.OutOfMemoryError):
+        return Failure(
+            f"the GPU's memory ran out ({str(error).partition('. ')[0]}). Run again with more --vram, fewer --workers, "
+            "a larger training.accumulation or a smaller inference.window_size."
+        )
     if isinstance(error, MemoryError):
         return Failure("memory ran out. Run again with fewer --workers or a smaller inference.batch_size.")
     return Failure(f"{type(error).__name__}: {error} (unexpected)", "".join(traceback.format_exception(error)))

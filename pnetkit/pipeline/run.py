@@ -31,10 +31,10 @@ from pnetkit.pipeline.plan import Plan
 from pnetkit.pipeline.plugins import build
 from pnetkit.pipeline.provenance import hardware, versions
 from pnetkit.pipeline.record import claim_folder, write_cases, write_lesions, write_run, write_segmentations
+from pnetkit.pipeline.remarks import remarks
 from pnetkit.pipeline.results import gather
-from pnetkit.pipeline.stages.train import mixed_in_words
 from pnetkit.pipeline.store import Store, disk_errors_in_words
-from pnetkit.pipeline.tuning import EVIDENCE, thresholds_in_words, tune
+from pnetkit.pipeline.tuning import thresholds_in_words, tune
 from pnetkit.recipe.check import resolved, to_yaml
 from pnetkit.recipe.models import Recipe
 
@@ -91,7 +91,7 @@ def run(
     said = [
         thresholds_in_words(recipe.operating_point, chosen),
         fusion_in_words(recipe.fusion.plugin, fitted),
-        *_remarks(recipe, plan, context.store),
+        *remarks(recipe, plan, context.store),
     ]
     thresholds = " ".join(filter(None, said))
     metrics = summarize(rows, tuple(recipe.networks))
@@ -174,26 +174,6 @@ def _decide(
     fusion: PhaseFusion = build(plan.plugins["fusion"])
     moved, chosen = tune(rows, fusion, names, recipe.operating_point)
     return moved, fitted, chosen
-
-
-def _remarks(recipe: Recipe, plan: Plan, store: Store) -> list[str]:
-    """Say what a reader of the tables has to know of how the figures came about, beside the thresholds."""
-    said = [EVIDENCE[recipe.classifier_evidence]] if any(node.stage == "fit" for node in plan.nodes) else []
-    if any(node.stage == "adopt" for node in plan.nodes):
-        return [
-            *said,
-            "Segmentations were made elsewhere; whether by who had seen these cases is not known.",
-        ]
-    said += filter(None, [mixed_in_words(_records(plan, store, "train"))])
-    if recipe.inference.search == "coarse-to-fine":
-        records = _records(plan, store, "segment")
-        whole = sum("fallback" in record["details"] for record in records)
-        said.append(f"Coarse-to-fine search; {whole} of {len(records)} scans were searched as a whole.")
-    return said
-
-
-def _records(plan: Plan, store: Store, stage: str) -> list[dict[str, Any]]:
-    return [store.record(stage, n.key) for n in plan.nodes if n.stage == stage and store.has(stage, n.key)]
 
 
 def require_success(result: RunResult) -> None:

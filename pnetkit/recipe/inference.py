@@ -46,7 +46,7 @@ class InferenceSettings(Section):
 
     stride: Annotated[Steps, Field(description="Voxels between two windows.")] = 20
     window_size: Annotated[Edges | None, Field(description="Edges of a window; null for the training patch.")] = None
-    batch_size: Annotated[Positive, Field(description="Windows run at once; changes no result.")] = 1
+    batch_size: Annotated[Positive, Field(description="Windows run at once; changes no result of torch on a CPU.")] = 1
     combine: Annotated[
         Literal["vote", "mean-softmax"], Field(description="Majority of hard labels (the paper), or mean probability.")
     ] = "vote"

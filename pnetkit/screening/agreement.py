@@ -19,7 +19,7 @@ from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import CohortError
 from pnetkit.evaluation.overlap import dice
 from pnetkit.imaging.nifti import read_labels, read_scan
-from pnetkit.screening.screener import CaseResult, InputResult, Screener, screen_scans
+from pnetkit.screening.screener import CaseResult, InputResult, Screener, screen_scans, warm_up
 from pnetkit.types import BACKGROUND, DUCT, TUMOR, Case, CaseFinding
 
 PLAIN = (
@@ -96,6 +96,8 @@ def agreements(plain: Screener, asked: Screener, cases: Sequence[Case]) -> Itera
 
     Raises as `read_scan`, `read_labels` and `screen_scans` do.
     """
+    for screener in (plain, asked):
+        warm_up(screener)
     for case in cases:
         scans = {phase: read_scan(files.image) for phase, files in case.scans.items()}
         results: list[CaseResult] = []

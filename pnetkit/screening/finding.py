@@ -85,4 +85,5 @@ def _input_record(found: InputResult) -> dict[str, Any]:
         "components": {name: items[:MOST_COMPONENTS] for name, items in listed.items()},
         "mean_foreground_agreement": found.agreement,
         "windows": found.windows,
+        "fallback": found.fallback or None,
     }

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from pnetkit.ahead import one_ahead
 from pnetkit.errors import PnetkitError, ScreeningError, StoreError
@@ -102,6 +103,7 @@ def screen_cases(
         "cases": len(done),
         "failed": [found.case_id for found in done if found.status == "failed"],
         "reused": sum(found.reused for found in done),
+        "scans_searched_as_a_whole": _searched_as_a_whole(screener, done),
         "seconds": round(time.perf_counter() - started, 1),
         "peak_memory_mib": peak_memory_mib(),
         "hardware": hardware(),
@@ -118,6 +120,14 @@ def require_all_screened(done: Sequence[Screened], out: Path) -> None:
         lines = [f"{len(failed)} of {len(done)} cases could not be screened; the others are in {out}:"]
         lines += [f"  {found.case_id}: {found.record['reason']}" for found in failed]
         raise ScreeningError("\n".join(lines))
+
+
+def _searched_as_a_whole(screener: Screener, done: Sequence[Screened]) -> int | None:
+    """Count the scans whose coarse-to-fine search was not kept to a region; None where there is no such search."""
+    if "coarse" not in screener.parts.inference:
+        return None
+    inputs = [found for case in done if case.status == "ok" for found in case.record["inputs"].values()]
+    return sum(found["fallback"] is not None for found in inputs)
 
 
 def _read(screener: Screener, case: ScreeningCase, folder: Path, gates: GatePolicy) -> _Read:
@@ -156,6 +166,9 @@ def _screened(screener: Screener, case: ScreeningCase, folder: Path, scans: Call
         raise  # the place of the results, not the case, is at fault
     except PnetkitError as error:
         return _failed(case, folder, {"reason": str(error)})
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        what = str(error).partition(". ")[0] or type(error).__name__
+        return _failed(case, folder, {"reason": f"memory ran out ({what}). Free some, or choose another --device."})
     except Exception as error:  # noqa: BLE001  # a plugin may raise anything; one case must not stop the others
         reason = f"{type(error).__name__}: {error} (an error of a plugin or of pnetkit; see {FAILED})"
         return _failed(case, folder, {"reason": reason, "traceback": traceback.format_exc()})

@@ -12,6 +12,7 @@ from pnetkit.evaluation.operating_point import at_operating_point
 from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.resampling import resample
 from pnetkit.inference.features import roi_features
+from pnetkit.inference.predictors import label_predictor
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.segment import Segmented, segment
 from pnetkit.interfaces import Backbone, CaseClassifier, PhaseFusion, TrainedCaseClassifier, TrainedPhaseFusion
@@ -101,6 +102,15 @@ def load_screener(
         raise ModelError(f"{model.folder}: does not fit what is installed here. {error}") from error
     batch_size = largest_batch(recipe.inference.runtime, recipe.inference.batch_size)
     return Screener(model, parts, chosen, where, batch_size, members, fusion)
+
+
+def warm_up(screener: Screener) -> None:
+    """Run a window through every network, before time is taken: what a runtime compiles first is no part of a case."""
+    inference = screener.parts.inference
+    for seen in screener.parts.inputs:
+        window = np.zeros((1, len(seen.phases), *inference["window_size"]), dtype=np.float32)
+        for member in screener.members[seen.name]:
+            label_predictor(member.network, device=screener.device, precision=inference["precision"])(window)
 
 
 def screen_scans(screener: Screener, case_id: str, scans: Mapping[str, Scan]) -> CaseResult:

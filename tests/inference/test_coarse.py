@@ -123,9 +123,12 @@ def test_a_box_smaller_than_a_window_is_widened_with_real_tissue():
     assert not found.segmentation.labels[~mask].any()
 
 
-def test_a_batch_that_does_not_fit_is_run_in_halves():
+def test_a_batch_that_does_not_fit_is_run_in_smaller_ones_and_not_tried_again():
+    sizes = []
+
     class Small(Blurred):
         def forward(self, x):
+            sizes.append(len(x))
             if len(x) > 2:
                 raise torch.OutOfMemoryError("too large")
             return super().forward(x)
@@ -133,6 +136,7 @@ def test_a_batch_that_does_not_fit_is_run_in_halves():
     x = scene()
     found = segment(Small(), x, Grid(x.shape[1:], np.eye(4)), settings(batch_size=7))
     assert np.array_equal(found.segmentation.labels, run(x).segmentation.labels)
+    assert [size for size in sizes if size > 2] == [7, 3]
 
 
 def test_memory_that_is_too_small_for_one_window_is_an_error():

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from pnetkit.errors import TrainingError
 from pnetkit.pipeline import engine
@@ -67,6 +68,17 @@ def test_an_unexpected_failure_keeps_its_traceback(context, task):
     (failure,) = outcome.failed.values()
     assert failure.reason == "ZeroDivisionError: oops (unexpected)"
     assert "test_engine.py" in failure.traceback
+
+
+def test_a_gpu_whose_memory_runs_out_is_said_in_words(context, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has")
+
+    monkeypatch.setattr(engine, "TASKS", {"measure": full})
+    outcome = run_nodes([node("large")], SerialExecutor(), context)
+    (failure,) = outcome.failed.values()
+    assert failure.reason.startswith("the GPU's memory ran out (CUDA out of memory). Run again with more --vram")
+    assert failure.traceback is None
 
 
 def test_what_the_store_holds_is_told_and_not_made(context, task):

@@ -213,6 +213,47 @@ def test_a_plugin_s_error_in_one_case_is_kept_with_its_traceback(model, table, t
     assert "Traceback" in failed["traceback"]
 
 
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to"), MemoryError()])
+def test_a_case_that_memory_does_not_hold_is_said_in_words_and_the_others_go_on(
+    model, table, tmp_path, monkeypatch, error
+):
+    real = screen.screen_scans
+
+    def failing(loaded, case_id, scans):
+        if case_id == "P001":
+            raise error
+        return real(loaded, case_id, scans)
+
+    monkeypatch.setattr(screen, "screen_scans", failing)
+    done, _ = screened(model, table, tmp_path / "out")
+    assert [found.status for found in done] == ["ok", "failed", "ok", "ok"]
+    failed = json.loads((tmp_path / "out" / "P001" / "failed.json").read_text())
+    assert failed["reason"].startswith("memory ran out (")
+    assert "traceback" not in failed
+
+
+def test_findings_that_other_inference_settings_made_are_made_again(model, table, tmp_path):
+    def screened_in(*overrides):
+        loaded = load_screener(read_model(model), device="cpu", overrides=overrides)
+        cases = cases_of([str(table)], ["arterial", "venous"], Asked(), print)
+        return screen_cases(loaded, cases, tmp_path / "out", gates="off", say=str)
+
+    screened_in()
+    assert all(found.reused for found in screened_in())
+    assert not any(found.reused for found in screened_in("inference.stride=8"))
+
+
+def test_scans_that_were_searched_as_a_whole_are_counted(model, table, tmp_path):
+    sets = ("inference.search=coarse-to-fine", "inference.coarse.largest_share=0.000001")
+    loaded = load_screener(read_model(model), device="cpu", overrides=sets)
+    cases = cases_of([str(table)], ["arterial", "venous"], Asked(), print)
+    done = screen_cases(loaded, cases, tmp_path / "coarse", gates="off", say=str)
+    record = json.loads((tmp_path / "coarse" / "screening.json").read_text())
+    assert record["scans_searched_as_a_whole"] == 2 * len(done) == 8
+    screened(model, table, tmp_path / "all")
+    assert json.loads((tmp_path / "all" / "screening.json").read_text())["scans_searched_as_a_whole"] is None
+
+
 def test_a_missing_phase_is_left_to_the_fusion_and_flagged(model, table, tmp_path):
     cases = edit_table(table, tmp_path, lambda case: case.update(arterial_image=""))
     done, _ = screened(model, cases, tmp_path / "out")

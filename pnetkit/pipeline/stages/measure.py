@@ -11,7 +11,7 @@ from pnetkit.imaging.nifti import read_labels
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
 from pnetkit.pipeline.stages.inputs import reference_labels
-from pnetkit.pipeline.stages.segment import LABELS
+from pnetkit.pipeline.stages.segment import LABELS, REGION
 from pnetkit.pipeline.store import write_json
 from pnetkit.types import BACKGROUND, DUCT, TUMOR
 
@@ -26,7 +26,10 @@ MEASURES = "dice.json"
 
 
 def measure(node: Node, context: Context, folder: Path) -> dict[str, Any]:
-    """Write the Dice of the pancreas set (labels 1-3), tumor and duct (null where both are empty), and lesions."""
+    """Write the Dice of the pancreas set (labels 1-3), tumor and duct (null where both are empty), and lesions.
+
+    Of a coarse-to-fine search the share of the reference's pancreas set that its region holds is told, `region_recall`.
+    """
     predicted, grid = read_labels(context.store.folder("postprocess", node.inputs["postprocess"]) / LABELS)
     reference = reference_labels(node)
     overlaps = {
@@ -40,7 +43,13 @@ def measure(node: Node, context: Context, folder: Path) -> dict[str, Any]:
         for name, iou in CRITERIA.items()
     }
     write_json(folder / LESIONS, {name: asdict(match) for name, match in found.items()})
-    return {}
+    if "segment" not in node.inputs:
+        return {}
+    region = context.store.folder("segment", node.inputs["segment"]) / REGION
+    organ = reference > BACKGROUND
+    if not region.is_file() or not organ.any():  # everything was searched, or there is nothing to find
+        return {"region_recall": None}
+    return {"region_recall": float(read_labels(region)[0][organ].mean())}
 
 
 def lesions_from_json(loaded: Mapping[str, Any]) -> LesionMatch:

@@ -25,12 +25,15 @@ from pnetkit.types import BACKGROUND
 LABELS = "labels.nii.gz"
 """The label map in the results of `segment` and `postprocess`, on the image's own grid."""
 
+REGION = "region.nii.gz"
+"""Where a coarse-to-fine search looked closely, 1 or 0, on the image's own grid; not there where it was given up."""
+
 AGREEMENT = "agreement.nii.gz"
 """The share of windows that voted for the winning label, in whole percent; 0 outside the body, where none was asked."""
 
 
 def segment(node: Node, context: Context, folder: Path) -> dict[str, Any]:
-    """Write the voted labels, and the agreement map when the recipe keeps it."""
+    """Write the voted labels, the region of a coarse-to-fine search, and the agreement map when the recipe keeps it."""
     seen = network_input(node)
     inference = node.identity["inference"]
     batch_size = largest_batch(inference.get("runtime", "torch"), node.given["batch_size"])
@@ -48,6 +51,8 @@ def segment(node: Node, context: Context, folder: Path) -> dict[str, Any]:
         took["fallback"] = found.fallback
     image = node.files["image"][0]
     write_labels(folder / LABELS, result.labels, like=image)
+    if found.region is not None:
+        write_labels(folder / REGION, found.region.view(np.uint8), like=image)
     if result.votes is None or result.voters is None:  # probabilities were averaged
         return took | {"mean_foreground_agreement": None}
     if inference["keep_votes"]:
