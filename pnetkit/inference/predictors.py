@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pnetkit.inference.acceleration import NUMBER_TYPES
+from pnetkit.acceleration import NUMBER_TYPES
 from pnetkit.inference.averaging import ProbabilityPredictor
 from pnetkit.inference.voting import Predictor
 from pnetkit.networks import Network, Precision, checked_output

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
+from pnetkit.acceleration import accelerated
 from pnetkit.extras import require_extra
-from pnetkit.inference.acceleration import Compiled, accelerated, require_compiler
+from pnetkit.inference.compiled import Compiled, require_compiler
 from pnetkit.inference.openvino_runtime import OpenVino
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import Network, Precision

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from pnetkit.acceleration import accelerated
 from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import ImageError
 from pnetkit.imaging.nifti import read_grid
-from pnetkit.inference.acceleration import accelerated
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.windows import most_votes, padded_shape
 from pnetkit.networks import kept_bytes_per_voxel, small_size, window_bytes

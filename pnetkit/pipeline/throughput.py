@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pnetkit.inference.acceleration import NUMBER_TYPES
+from pnetkit.acceleration import NUMBER_TYPES
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.windows import padded_shape, window_grid
 from pnetkit.networks import Network, Precision, choose_device

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pnetkit.inference.acceleration import accelerated
+from pnetkit.acceleration import accelerated
 from pnetkit.inference.search import Settings
 from pnetkit.inference.segment import segment
 from pnetkit.interfaces import BackboneOutput

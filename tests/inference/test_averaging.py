@@ -6,7 +6,7 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import nn
 
-from pnetkit.inference.acceleration import accelerated
+from pnetkit.acceleration import accelerated
 from pnetkit.inference.averaging import mean_labels
 from pnetkit.inference.predictors import probability_predictor
 from pnetkit.inference.search import Settings

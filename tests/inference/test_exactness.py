@@ -5,8 +5,8 @@ import pytest
 import torch
 from pnetkit_s4c.network import S4C
 
+from pnetkit.acceleration import accelerated
 from pnetkit.imaging.body import body_mask
-from pnetkit.inference.acceleration import accelerated
 from pnetkit.inference.search import Settings
 from pnetkit.inference.segment import segment
 from pnetkit.networks import build_seeded

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.nn.functional import avg_pool3d
 
+from pnetkit.acceleration import accelerated
 from pnetkit.errors import PluginError
-from pnetkit.inference.acceleration import accelerated
 from pnetkit.inference.features import roi_features
 from pnetkit.inference.search import Settings
 from pnetkit.inference.segment import segment

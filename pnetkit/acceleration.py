@@ -1,8 +1,6 @@
 """Make a trained network faster without retraining it: fold batch norms, choose layout and number type."""
 
 import copy
-import os
-import shutil
 from itertools import pairwise
 from typing import Any
 
@@ -10,8 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from pnetkit.errors import PnetkitError
-from pnetkit.interfaces import Backbone, BackboneOutput
+from pnetkit.interfaces import Backbone
 from pnetkit.networks import Precision
 
 NUMBER_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -33,38 +30,6 @@ def accelerated(backbone: Backbone, *, device: str, precision: Precision) -> Bac
         quick.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # missing in torch's stubs
     result: Backbone = quick
     return result
-
-
-class Compiled:
-    """A backbone whose evaluation is compiled to machine code for this processor and one size of batch and window.
-
-    The first call takes half a minute and more. Sums are ordered otherwise than in the uncompiled network, so labels
-    can differ in single voxels; from call to call they are the same.
-    """
-
-    def __init__(self, backbone: Backbone) -> None:
-        self.spec = backbone.spec
-        self.network = backbone
-
-        def logits(x: torch.Tensor) -> torch.Tensor:
-            return backbone(x).logits
-
-        self._logits = torch.compile(logits, dynamic=False, options={"freezing": True})
-
-    def __call__(self, x: torch.Tensor) -> BackboneOutput:
-        """Score every voxel."""
-        with torch.no_grad():
-            return BackboneOutput(self._logits(x))
-
-
-def require_compiler() -> None:
-    """Raise PnetkitError where torch finds no C++ compiler."""
-    names = (os.environ.get("CXX", ""), "g++", "clang++", "c++", "cl")
-    if not any(name and shutil.which(name) for name in names):
-        raise PnetkitError(
-            "inference.runtime: compiled needs a C++ compiler (g++ or clang++), and there is none here. Install one, "
-            "or set inference.runtime: torch."
-        )
 
 
 def fold_batch_norms(module: nn.Module) -> int:

@@ -1,9 +1,6 @@
 """Folding and casting: the same network, faster."""
 
 import copy
-import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -12,8 +9,7 @@ from pnetkit_unet3d.network import UNet3D
 from pnetkit_vnet.network import VNet
 from torch import nn
 
-from pnetkit.errors import PnetkitError
-from pnetkit.inference.acceleration import accelerated, fold_batch_norms, require_compiler
+from pnetkit.acceleration import accelerated, fold_batch_norms
 
 
 def trained(network):
@@ -75,35 +71,3 @@ def test_bf16_agrees_with_fp32_in_almost_all_labels():
         rough = accelerated(network, device="cpu", precision="bf16")(x.bfloat16()).logits
     assert rough.dtype == torch.bfloat16
     assert (exact.argmax(1) == rough.argmax(1)).float().mean() > 0.97
-
-
-COMPILE = """
-import torch
-from pnetkit_s4c.network import S4C
-from pnetkit.inference.acceleration import Compiled, accelerated
-
-torch.manual_seed(0)
-quick = accelerated(S4C(width=2), device="cpu", precision="fp32")
-compiled = Compiled(quick)
-x = torch.randn(1, 1, 16, 16, 16).to(memory_format=torch.channels_last_3d)
-with torch.inference_mode():
-    first, again = compiled(x).logits, compiled(x).logits
-    assert torch.equal(first, again)
-    torch.testing.assert_close(first, quick(x).logits, rtol=1e-3, atol=1e-4)
-assert compiled.spec is quick.spec
-print("the same")
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="there is no C++ compiler here")
-def test_a_compiled_network_answers_the_same_up_to_rounding_and_always_the_same():
-    """In a process of its own: the tests' type checks at run time cannot be compiled."""
-    done = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, check=False)
-    assert done.stdout == "the same\n", done.stderr[-2000:]
-
-
-def test_a_recipe_that_compiles_is_refused_where_there_is_no_compiler(monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(PnetkitError, match="needs a C\\+\\+ compiler"):
-        require_compiler()
