@@ -129,13 +129,12 @@ def check_patch_size(backbone: Backbone, patch_size: tuple[int, int, int], what:
 
 
 def small_size(spec: BackboneSpec) -> Triple:
-    """Give a small size of input that a network can be trained on: its only one, or a cube of 32 voxels and more.
+    """Give a small size of input that a network can be trained on: its only one, or 32 voxels and more.
 
     Two divisors at the least: one voxel at the deepest level cannot be normalized.
     """
-    widest = max(spec.divisor)
-    edge = max(2, -(-SMALL_EDGE // widest)) * widest
-    return spec.only_size or (edge, edge, edge)
+    x, y, z = (max(2, -(-SMALL_EDGE // divisor)) * divisor for divisor in spec.divisor)
+    return spec.only_size or (x, y, z)
 
 
 def kept_bytes_per_voxel(network: Backbone, size: Triple) -> float:

@@ -91,24 +91,28 @@ def load_factory(kind: str, name: str) -> Factory:
         BrokenPluginError: importing it failed, or what it names cannot be called.
     """
     info = plugin_info(kind, name)
+    what = f"The {kind} plugin {name!r} ({info.target}, from {info.distribution} {info.version})"
+    if not EntryPoint.pattern.match(info.target):
+        raise BrokenPluginError(
+            f"{what} cannot be imported: its entry point is {info.target!r}, wanted package.module:name. Correct it in "
+            f"the distribution's pyproject.toml and install that again."
+        )
+
+    def broken(error: BaseException) -> BrokenPluginError:
+        return BrokenPluginError(f"{what} cannot be imported: {type(error).__name__}: {error}")
 
     def on_failure(_manager: Any, _point: EntryPoint, error: BaseException) -> None:
-        raise BrokenPluginError(
-            f"The {kind} plugin {name!r} ({info.target}, from {info.distribution} {info.version}) cannot be imported: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+        raise broken(error) from error
 
-    manager = _DriverManager(
-        GROUPS[kind],
-        name,
-        invoke_on_load=False,
-        on_load_failure_callback=on_failure,
-    )
+    try:
+        manager = _DriverManager(GROUPS[kind], name, invoke_on_load=False, on_load_failure_callback=on_failure)
+    except (AssertionError, SystemExit) as error:  # stevedore lets these two pass by its callback
+        raise broken(error) from error
     factory = manager[name].plugin
     if not callable(factory):
         raise BrokenPluginError(
-            f"The {kind} plugin {name!r} ({info.target}, from {info.distribution} {info.version}) is a "
-            f"{type(factory).__name__}; a plugin has to be a class or function that can be called with its parameters."
+            f"{what} is a {type(factory).__name__}; a plugin has to be a class or function that can be called with its "
+            f"parameters."
         )
     return factory
 
@@ -117,7 +121,7 @@ def plugin_modules() -> dict[str, set[str]]:
     """Give the top-level packages of the plugins of each distribution, by its normalized name."""
     found: dict[str, set[str]] = {}
     for point in _all_points():
-        if point.dist is not None:
+        if point.dist is not None and EntryPoint.pattern.match(point.value):
             name = canonicalize_name(point.dist.metadata["Name"])
             found.setdefault(name, set()).add(point.module.partition(".")[0])
     return found
@@ -172,6 +176,8 @@ def _info(kind: str, point: EntryPoint) -> PluginInfo:
 
 
 def _docstring_line(point: EntryPoint) -> str:
+    if not EntryPoint.pattern.match(point.value):
+        return ""
     package, *rest = point.module.split(".")
     try:
         spec = importlib.util.find_spec(package)  # a top-level name: finds, does not import

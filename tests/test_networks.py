@@ -72,10 +72,10 @@ def test_a_network_of_one_size_takes_no_other_multiple():
 
 
 @given(st.tuples(*[st.sampled_from([1, 2, 3, 8, 16, 24, 32, 48, 64])] * 3))
-def test_networks_are_measured_on_a_small_cube_of_two_divisors_or_on_their_only_size(divisor):
+def test_networks_are_measured_on_a_small_size_of_two_divisors_or_on_their_only_size(divisor):
     size = small_size(BackboneSpec(1, 4, divisor))
-    assert len(set(size)) == 1
-    assert all(edge % max(divisor) == 0 and edge >= 32 and edge >= 2 * d for edge, d in zip(size, divisor, strict=True))
+    assert all(edge % d == 0 and edge >= 32 and edge >= 2 * d for edge, d in zip(size, divisor, strict=True))
+    assert max(size) <= max(48, 2 * max(divisor))
     only = (3 * divisor[0], divisor[1], divisor[2])
     assert small_size(BackboneSpec(1, 4, divisor, only_size=only)) == only
 

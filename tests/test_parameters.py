@@ -1,12 +1,14 @@
 """Tests of pnetkit.parameters: a plugin's signature is its schema."""
 
+import functools
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field, ValidationError
 
 from pnetkit.errors import BrokenPluginError
-from pnetkit.parameters import construct, describe, parameters_model, validate
+from pnetkit.parameters import construct, describe, parameters_model, schema, validate
 
 
 class Rule:
@@ -87,3 +89,85 @@ def any_keywords(**kwargs: int): ...
 def test_signatures_that_are_no_schema_are_refused(factory, problem):
     with pytest.raises(BrokenPluginError, match=problem):
         parameters_model("postprocessor", "rule", factory)
+
+
+class Unknown:
+    """A type that pydantic knows nothing of."""
+
+
+def for_checkers_only(*, a: int = 1, b: "Elsewhere | None" = None): ...  # noqa: F821  # as under TYPE_CHECKING
+def half_written(*, a: "int |" = 1): ...
+def foreign_type(*, a: int = 1, b: Unknown | None = None): ...
+def bound_on_the_wrong_type(*, a: Annotated[str, Field(ge=1)] = "x"): ...
+
+
+@pytest.mark.parametrize(
+    ("factory", "problem"),
+    [
+        (
+            for_checkers_only,
+            r"'b' has an annotation that cannot be read \(NameError: name 'Elsewhere' is not defined\)",
+        ),
+        (for_checkers_only, "import what it names outside of `if TYPE_CHECKING`"),
+        (half_written, r"'a' has an annotation that cannot be read \(SyntaxError"),
+        (foreign_type, r"'b' is of a type that no recipe can give \(PydanticSchemaGenerationError"),
+    ],
+)
+def test_annotations_that_are_no_schema_are_refused_with_the_parameter_s_name(factory, problem):
+    with pytest.raises(BrokenPluginError, match=problem):
+        parameters_model("postprocessor", "rule", factory)
+
+
+def test_a_refused_annotation_takes_one_line():
+    for factory in (for_checkers_only, foreign_type):
+        with pytest.raises(BrokenPluginError) as caught:
+            parameters_model("postprocessor", "rule", factory)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_bound_that_the_type_cannot_have_is_the_plugin_s_fault():
+    model = parameters_model("postprocessor", "rule", bound_on_the_wrong_type)
+    with pytest.raises(BrokenPluginError, match="'rule parameters' cannot be checked: TypeError"):
+        validate(model, {"a": "y"})
+
+
+def test_what_is_annotated_beside_the_parameters_need_not_be_importable():
+    def net(*, in_channels: "Elsewhere" = 1, width: int = 8) -> "Elsewhere": ...  # noqa: F821
+
+    assert list(parameters_model("backbone", "net", net).model_fields) == ["width"]
+
+
+def test_annotations_are_read_where_a_decorated_or_inherited_signature_was_written():
+    @functools.wraps(Rule)
+    def wrapped(**given):
+        return Rule(**given)
+
+    class Heir(Rule):
+        """Takes what its parent takes."""
+
+    for factory in (wrapped, Heir):
+        assert list(parameters_model("postprocessor", "rule", factory).model_fields) == [
+            "voxels", "mode", "edges", "limit",
+        ]  # fmt: skip
+
+
+def test_a_callable_without_a_readable_signature_is_refused():
+    with pytest.raises(BrokenPluginError, match="its signature cannot be read"):
+        parameters_model("postprocessor", "rule", dict)
+
+
+def test_a_plugin_that_ends_the_program_cannot_be_built():
+    def leaves(*, a: int = 1):
+        raise SystemExit(a)
+
+    with pytest.raises(BrokenPluginError, match=r"cannot be built with \{\}: SystemExit: 1"):
+        construct("postprocessor", "rule", leaves, {})
+
+
+def test_a_parameter_that_no_json_can_say_has_no_schema():
+    def calls(*, a: Callable[[int], int] = abs): ...
+
+    model = parameters_model("postprocessor", "rule", calls)
+    with pytest.raises(BrokenPluginError, match="postprocessor plugin 'rule' has no JSON schema"):
+        schema("postprocessor", "rule", model)
+    assert schema("postprocessor", "rule", parameters_model("postprocessor", "rule", Rule))["properties"]["voxels"]

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from pnetkit.errors import BrokenPluginError, ConflictingPluginError, MissingPluginError
-from pnetkit.registry import list_plugins, load_factory, plugin_info
+from pnetkit.registry import list_plugins, load_factory, plugin_info, plugin_modules
 
 SOURCE = '''
 def tidy():
@@ -81,3 +81,26 @@ def test_two_distributions_with_one_name_are_both_named(install):
     with pytest.raises(ConflictingPluginError, match=r"'tidy' in pnetkit\.postprocessor: acme-one and acme-two"):
         load_factory("postprocessor", "tidy")
     assert len([p for p in list_plugins() if p.name == "tidy"]) == 2
+
+
+@pytest.mark.parametrize("ending", ["assert False, 'no licence'", "raise SystemExit('no licence')"])
+def test_a_plugin_that_asserts_or_ends_the_program_on_import_is_broken(install, ending):
+    install("acme-ends", "acme_ends", ending, postprocessor={"ends": "acme_ends:tidy"})
+    words = r"'ends' \(acme_ends:tidy, from acme-ends 1\.2\) cannot be .*: (AssertionError|SystemExit): no licence"
+    with pytest.raises(BrokenPluginError, match=words):
+        load_factory("postprocessor", "ends")
+
+
+def test_a_user_s_interrupt_is_no_plugin_s_fault(install):
+    install("acme-stop", "acme_stop", "raise KeyboardInterrupt", postprocessor={"stop": "acme_stop:tidy"})
+    with pytest.raises(KeyboardInterrupt):
+        load_factory("postprocessor", "stop")
+
+
+def test_an_entry_point_that_names_no_module_is_listed_and_broken(install):
+    install("acme-dash", "acme_dash", SOURCE, postprocessor={"dash": "acme-dash:tidy"})
+    (info,) = [p for p in list_plugins() if p.name == "dash"]
+    assert (info.target, info.summary) == ("acme-dash:tidy", "A plugin for tests")
+    assert plugin_modules().get("acme-dash") is None
+    with pytest.raises(BrokenPluginError, match=r"'dash' .* cannot be imported: .*wanted package\.module:name"):
+        load_factory("postprocessor", "dash")

@@ -1,12 +1,15 @@
 """`pnetkit plugins`: what is installed, with what parameters, whether it keeps its promises, and how to begin one."""
 
 import json
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pnetkit.cli.console import console, grid
-from pnetkit.registry import GROUPS, PluginInfo, list_plugins, load_factory, plugin_info
+from pnetkit.registry import GROUPS, Factory, PluginInfo, list_plugins, load_factory, plugin_info
 
 KINDS = click.Choice(list(GROUPS))
 
@@ -38,13 +41,13 @@ def list_command(kind: str | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the parameters' JSON schema.")
 def show(name: str, kind: str | None, as_json: bool) -> None:
     """Show what NAME is, where it comes from, and its parameters with types, defaults, bounds and descriptions."""
-    from pnetkit.parameters import describe, parameters_model
+    from pnetkit.parameters import describe, parameters_model, schema
 
     kind = kind or _kind_of(name)
     info = plugin_info(kind, name)
     model = parameters_model(kind, name, load_factory(kind, name))
     if as_json:
-        click.echo(json.dumps(_as_dict(info) | {"parameters": model.model_json_schema()}, indent=2))
+        click.echo(json.dumps(_as_dict(info) | {"parameters": schema(kind, name, model)}, indent=2))
         return
     out = console()
     click.echo(f"{info.name}: {info.summary}")
@@ -67,8 +70,9 @@ def new(kind: str, name: str, parent: Path) -> None:
 
     made = write_plugin(kind, name, parent, pnetkit_version=__version__)
     click.echo(f"{made.folder}: a {kind} plugin that conforms. Next:")
-    click.echo(f"  pip install -e {made.folder}")
+    click.echo(f"  pip install -e {shlex.quote(f'{made.folder}[test]')}")
     click.echo(f"  pnetkit plugins check {made.name}")
+    click.echo(f"  python -m pytest {shlex.quote(str(made.folder))}")
 
 
 @plugins.command("check")
@@ -77,26 +81,26 @@ def new(kind: str, name: str, parent: Path) -> None:
 @click.option("--set", "given", multiple=True, metavar="KEY=VALUE", help="A parameter to build it with; repeatable.")
 @click.option("--feature-channels", type=int, help="Channels of the maps for a classifier that takes any number.")
 def check(name: str, kind: str | None, given: tuple[str, ...], feature_channels: int | None) -> None:
-    """Hold NAME to its interface with the conformance kit, and say what is wrong; exit code 5 where anything is."""
+    """Hold NAME to its interface with the conformance kit, and say what is wrong; exit code 5 where anything is.
+
+    A backbone's parameters and costs are counted at the end.
+    """
     from pnetkit import testing
     from pnetkit.errors import PluginError
-    from pnetkit.recipe.document import parse_scalar
 
-    kind, params = kind or _kind_of(name), {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise click.BadParameter(f"wanted KEY=VALUE, got {text!r}", param_hint="--set")
-        params[key] = parse_scalar(value)
-    if kind == "backbone":
-        click.echo(testing.backbone_facts(name, params=params).in_words)
+    kind = kind or _kind_of(name)
+    factory = load_factory(kind, name)  # what cannot be imported is said once, and not by every check
+    params = _accepted_params(kind, name, factory, given)
     more = {"feature_channels": feature_channels} if kind == "case-classifier" else {}
-    results = testing.run_checks(testing.KITS[kind](name, params=params, **more))
-    for result in results:
-        click.echo(f"{result.outcome:8} {result.name}{': ' + result.reason if result.reason else ''}")
-    failed = [result.name for result in results if result.outcome == "failed"]
+    checks, failed = testing.KITS[kind](name, params=params, **more), []
+    for made in checks:
+        result = made.result()
+        click.echo(f"{result.outcome:8} {result.name}{': ' + _one_line(result.reason) if result.reason else ''}")
+        failed += [result.name] if result.outcome == "failed" else []
+    if kind == "backbone":
+        click.echo(_facts_in_words(name, params))
     if failed:
-        raise PluginError(f"{name} fails {len(failed)} of {len(results)} checks: {', '.join(failed)}.")
+        raise PluginError(f"{name} fails {len(failed)} of {len(checks)} checks: {', '.join(failed)}.")
     click.echo(f"{name} conforms.")
 
 
@@ -132,6 +136,51 @@ def doctor(kind: str | None, kit: bool, as_json: bool) -> None:
     if findings:
         raise PluginError(f"{len(findings)} findings in {len(infos)} plugins; they are listed above.")
     click.echo("No problem found." if infos else "No plugin is installed.", err=as_json)
+
+
+def _accepted_params(kind: str, name: str, factory: Factory, given: tuple[str, ...]) -> dict[str, Any]:
+    """Read `--set`, and refuse what the plugin does not take; where its signature is no schema, its checks say so."""
+    from pydantic import ValidationError
+
+    from pnetkit.errors import BrokenPluginError, did_you_mean
+    from pnetkit.parameters import parameters_model, validate
+    from pnetkit.recipe.document import parse_scalar
+
+    params = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"wanted KEY=VALUE, got {text!r}", param_hint="--set")
+        params[key] = parse_scalar(value)
+    if not params:
+        return params
+    try:
+        model = parameters_model(kind, name, factory)
+        validate(model, params)
+    except BrokenPluginError:
+        return params
+    except ValidationError as error:
+        faults = []
+        for of in error.errors():
+            key, said = ".".join(map(str, of["loc"])), f"{of['msg'][0].lower()}{of['msg'][1:]}, got {of['input']!r}."
+            unknown = f"no such parameter.{did_you_mean(key, model.model_fields)}"
+            faults.append(f"{key}: {unknown if of['type'] == 'extra_forbidden' else said}")
+        raise click.BadParameter(" ".join(faults), param_hint="--set") from error
+    return params
+
+
+def _facts_in_words(name: str, params: Mapping[str, Any]) -> str:
+    from pnetkit import testing
+
+    try:
+        return testing.backbone_facts(name, params=params).in_words
+    except Exception as error:  # noqa: BLE001  # whatever it is, the checks have said what is wrong with the plugin
+        said = _one_line(f"{type(error).__name__}: {error}").rstrip(":")
+        return f"Its parameters and costs cannot be counted: {said}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _kind_of(name: str) -> str:

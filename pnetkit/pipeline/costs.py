@@ -12,7 +12,7 @@ from pnetkit.pipeline.plan import Plan
 from pnetkit.pipeline.plugins import build
 from pnetkit.pipeline.store import Store
 from pnetkit.recipe.models import Recipe
-from pnetkit.types import CLASSES
+from pnetkit.types import CLASSES, Triple
 
 
 def costs(recipe: Recipe, plan: Plan, store: Store) -> dict[str, Any]:
@@ -22,25 +22,32 @@ def costs(recipe: Recipe, plan: Plan, store: Store) -> dict[str, Any]:
     was made, as where segmentations were made elsewhere, and for peaks that cannot be told from earlier work's.
     """
     window = recipe.inference.window_size or recipe.training.patch_size
-    counted = None
+    counted, fault = None, None
     if plan.plugins["backbone"] is not None:
         channels = max(len(seen.phases) for seen in recipe.networks.values())
-        with torch.device("meta"):
-            network = build_seeded(
-                lambda: build(plan.plugins["backbone"], in_channels=channels, num_classes=len(CLASSES)), 0
-            )
-        counted = multiply_adds(network, window)
+        try:
+            counted = counted_multiply_adds(plan.plugins["backbone"], channels, window)
+        except Exception as error:  # noqa: BLE001  # a plugin may raise anything; a count must not end what was computed
+            fault = f"{type(error).__name__}: {error}"
     train = _of(plan.nodes, "train", store)
     segment = _of(plan.nodes, "segment", store)
     return {
         "parameters": plan.parameters or None,
         "window": list(window),
         "multiply_adds": counted,
+        **({} if fault is None else {"multiply_adds_fault": fault}),
         "training_seconds": _median(train, "seconds"),
         "training_peak_mib": largest_own_peak_mib(train),
         "scan_seconds": _median(segment, "seconds"),
         "scan_peak_mib": largest_own_peak_mib(segment),
     }
+
+
+def counted_multiply_adds(backbone: dict[str, Any], channels: int, window: Triple) -> int:
+    """Count the multiply-adds of a window through a backbone that is built on `meta`, where nothing is computed."""
+    with torch.device("meta"):
+        network = build_seeded(lambda: build(backbone, in_channels=channels, num_classes=len(CLASSES)), 0)
+    return multiply_adds(network, window)
 
 
 def _of(nodes: Sequence[Node], stage: str, store: Store) -> list[dict[str, Any]]:

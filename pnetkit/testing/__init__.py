@@ -8,9 +8,9 @@
         check()
 
 `pnetkit plugins check my-net` does the same without pytest. A check raises ConformanceError, and SkippedCheck where it
-needs a package that is not installed. A deviation that is meant is documented: by the plugin in its `deviations`
-(pnetkit.interfaces.Deviating), or by a test in `expected_failures={"name": "reason"}`, where a check that passes all
-the same is a failure.
+cannot be made here, which pytest and unittest count as a skipped test. A deviation that is meant is documented with its
+reason: by the plugin in its `deviations` (pnetkit.interfaces.Deviating), or by a test in
+`expected_failures={"name": "reason"}`, where a check that passes all the same is a failure.
 """
 
 from pnetkit.testing.backbone import backbone_checks

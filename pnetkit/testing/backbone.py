@@ -18,6 +18,7 @@ from pnetkit.testing.backbone_conduct import (
     require_seeded_weights,
     require_state_round_trip,
 )
+from pnetkit.testing.backbone_inference import require_inference
 from pnetkit.testing.backbone_promises import (
     require_auxiliary_outputs,
     require_features,
@@ -48,7 +49,7 @@ def backbone_checks(
 
     checks: dict[str, Callable[[], None]] = {
         "signature": partial(require_signature, plugin),
-        "meta": partial(require_meta, build),
+        "meta": lambda: require_meta(build, network().spec),
         "spec": lambda: require_spec(network().spec),
         "sizes": lambda: require_sizes(network()),
         "in_channels": lambda: require_outputs_of(network(channels) for channels in (1, 2)),
@@ -64,6 +65,7 @@ def backbone_checks(
         "state_round_trip": lambda: require_state_round_trip(network(), build),
         "finite_on_extreme_input": lambda: require_finite(network()),
         "bf16": lambda: require_bf16(network()),
+        "inference": lambda: require_inference(build),
         "onnx": lambda: require_onnx(name, network()),
     }
     return named_checks(name, checks, expected_failures or {}, network)

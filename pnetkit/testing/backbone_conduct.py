@@ -20,11 +20,13 @@ Build = Callable[..., Any]
 
 
 def require_gradients(network: Backbone) -> None:
-    """Give every parameter a gradient from the outputs that are trained."""
+    """Give every parameter a gradient from the outputs that are trained: those whose loss has a weight."""
     network.train()
     output = network(patches(network, edges_of(network), 2))
     generator = torch.Generator().manual_seed(2)
-    parts = [output.logits, *output.aux_logits, *([] if output.lesion_logits is None else [output.lesion_logits])]
+    heads = zip(network.spec.aux_heads, output.aux_logits, strict=False)  # another check counts them
+    parts = [output.logits, *(logits for head, logits in heads if head.loss_weight)]
+    parts += [] if output.lesion_logits is None else [output.lesion_logits]
     loss = torch.stack([(part * torch.randn(part.shape, generator=generator)).sum() for part in parts]).sum()
     parameters = dict(network.named_parameters())  # type: ignore[attr-defined]  # a Backbone is a Module
     loss.backward()
@@ -94,11 +96,15 @@ def require_state_round_trip(network: Backbone, build: Build) -> None:
 
 
 def require_finite(network: Backbone) -> None:
-    """Ask about nothing but one value, small and large."""
+    """Ask about nothing but one value, small and large, and about large contrasts, as metal in air makes them."""
     edges = edges_of(network)
-    for value in (0.0, 1.0, -1e3, 1e3):
-        x = torch.full((1, network.spec.in_channels, *edges), value)
-        require(bool(torch.isfinite(evaluated(network, x).logits).all()), f"is not finite on nothing but {value:g}")
+    shape = (1, network.spec.in_channels, *edges)
+    asked = {f"nothing but {value:g}": torch.full(shape, value) for value in (0.0, 1.0, -1e3, 1e3)}
+    asked["a single 1000 among 0"] = torch.zeros(shape)
+    asked["a single 1000 among 0"][:, :, edges[0] // 2, edges[1] // 2, edges[2] // 2] = 1e3
+    asked["-1000 and 1000 at random"] = 1e3 * patches(network, edges, 1).sign()
+    for what, x in asked.items():
+        require(bool(torch.isfinite(evaluated(network, x).logits).all()), f"is not finite on {what}")
     network.train()
     with torch.no_grad():
         logits = network(torch.zeros(2, network.spec.in_channels, *edges)).logits
@@ -106,12 +112,13 @@ def require_finite(network: Backbone) -> None:
 
 
 def require_bf16(network: Backbone) -> None:
-    """Run the network under autocast."""
-    x = patches(network, edges_of(network), 1)
-    network.eval()
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = network(x).logits
-    require(bool(torch.isfinite(logits).all()), "is not finite in bf16")
+    """Run the network under autocast, as a training in bf16 does; inference has a check of its own."""
+    x = patches(network, edges_of(network), 2)
+    network.train()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        output = network(x)
+    parts = [output.logits, *output.aux_logits, *([] if output.lesion_logits is None else [output.lesion_logits])]
+    require(all(bool(torch.isfinite(part).all()) for part in parts), "is not finite in training under bf16 autocast")
 
 
 def require_onnx(name: str, network: Backbone) -> None:

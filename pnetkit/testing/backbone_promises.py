@@ -1,18 +1,19 @@
 """Checks of what a backbone promises: its parameters, spec, sizes, outputs and feature maps."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from math import lcm
 from typing import Any
 
 import torch
 
-from pnetkit.errors import PluginError
 from pnetkit.interfaces import Backbone, BackboneOutput, FeatureBackbone
 from pnetkit.networks import build_seeded
 from pnetkit.parameters import parameters_model
 from pnetkit.registry import load_factory
-from pnetkit.testing.checks import require
-from pnetkit.testing.probes import edges_of, evaluated, patches
-from pnetkit.types import BackboneSpec, Triple
+from pnetkit.testing.checks import ConformanceError, require
+from pnetkit.testing.probes import edges_of, evaluated, in_own_words, patches
+from pnetkit.types import BackboneSpec, FeatureSpec, Triple
 
 OTHER_SIZES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (-1, 0, 0), (0, 0, -1), (-1, -1, -1))
 """What a network of one size is asked for beside it, in divisors more or less along each axis."""
@@ -32,17 +33,31 @@ def require_signature(plugin: str | Callable[..., Any]) -> None:
     parameters_model("backbone", str(plugin), factory)
 
 
-def require_meta(build: Build) -> None:
-    """Build on the device `meta`, where nothing has values, and answer there."""
+def require_meta(build: Build, spec: BackboneSpec) -> None:
+    """Build on the device `meta`, where nothing has values, and answer there as the spec of a real network says."""
     with torch.device("meta"):
         network = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
         real = [name for name, tensor in network.state_dict().items() if tensor.device.type != "meta"]
         require(not real, f"{real[:1]} has values when built on meta; create tensors without a device of their own")
-        x = torch.empty(1, 1, *edges_of(network))
-    network.eval()
+        require(
+            network.spec == spec, f"has the spec {network.spec} when built on meta, and {spec} when built on the CPU"
+        )
+        x = torch.empty(2, 1, *edges_of(network))
+    wanted = (2, 4, *x.shape[2:])
     with torch.no_grad():
-        logits = network(x).logits
-    require(tuple(logits.shape) == (1, 4, *x.shape[2:]), f"answers {tuple(logits.shape)} to {tuple(x.shape)} on meta")
+        network.eval()
+        found = tuple(network(x).logits.shape)
+        maps = network.encode(x, set(spec.features)) if isinstance(network, FeatureBackbone) else {}
+        network.train()
+        trained = network(x)
+    require(found == wanted, f"answers {found} to {tuple(x.shape)} on meta")
+    beside = [tuple(of.shape) for of in (trained.logits, *trained.aux_logits)]
+    require(beside == [wanted] * (1 + len(spec.aux_heads)), f"answers {beside} to {tuple(x.shape)} in training on meta")
+    scored = None if trained.lesion_logits is None else tuple(trained.lesion_logits.shape)
+    require(scored == ((2,) if spec.lesion_loss_weight else None), f"has a lesion score of shape {scored} on meta")
+    shapes = {name: tuple(of.shape) for name, of in maps.items()}
+    promised = {name: _map_shape(of, 2, edges_of(network)) for name, of in spec.features.items()}
+    require(shapes == promised, f"has feature maps of shapes {shapes} on meta, promised {promised}")
 
 
 def require_spec(spec: Any) -> None:
@@ -79,6 +94,21 @@ def require_sizes(network: Backbone) -> None:
         return
     for times in ((1, 1, 1), (2, 1, 1), (1, 3, 2)):
         _outputs(network, edges_of(network, times), 2)
+    _or_refused(lambda: _outputs(network, network.spec.divisor, 1), network.spec.divisor, "a window")
+
+
+def _or_refused(ask: Callable[[], None], size: Triple, what: str) -> None:
+    """Ask for something of a single divisor, which the spec admits: it is given, or refused in words."""
+    try:
+        ask()
+    except ConformanceError:
+        raise
+    except Exception as error:
+        if not in_own_words(error):
+            raise ConformanceError(
+                f"raises {type(error).__name__} ({error}) on {what} of one divisor {size} in evaluation; wanted an "
+                f"answer, or a ValueError of its own that names the size and what to choose"
+            ) from error
 
 
 def _refuses_other_sizes(network: Backbone, only: Triple) -> None:
@@ -90,9 +120,9 @@ def _refuses_other_sizes(network: Backbone, only: Triple) -> None:
             continue
         try:
             evaluated(network, patches(network, (x, y, z), 1))
-        except (ValueError, PluginError):
-            continue
-        except Exception as error:  # noqa: BLE001  # whatever comes is not the clear error that was asked for
+        except Exception as error:  # noqa: BLE001  # what is not the clear error that was asked for is reported
+            if in_own_words(error):
+                continue
             found = f"raises {type(error).__name__} ({error})"
         else:
             found = "answers"
@@ -140,11 +170,11 @@ def require_features(network: Backbone) -> None:
     x = patches(network, edges, 1)
     network.eval()
     with torch.inference_mode():
-        for name, spec in promised.items():
-            maps = network.encode(x, {name})
-            require(set(maps) == {name}, f"asked for {name!r}, encode gives {sorted(maps)}")
-            wanted = (1, spec.channels, *(edge // step for edge, step in zip(edges, spec.stride, strict=True)))
-            require(tuple(maps[name].shape) == wanted, f"{name!r} has shape {tuple(maps[name].shape)}, wanted {wanted}")
+        for name in promised:
+            _encodes(network, edges, name)
+            if network.spec.only_size is None:
+                x1, y1, z1 = (lcm(d, s) for d, s in zip(network.spec.divisor, promised[name].stride, strict=True))
+                _or_refused(partial(_encodes, network, (x1, y1, z1), name), (x1, y1, z1), f"a box for {name!r}")
         together = network.encode(x, set(promised))
         require(set(together) == set(promised), f"asked for all, encode gives {sorted(together)}")
         require(not network.encode(x, set()), "asked for nothing, encode gives maps")
@@ -153,3 +183,14 @@ def require_features(network: Backbone) -> None:
         except KeyError:
             return
     require(False, "asked for a feature that it does not have, encode raises no KeyError")
+
+
+def _encodes(network: FeatureBackbone, edges: Triple, name: str) -> None:
+    maps = network.encode(patches(network, edges, 1), {name})
+    require(set(maps) == {name}, f"asked for {name!r}, encode gives {sorted(maps)}")
+    wanted = _map_shape(network.spec.features[name], 1, edges)
+    require(tuple(maps[name].shape) == wanted, f"{name!r} has shape {tuple(maps[name].shape)}, wanted {wanted}")
+
+
+def _map_shape(spec: FeatureSpec, batch: int, edges: Triple) -> tuple[int, ...]:
+    return (batch, spec.channels, *(edge // step for edge, step in zip(edges, spec.stride, strict=True)))

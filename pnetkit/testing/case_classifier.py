@@ -1,16 +1,17 @@
 """Checks of a case classifier, trained or not."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from pnetkit.interfaces import CaseClassifier, FeatureCaseClassifier, TrainedCaseClassifier
-from pnetkit.testing.checks import Check, builder, named_checks, require, require_stored
-from pnetkit.testing.samples import an_abdomen, finer, samples, segmentation
-from pnetkit.types import Evidence, PhaseFinding, Segmentation
+from pnetkit.interfaces import CaseClassifier, TrainedCaseClassifier
+from pnetkit.testing.checks import Check, SkippedCheck, builder, named_checks, require, require_stored
+from pnetkit.testing.samples import an_abdomen, arrays_of, changed, finer, samples, segmentation, voted
+from pnetkit.types import Evidence, FeatureNeeds, PhaseFinding, Segmentation
 
 FEATURE_CHANNELS = 8
 """Channels of the made-up maps, where neither `feature_channels` nor the classifier's needs say otherwise."""
@@ -27,11 +28,12 @@ def case_classifier_checks(
 
     One that looks at feature maps gets made-up ones of `feature_channels` channels, or as many as its needs say; one
     that learns is fitted on them first. `scale_in_mm` asks for the same decision on the same tissue in finer voxels.
+    Where its needs cannot be read, `interface` says so, and the checks that make up evidence are skipped.
     """
     name, build = builder("case-classifier", plugin, params or {})
     case = _Cases(build, feature_channels)
     checks: dict[str, Callable[[], None]] = {
-        "interface": lambda: require(isinstance(build(), CaseClassifier), "has no method classify"),
+        "interface": lambda: _interface(build()),
         "findings": lambda: _findings(case),
         "empty_is_flagged": lambda: _empty(case),
         "argument_is_left_alone": lambda: _argument(case),
@@ -56,16 +58,42 @@ class _Cases:
         return classifier
 
     def fitted(self, classifier: TrainedCaseClassifier) -> None:
-        evidence = [self.evidence(segmentation(an_abdomen(seed)), seed) for seed in range(4)]
-        classifier.fit(evidence, [False, True, False, True], seed=3, device="cpu")
+        evidence, abnormal = self.training()
+        classifier.fit(evidence, abnormal, seed=3, device="cpu")
+
+    def training(self) -> tuple[list[Evidence], list[bool]]:
+        found = [voted(segmentation(an_abdomen(seed)), seed) for seed in range(4)]
+        return [self.evidence(of, seed) for seed, of in enumerate(found)], [False, True, False, True]
 
     def evidence(self, found: Segmentation, seed: int = 0) -> Evidence:
-        needs = getattr(self.build(), "needs", None)
+        needs = getattr(self.build(), "needs", FeatureNeeds())
+        if _wrong_needs(needs):
+            raise SkippedCheck("its needs cannot be read, as the check interface says")
         rng = np.random.default_rng(seed)
-        names = () if needs is None or not found.labels.any() else needs.names
-        channels = self.channels or (needs and needs.channels) or FEATURE_CHANNELS
+        names = needs.names if found.labels.any() else ()
+        channels = self.channels or needs.channels or FEATURE_CHANNELS
         maps = {name: rng.random((channels, 6, 6, 4), dtype=np.float32) + seed % 2 for name in names}
         return Evidence(f"case {seed}", "venous", found, maps)
+
+
+def _interface(classifier: Any) -> None:
+    require(isinstance(classifier, CaseClassifier), "has no method classify")
+    wrong = _wrong_needs(getattr(classifier, "needs", FeatureNeeds()))
+    require(not wrong, wrong)
+    some = [method for method in ("fit", "save", "load") if hasattr(classifier, method)]
+    whole = not some or isinstance(classifier, TrainedCaseClassifier)
+    lacking = "lacks what else a TrainedCaseClassifier has (needs, fit, save, load)"
+    require(whole, f"has {', '.join(some)}, and {lacking}: it would never be fitted")
+
+
+def _wrong_needs(needs: Any) -> str:
+    """Say what is wrong with a classifier's needs, in words; nothing where nothing is."""
+    if not isinstance(needs, FeatureNeeds):
+        return f"needs is a {type(needs).__name__}, wanted a FeatureNeeds"
+    names: Any = needs.names
+    if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+        return f"the names of its needs are {names!r}, wanted a tuple of names of maps"
+    return ""
 
 
 def _findings(case: _Cases) -> None:
@@ -90,11 +118,25 @@ def _argument(case: _Cases) -> None:
     classifier = case.ready()
     for name, given in samples().items():
         evidence = case.evidence(given)
-        labels = given.labels.copy()
-        maps = {key: value.copy() for key, value in evidence.features.items()}
+        kept = deepcopy(evidence)
         classifier.classify(evidence)
-        same = all(np.array_equal(evidence.features[key], value) for key, value in maps.items())
-        require(np.array_equal(given.labels, labels) and same, f"{name}: changes the evidence that it was given")
+        now = _changed(evidence, kept)
+        require(not now, f"{name}: changes the {' and '.join(now)} of the evidence that it was given")
+    other = case.build()
+    if isinstance(other, TrainedCaseClassifier):
+        cases, abnormal = case.training()
+        before, listed = deepcopy(cases), (list(cases), list(abnormal))
+        other.fit(cases, abnormal, seed=3, device="cpu")
+        same = [id(of) for of in cases] == [id(of) for of in listed[0]] and abnormal == listed[1]
+        require(same, "changes the list of evidence or of diagnoses that it is fitted on")
+        now = [name for one, two in zip(cases, before, strict=True) for name in _changed(one, two)]
+        require(not now, f"changes the {' and '.join(sorted(set(now)))} of the evidence that it is fitted on")
+
+
+def _changed(evidence: Evidence, kept: Evidence) -> list[str]:
+    """Name the arrays of evidence that are not what they were."""
+    now, before = ({**arrays_of(of.segmentation), **of.features} for of in (evidence, kept))
+    return [*changed(now, before), *(name for name in now if name not in before)]
 
 
 def _repeats(case: _Cases) -> None:
@@ -127,7 +169,6 @@ def _save(case: _Cases) -> None:
     """Store a fitted classifier and load it: the same to the bit, in files that hold no code."""
     classifier = case.build()
     if not isinstance(classifier, TrainedCaseClassifier):
-        require(not isinstance(classifier, FeatureCaseClassifier) or hasattr(classifier, "needs"), "has no needs")
         return
     case.fitted(classifier)
     with TemporaryDirectory() as folder:

@@ -1,6 +1,7 @@
 """What a check is, how it fails, and how checks are run."""
 
 import json
+import unittest
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,13 +19,13 @@ class ConformanceError(PluginError):
     """Report what a plugin does otherwise than its interface promises."""
 
 
-class SkippedCheck(PnetkitError):
-    """Report a check that cannot be made here."""
+class SkippedCheck(PnetkitError, unittest.SkipTest):
+    """Report a check that cannot be made here; as a SkipTest it is a skipped test to pytest and to unittest."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """Say how a check ended, and why where it did not pass."""
+    """Say how a check ended, and why; one that passed has a reason where a declared deviation was not seen."""
 
     name: str
     outcome: Literal["passed", "failed", "skipped", "deviates as documented"]
@@ -66,24 +67,26 @@ class Check:
         """Make the check, and give how it ended; nothing is raised."""
         return self._made()[0]
 
-    def _made(self) -> tuple[CheckResult, Exception | None]:
-        said = ""
-        cause: Exception | None = None
+    def _made(self) -> tuple[CheckResult, BaseException | None]:
+        said = declared = ""
+        cause: BaseException | None = None
         try:
             self.run()
-            self.declared()
+            declared = self.declared().get(self.name, "")
         except SkippedCheck as error:
             return CheckResult(self.name, "skipped", str(error)), error
         except ConformanceError as error:
             said, cause = str(error), error
-        except Exception as error:  # noqa: BLE001  # whatever a plugin raises is reported
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin raises is reported
             said, cause = f"raised {type(error).__name__}: {error}", error
         if cause is not None:
             return self._failed(said), cause
         if self.expected:
             said = f"passes, although a deviation is documented ({self.expected}). Remove it from expected_failures."
             return CheckResult(self.name, "failed", f"{self.plugin}, {self.name}: {said}"), None
-        return CheckResult(self.name, "passed"), None
+        # not a failure: what is made up here does not show every deviation, nor does each choice of parameters
+        unseen = f"a deviation is declared ({declared}), and was not seen here" if declared else ""
+        return CheckResult(self.name, "passed", unseen), None
 
     def _failed(self, said: str) -> CheckResult:
         try:
@@ -108,9 +111,10 @@ def named_checks(
 ) -> list[Check]:
     """Make checks of functions. `built` gives the plugin, which is asked for its deviations when a check is made.
 
-    Raises ConformanceError where a documented deviation is of no check; of a declared one, each check raises it.
+    Raises ConformanceError where a documented deviation is of no check or has no reason; of a declared one, each check
+    raises it.
     """
-    _require_known("expected_failures", expected_failures, found)
+    _require_reasons("expected_failures", expected_failures, found)
 
     @cache
     def declared() -> Mapping[str, str]:
@@ -120,16 +124,17 @@ def named_checks(
             return {}
         if not isinstance(deviations, Mapping):
             raise ConformanceError(f"deviations is a {type(deviations).__name__}, wanted reasons by names of checks")
-        _require_known("deviations", deviations, found)
+        _require_reasons("deviations", deviations, found)
         return deviations
 
     return [Check(name, plugin, run, expected_failures.get(name, ""), declared) for name, run in found.items()]
 
 
-def _require_known(what: str, given: Mapping[str, str], found: Mapping[str, Any]) -> None:
+def _require_reasons(what: str, given: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     unknown = sorted(set(given) - set(found))
-    if unknown:
-        raise ConformanceError(f"{what} names {unknown[0]!r}; the checks are {', '.join(found)}.")
+    require(not unknown, f"{what} names {', '.join(map(repr, unknown))}; the checks are {', '.join(found)}.")
+    bare = [name for name, reason in given.items() if not isinstance(reason, str) or not reason.strip()]
+    require(not bare, f"{what} gives no reason for {', '.join(map(repr, bare))}; wanted why it deviates, in words.")
 
 
 def builder(kind: str, plugin: str | Callable[..., Any], params: Mapping[str, Any]) -> tuple[str, Callable[..., Any]]:

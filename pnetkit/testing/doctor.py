@@ -64,20 +64,30 @@ def examine(info: PluginInfo, *, kit: bool = True) -> Examined:
     """Import a plugin, read its parameters, build it with their defaults, and hold it to its kit.
 
     A deviation that the plugin declares is no finding. A backbone is built by its kit alone, as it takes memory. A
-    plugin whose name is another's too cannot be told from it, and is not imported.
+    plugin whose name is another's too cannot be told from it, and is not imported. Whatever a plugin raises is that
+    plugin's finding, so that the others are looked at all the same.
     """
-    title = f"{info.kind} {info.name}"
-    distribution = f"{info.distribution} {info.version}"
     if sum(other.name == info.name for other in list_plugins([info.kind])) > 1:
         return Examined(info, "not examined: two distributions register the name")
     try:
-        factory = load_factory(info.kind, info.name)
-        parameters_model(info.kind, info.name, factory)
-        if info.kind != "backbone":
-            construct(info.kind, info.name, factory, {})
+        return _examined(info, kit=kit)
     except PluginError as error:
-        advice = f"Reinstall or upgrade {info.distribution}, or uninstall it."
-        return Examined(info, "broken", Finding("broken", title, distribution, str(error), advice))
+        return _broken(info, str(error), f"Reinstall or upgrade {info.distribution}, or uninstall it.")
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # one plugin does not end the doctor
+        what = f"raised {type(error).__name__}: {' '.join(str(error).split())}".rstrip(":. ") + "."
+        return _broken(info, what, f"Upgrade {info.distribution}, or tell the authors of {info.distribution}.")
+
+
+def _broken(info: PluginInfo, what: str, advice: str) -> Examined:
+    who = f"{info.distribution} {info.version}"
+    return Examined(info, "broken", Finding("broken", f"{info.kind} {info.name}", who, what, advice))
+
+
+def _examined(info: PluginInfo, *, kit: bool) -> Examined:
+    factory = load_factory(info.kind, info.name)
+    parameters_model(info.kind, info.name, factory)
+    if info.kind != "backbone":
+        construct(info.kind, info.name, factory, {})
     if not kit:
         return Examined(info, "imports")
     results = run_checks(KITS[info.kind](info.name))
@@ -90,7 +100,8 @@ def examine(info: PluginInfo, *, kit: bool = True) -> Examined:
             f"a deviation that is meant is declared (docs/plugins.md)."
         )
         state = f"fails {names}"
-        return Examined(info, state, Finding("non-conforming", title, distribution, what, advice))
+        title, who = f"{info.kind} {info.name}", f"{info.distribution} {info.version}"
+        return Examined(info, state, Finding("non-conforming", title, who, what, advice))
     others = [f"{result.name} {result.outcome}" for result in results if result.outcome != "passed"]
     return Examined(info, f"conforms{' (' + ', '.join(others) + ')' if others else ''}")
 

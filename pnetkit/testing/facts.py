@@ -12,7 +12,7 @@ from pnetkit.testing.checks import builder
 from pnetkit.types import Triple
 
 WINDOW: Triple = (64, 64, 64)
-"""The paper's patch (Section 4.1)."""
+"""The paper's patch (Section 4.1); a network that divides by other numbers gets the next larger that it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ def backbone_facts(
 ) -> BackboneFacts:
     """Count a backbone's parameters and multiply-adds without running it, and measure what a training step keeps.
 
-    Without a window, that of the paper is counted, or the only one that the network takes. Raises PluginError on a
-    window that it does not take.
+    Without a window, that of the paper is counted, widened to what the network divides by, or the only one that it
+    takes. Raises PluginError on a window that it does not take.
     """
     _, build = builder("backbone", plugin, params or {})
     with torch.device("meta"):
         shape_only = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
     network: Backbone = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
-    window = window or network.spec.only_size or WINDOW
+    window = window or network.spec.only_size or _widened(WINDOW, network.spec.divisor)
     check_patch_size(network, window, "window")
     kept = kept_bytes_per_voxel(network, small_size(network.spec))
     voxels = window[0] * window[1] * window[2]
@@ -56,3 +56,8 @@ def backbone_facts(
         multiply_adds=multiply_adds(shape_only, window),
         training_bytes=int(kept * voxels),
     )
+
+
+def _widened(window: Triple, divisor: Triple) -> Triple:
+    x, y, z = (-(-edge // d) * d for edge, d in zip(window, divisor, strict=True))
+    return x, y, z

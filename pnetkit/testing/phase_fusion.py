@@ -90,12 +90,17 @@ def _findings(fusion: PhaseFusion) -> None:
         require(isinstance(found, CaseFinding), f"{scores}: gives a {type(found).__name__}, wanted a CaseFinding")
         require(found.case_id == "case", f"{scores}: gives the case {found.case_id!r}")
         require(found.abnormal == (found.score >= 1), f"{scores}: the decision is not score >= 1")
-        abnormal = {phase for phase, finding in given.items() if finding.abnormal}
-        require(
-            set(found.fired) <= abnormal, f"{scores}: names {found.fired} as fired, abnormal are {sorted(abnormal)}"
-        )
+        _require_fired(found, given, str(scores))
         require(found.missing == (), f"{scores}: names {found.missing} as missing, and both are there")
         require(set(found.findings) == set(given), f"{scores}: keeps the findings {sorted(found.findings)}")
+
+
+def _require_fired(found: CaseFinding, given: Mapping[str, PhaseFinding], what: str) -> None:
+    """Hold `fired` to what it is: the phases called abnormal, each once, whether they decided the case or not."""
+    abnormal = sorted(phase for phase, finding in given.items() if finding.abnormal)
+    require(
+        sorted(found.fired) == abnormal, f"{what}: names {found.fired} as fired, the abnormal phases are {abnormal}"
+    )
 
 
 def _argument(build: Callable[..., Any]) -> None:
@@ -117,7 +122,8 @@ def _order(fusion: PhaseFusion) -> None:
         one = fusion.fuse("case", _given(scores), expected=PHASES)
         turned = dict(reversed(_given(scores).items()))
         two = fusion.fuse("case", turned, expected=PHASES)
-        require((one.abnormal, one.score) == (two.abnormal, two.score), f"{scores}: decides otherwise in another order")
+        first, second = ((of.abnormal, of.score, of.fired, of.missing) for of in (one, two))
+        require(first == second, f"{scores}: gives {second} in another order, and {first} else")
 
 
 def _units(fusion: PhaseFusion) -> None:
@@ -132,12 +138,14 @@ def _missing(fusion: PhaseFusion) -> None:
     """Decide without a phase and name it, or refuse with MissingPhaseError."""
     for phase in PHASES:
         for score in SCORES:
+            given = _given({phase: score})
             try:
-                found = fusion.fuse("case", _given({phase: score}), expected=PHASES)
+                found = fusion.fuse("case", given, expected=PHASES)
             except MissingPhaseError:
                 continue  # to refuse the case is one of the two right answers
             (other,) = set(PHASES) - {phase}
             require(found.missing == (other,), f"only {phase}: names {found.missing} as missing, wanted ({other!r},)")
+            _require_fired(found, given, f"only {phase}")
 
 
 def _none(fusion: PhaseFusion) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from pnetkit.interfaces import Postprocessor
 from pnetkit.testing.checks import Check, builder, named_checks, require
-from pnetkit.testing.samples import finer, samples
+from pnetkit.testing.samples import arrays_of, changed, finer, samples
 from pnetkit.types import Segmentation
 
 
@@ -20,7 +20,7 @@ def postprocessor_checks(
     """Give the checks of a postprocessor, by its registered name or its callable, with its parameters.
 
     `scale_in_mm` asks for the same result on the same tissue in finer voxels: a rule that counts voxels fails it, and
-    says so in `expected_failures`.
+    says so in its `deviations`, or its tests in `expected_failures`.
     """
     name, build = builder("postprocessor", plugin, params or {})
     checks: dict[str, Callable[[], None]] = {
@@ -44,6 +44,8 @@ def _result(rule: Postprocessor) -> None:
         )
         require(found.grid.matches(given.grid), f"{name}: gives another grid")
         require(found.classes == given.classes, f"{name}: gives other classes")
+        shapes = {of: array.shape for of, array in arrays_of(found).items()}
+        require(set(shapes.values()) == {given.labels.shape}, f"{name}: gives arrays of several shapes, {shapes}")
         highest = int(found.labels.max())
         require(
             highest < len(given.classes),
@@ -53,12 +55,14 @@ def _result(rule: Postprocessor) -> None:
 
 def _argument(rule: Postprocessor) -> None:
     for name, given in samples().items():
-        kept = given.labels.copy()
+        kept = {of: array.copy() for of, array in arrays_of(given).items()}
         found = rule(given)
-        require(np.array_equal(given.labels, kept), f"{name}: changes the labels that it was given")
+        now = changed(arrays_of(given), kept)
+        require(not now, f"{name}: changes the {' and '.join(now)} that it was given")
         if found.labels is not given.labels and np.shares_memory(found.labels, given.labels):
             found.labels.flat[0] = 0
-            require(np.array_equal(given.labels, kept), f"{name}: gives labels that share memory with its argument's")
+            same = np.array_equal(given.labels, kept["labels"])
+            require(same, f"{name}: gives labels that share memory with its argument's")
 
 
 def _repeats(build: Callable[..., Any]) -> None:

@@ -1,13 +1,20 @@
 """Probe a backbone under test: inputs of a size that it admits, and what it answers in evaluation mode."""
 
+import re
+from traceback import walk_tb
+
 import torch
 from torch import Tensor
 
+from pnetkit.errors import PnetkitError
 from pnetkit.interfaces import Backbone, BackboneOutput
 from pnetkit.types import Triple
 
 SMALLEST_EDGE, SMALLEST_DEPTH = 16, 2
-"""Inputs are at least this wide, and so many divisors: one voxel at the deepest level cannot be normalized."""
+"""Inputs are at least this wide, and so many divisors: one voxel at the deepest level cannot be normalized.
+
+What a network says to a single divisor is asked for by itself; see `in_own_words`.
+"""
 
 
 def edges_of(network: Backbone, times: Triple = (1, 1, 1)) -> Triple:
@@ -30,3 +37,14 @@ def evaluated(network: Backbone, x: Tensor) -> BackboneOutput:
     network.eval()
     with torch.inference_mode():
         return network(x)
+
+
+def in_own_words(error: Exception) -> bool:
+    """Tell whether an error refuses a size as a network may: a ValueError or PnetkitError of its own that names a size.
+
+    What torch raises tells what a layer lacks, and not what to choose. It raises ValueErrors too, so what counts is
+    where an error was raised: one of torch's that the network catches and puts into words is the network's own.
+    """
+    raised_in = [str(frame.f_globals.get("__name__", "")) for frame, _ in walk_tb(error.__traceback__)][-1:]
+    by_torch = any(module.partition(".")[0] == "torch" for module in raised_in)
+    return isinstance(error, (ValueError, PnetkitError)) and not by_torch and bool(re.search(r"\d", str(error)))

@@ -5,9 +5,13 @@ import sys
 import numpy as np
 import pytest
 
+from pnetkit.pipeline import costs as module
 from pnetkit.pipeline.allocator import give_back_freed_memory
-from pnetkit.pipeline.costs import largest_own_peak_mib
+from pnetkit.pipeline.costs import costs, largest_own_peak_mib
+from pnetkit.pipeline.plan import Plan
 from pnetkit.pipeline.provenance import peak_memory_mib, restart_peak_memory
+from pnetkit.pipeline.store import Store
+from pnetkit.recipe.models import Recipe
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a peak begin anew")
@@ -29,3 +33,15 @@ def test_a_peak_that_earlier_work_of_the_worker_made_is_not_the_stages():
     assert largest_own_peak_mib([earlier, *own]) == 507.0
     assert largest_own_peak_mib([earlier]) is None
     assert largest_own_peak_mib([{"peak_mib": 512.0}, {"peak_mib": None}, {}]) == 512.0
+
+
+def test_a_network_whose_multiply_adds_cannot_be_counted_ends_nothing_and_is_said(tmp_path, monkeypatch):
+    def broken(*_):
+        raise NotImplementedError("no kernel on meta")
+
+    monkeypatch.setattr(module, "counted_multiply_adds", broken)
+    parts = {"backbone": {"plugin": "acme"}, "classifier": {"plugin": "voxel-count"}, "fusion": {"plugin": "or"}}
+    recipe = Recipe.model_validate({"name": "r", **parts})
+    found = costs(recipe, Plan((), {}, {}, parts, 5, False), Store(tmp_path))
+    assert found["multiply_adds"] is None
+    assert found["multiply_adds_fault"] == "NotImplementedError: no kernel on meta"

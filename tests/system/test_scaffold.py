@@ -3,8 +3,11 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from click.testing import CliRunner
 
 from pnetkit.cli.main import cli
 from pnetkit.errors import PluginError
+from pnetkit.recipe.check import load_recipe
+from pnetkit.registry import plugin_info
 from pnetkit.scaffold import write
 from tests.system.conftest import TINY
 
@@ -86,6 +91,57 @@ def test_a_name_that_no_package_can_have_is_refused(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        ("backbone", "pnetkit-3d", "its class would be called '3d', which Python cannot read as a name"),
+        ("backbone", "none", "its class would be called 'None', which is a word of Python's own"),
+        ("postprocessor", "true", "'True', which is a word of Python's own"),
+        ("case-classifier", "phase-finding", "'PhaseFinding', which is a name that its file imports"),
+        ("phase-fusion", "pnetkit-mapping", "'Mapping', which is a name that its file imports"),
+        ("backbone", "tensor", "'Tensor', which is a name that its file imports"),
+        ("postprocessor", "segmentation", "'Segmentation', which is a name that its file imports"),
+        ("postprocessor", "rules", "pnetkit-rules .* is installed already, and would be replaced"),
+        ("backbone", "pnetkit-s4c", "pnetkit-s4c .* is installed already, and would be replaced"),
+        ("postprocessor", "components", "pnetkit-rules has a postprocessor of that name already"),
+    ],
+)
+def test_a_name_that_would_not_work_or_replace_something_is_refused(tmp_path, kind, name, said):
+    words = rf"^'{name}' cannot be a {kind}'s name: .*{said}.*\. Choose another name\.$"
+    with pytest.raises(PluginError, match=words):
+        write.write_plugin(kind, name, tmp_path, pnetkit_version="0.1.0")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_name_that_only_another_kind_s_file_imports_is_taken(tmp_path, kind):
+    name = "tensor" if kind != "backbone" else "evidence"
+    made = write.write_plugin(kind, name, tmp_path, pnetkit_version="0.1.0")
+    for path in made.folder.rglob("*.py"):
+        compile(path.read_text(), path, "exec")
+
+
+def test_a_plugin_s_distribution_brings_what_its_tests_need_when_it_is_asked_to(tmp_path):
+    made = write.write_plugin("backbone", "x", tmp_path, pnetkit_version="0.1.0")
+    project = tomllib.loads((made.folder / "pyproject.toml").read_text())["project"]
+    assert project["dependencies"] == ["pnetkit>=0.1,<0.2"]
+    assert project["optional-dependencies"] == {"test": ["pytest", "pnetkit[onnx]"]}
+    assert "pip install -e '.[test]'" in (made.folder / "README.md").read_text()
+
+
+def test_the_commands_that_come_next_are_printed_to_be_pasted(tmp_path):
+    folder = tmp_path / "my plugins"
+    said = CliRunner().invoke(cli, ["plugins", "new", "backbone", "x", "--dir", str(folder)]).output
+    assert f"  pip install -e '{folder}/pnetkit-x[test]'\n" in said
+    assert f"  python -m pytest '{folder}/pnetkit-x'\n" in said
+
+
+def test_a_place_where_no_folder_can_be_made_is_refused_in_words(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PluginError, match=r"pnetkit-x: cannot be written \(.*\)\. Choose another --dir"):
+        write.write_plugin("backbone", "x", tmp_path / "file", pnetkit_version="0.1.0")
+
+
 def test_nothing_is_written_over(tmp_path):
     write.write_plugin("backbone", "x", tmp_path, pnetkit_version="0.1.0")
     with pytest.raises(PluginError, match="is there already"):
@@ -93,7 +149,8 @@ def test_nothing_is_written_over(tmp_path):
     assert Path(tmp_path / "pnetkit-x" / "pnetkit_x" / "backbone.py").is_file()
 
 
-PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 
 
 def block(language, number=0):
@@ -101,13 +158,35 @@ def block(language, number=0):
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)[number]
 
 
+def commands(number):
+    """The commands of a shell block of the tutorial, as the shell takes them apart."""
+    lines = block("sh", number).replace("\\\n", " ").splitlines()
+    return [[word for word in shlex.split(line, comments=True) if word != "&&"] for line in lines]
+
+
+def test_the_tutorial_begins_with_an_environment_that_has_what_its_recipe_names():
+    environment, install = commands(0)
+    assert environment == ["python3", "-m", "venv", ".venv", ".", ".venv/bin/activate"]
+    assert install[:2] + install[3:5] == ["pip", "install", "-e", "."]
+    assert re.search(rf"^{install[2]} ", (ROOT / "plugins" / "requirements.txt").read_text(), re.MULTILINE)
+    folders = [ROOT / word for word in install[5:] if word != "-e"]
+    brought = {tomllib.loads((of / "pyproject.toml").read_text())["project"]["name"] for of in folders}
+    recipe = load_recipe(ROOT / "recipes" / "s4c_dual.yaml", "demo").recipe
+    named = [("backbone", recipe.backbone), ("case-classifier", recipe.classifier), ("phase-fusion", recipe.fusion)]
+    named += [("postprocessor", of) for of in recipe.postprocess]
+    assert {plugin_info(kind, of.plugin).distribution for kind, of in named} == brought
+
+
 @pytest.mark.timeout(300)
 def test_the_tutorial_s_own_code_leads_to_a_row_in_a_comparison(outside, tmp_path):
-    first, install, check = (line.split("#")[0].split() for line in block("sh").strip().splitlines())
+    first, install, check, tests = commands(1)
     assert first == ["pnetkit", "plugins", "new", "backbone", "tiny-net"]
-    assert install == ["pip", "install", "-e", "pnetkit-tiny-net"]  # the fixture installed the very same distribution
+    assert install == ["pip", "install", "-e", "pnetkit-tiny-net[test]"]  # the fixture installed the very same files
+    assert tests == ["python", "-m", "pytest", "pnetkit-tiny-net"]
     site = {"site": outside / "site", "folder": tmp_path}
-    call("-m", *first, **site)
+    said = call("-m", *first, site=tmp_path, folder=tmp_path)  # where it is installed, its name is refused
+    for printed in (install, check, tests):
+        assert printed in [shlex.split(line) for line in said.splitlines()[1:]]
     ours, installed = (folder / "pnetkit-tiny-net" / "pnetkit_tiny_net" for folder in (tmp_path, outside))
     assert (ours / "backbone.py").read_bytes() == (installed / "backbone.py").read_bytes()
     assert "conforms." in call("-m", *check, **site)
@@ -116,7 +195,15 @@ def test_the_tutorial_s_own_code_leads_to_a_row_in_a_comparison(outside, tmp_pat
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "s4c_dual.yaml").write_text(TINY)
     (tmp_path / "mine.yaml").write_text(block("yaml"))
-    command = block("sh", 1).split()
+    (command,) = commands(2)
     assert command[:2] == ["pnetkit", "compare"]
-    said = call("-m", *command, "--workers", 0, "--format", "markdown", **site)
+    fewer = ["--set", "training.iterations=20", "--set", "cohort.phantom.cases=4"]  # what is set last counts
+    said = call("-m", *command, *fewer, "--workers", 0, "--format", "markdown", **site)
     assert "tiny_net" in said
+
+
+def test_the_tutorial_s_comparison_is_one_that_the_shipped_recipe_takes():
+    (command,) = commands(2)
+    sets = [value for word, value in pairwise(command) if word == "--set"]
+    recipe = load_recipe(ROOT / command[command.index("--baseline") + 1], "demo", sets).recipe
+    assert (recipe.training.iterations, recipe.cohort.phantom.cases) == (200, 8)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pnetkit import testing
 from pnetkit.registry import GROUPS, list_plugins
-from tests.testing.test_backbone_checks import Sound
+from tests.testing.broken_backbones import Sound
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
 

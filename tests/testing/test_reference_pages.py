@@ -10,9 +10,11 @@ from pnetkit.pipeline.node import STAGE_VERSIONS
 from pnetkit.recipe.inference import InferenceSettings
 from pnetkit.recipe.models import Recipe, TrainingSettings
 from pnetkit.registry import GROUPS
+from tests.testing.broken_backbones import Sound
 from tests.testing.reference_pages import CHECKS, FOLDER, ROOTS, members, of_page, protocols, with_members
-from tests.testing.test_backbone_checks import Sound
-from tests.testing.test_rule_checks import ByVolume, Either, Keep
+from tests.testing.test_classifier_checks import ByVolume
+from tests.testing.test_fusion_checks import Either
+from tests.testing.test_postprocessor_checks import Keep
 
 PAGES = {page: (FOLDER / f"{page}.md").read_text(encoding="utf-8") for page in ROOTS}
 SOUND = {"backbone": Sound, "postprocessor": Keep, "case_classifier": ByVolume, "phase_fusion": Either}
@@ -38,6 +40,7 @@ def known(page):
     names |= set(re.findall(r"(\w+)[:=,)]", " ".join(kind for name in of for _, kind, _ in members(name))))
     names |= {check.name for check in CHECKS[page](SOUND[page])}
     names |= {"expected_failures", CHECKS[page].__name__, *STAGE_VERSIONS, *GROUPS.values()}
+    names |= {member for member, _, _ in members("Deviating")}
     names |= {name for name in vars(errors) if name.endswith("Error")}
     names |= set(Recipe.model_fields)
     names |= {f"training.{key}" for key in TrainingSettings.model_fields}

@@ -3,9 +3,9 @@
 MONAI is imported when a network is built, not with this package: it takes seconds.
 """
 
+import math
 from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -24,11 +24,20 @@ def monai_networks() -> Any:
     return monai.networks.nets
 
 
-def require_voxels(x: Tensor, spec: BackboneSpec, training: bool) -> None:
-    """Raise ValueError where instance or batch normalization would get a single value: it cannot be trained on."""
-    deepest = torch.Size(edge // divisor for edge, divisor in zip(x.shape[2:], spec.divisor, strict=True))
-    if training and deepest.numel() < 2:  # noqa: PLR2004
+def require_voxels(x: Tensor, spec: BackboneSpec, norm: Norm, *, training: bool) -> None:
+    """Raise ValueError where a normalization at the deepest level would get a single value.
+
+    Instance norm (and a group norm of one channel) takes each item's voxels by themselves, in evaluation too; batch
+    norm takes those of the whole batch, and in training only.
+    """
+    size = tuple(x.shape[2:])
+    if math.prod(edge // divisor for edge, divisor in zip(size, spec.divisor, strict=True)) > 1:
+        return
+    what = f"of {size} leaves one voxel at the deepest level, which cannot be normalized."
+    if norm != "batch":
+        raise ValueError(f"A patch or window {what} Take a larger one than {spec.divisor}, or fewer levels.")
+    if training and x.shape[0] == 1:
         raise ValueError(
-            f"In training a patch of {tuple(x.shape[2:])} leaves one voxel at the deepest level, which cannot be "
-            f"normalized. Take patches larger than {spec.divisor}, or fewer levels."
+            f"In training a single patch {what} Take a batch of two or more, patches larger than {spec.divisor}, or "
+            f"fewer levels."
         )

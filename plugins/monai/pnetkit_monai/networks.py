@@ -68,6 +68,7 @@ class DynUNet(nn.Module):
         super().__init__()
         if supervised > levels - 2:
             raise ValueError(f"supervised is {supervised}; of {levels} levels, at most {levels - 2} have a side output")
+        self._norm = norm
         strides = (1, *(2,) * (levels - 1))
         self.network: Any = monai_networks().DynUNet(
             spatial_dims=3,
@@ -87,7 +88,7 @@ class DynUNet(nn.Module):
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel; in training also from the side outputs."""
-        require_voxels(x, self.spec, self.training)
+        require_voxels(x, self.spec, self._norm, training=self.training)
         found = self.network(x)
         if not (self.training and self.spec.aux_heads):
             return BackboneOutput(found)
@@ -108,6 +109,7 @@ class BasicUNet(nn.Module):
         dropout: Annotated[float, Field(ge=0, lt=1, description="Dropout in each block.")] = 0.0,
     ) -> None:
         super().__init__()
+        self._norm = norm
         features = (width, width, 2 * width, 4 * width, 8 * width, width)
         self.network: Any = monai_networks().BasicUNet(
             spatial_dims=3, in_channels=in_channels, out_channels=num_classes, features=features,
@@ -117,7 +119,7 @@ class BasicUNet(nn.Module):
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel."""
-        require_voxels(x, self.spec, self.training)
+        require_voxels(x, self.spec, self._norm, training=self.training)
         return BackboneOutput(self.network(x))
 
 
@@ -148,5 +150,5 @@ class SwinUNETR(nn.Module):
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel."""
-        require_voxels(x, self.spec, self.training)
+        require_voxels(x, self.spec, "instance", training=self.training)
         return BackboneOutput(self.network(x))

@@ -28,6 +28,7 @@ class UNet(nn.Module):
         dropout: Dropout = 0.0,
     ) -> None:
         super().__init__()
+        self._norm = norm
         self.network: Any = monai_networks().UNet(
             spatial_dims=3,
             in_channels=in_channels,
@@ -42,7 +43,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel."""
-        require_voxels(x, self.spec, self.training)
+        require_voxels(x, self.spec, self._norm, training=self.training)
         return BackboneOutput(self.network(x))
 
 
@@ -71,7 +72,7 @@ class AttentionUNet(nn.Module):
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel."""
-        require_voxels(x, self.spec, self.training)
+        require_voxels(x, self.spec, "batch", training=self.training)
         return BackboneOutput(self.network(x))
 
 
@@ -118,7 +119,7 @@ class MedNeXt(nn.Module):
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel; in training also from the side outputs."""
-        require_voxels(x, self.spec, self.training)
+        require_voxels(x, self.spec, "instance", training=self.training)  # of groups of one channel
         found = self.network(x)
         if not (self.training and self.spec.aux_heads):
             return BackboneOutput(found)

@@ -50,13 +50,46 @@ def test_more_side_outputs_than_levels_are_refused():
         construct("backbone", "monai-dynunet", DynUNet, {"levels": 4, "supervised": 4})
 
 
-@pytest.mark.parametrize("make", [lambda: DynUNet(width=4), lambda: BasicUNet(width=4), lambda: SwinUNETR(width=12)])
-def test_a_patch_that_leaves_one_voxel_is_refused_in_training_with_what_to_do(make):
-    network = make().train()
-    with pytest.raises(ValueError, match="leaves one voxel at the deepest level"):
-        network(torch.zeros(1, 1, *network.spec.divisor))
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: DynUNet(width=4),
+        lambda: BasicUNet(width=4),
+        lambda: SwinUNETR(width=12),
+        lambda: UNet(width=4, levels=4),
+        lambda: MedNeXt(width=4, blocks=(1, 1, 1)),
+    ],
+)
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_patch_that_leaves_one_voxel_is_refused_with_what_to_do_whatever_the_batch(make, training, batch):
+    network = make().train(training)
+    size = network.spec.divisor
+    with pytest.raises(
+        ValueError, match=rf"of \({size[0]}, .*leaves one voxel at the deepest level.* a larger one than"
+    ):
+        network(torch.zeros(batch, 1, *size))
     with torch.inference_mode():
-        assert network.eval()(torch.zeros(1, 1, 64, 64, 64)).logits.shape == (1, 4, 64, 64, 64)
+        assert network.eval()(torch.zeros(1, 1, size[0], size[1], 2 * size[2])).logits.shape[-1] == 2 * size[2]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: AttentionUNet(width=4, levels=4),
+        lambda: UNet(width=4, levels=4, norm="batch"),
+        lambda: DynUNet(width=4, levels=4, norm="batch"),
+        lambda: BasicUNet(width=4, norm="batch"),
+    ],
+)
+def test_batch_norm_takes_one_voxel_of_several_items_and_of_one_item_in_evaluation(make):
+    network = make().train()
+    size = network.spec.divisor
+    with pytest.raises(ValueError, match=r"In training a single patch of .* Take a batch of two or more"):
+        network(torch.zeros(1, 1, *size))
+    assert torch.isfinite(network(torch.zeros(2, 1, *size)).logits).all()
+    with torch.inference_mode():
+        assert network.eval()(torch.zeros(1, 1, *size)).logits.shape == (1, 4, *size)
 
 
 def test_side_outputs_of_mednext_are_monai_s_at_full_size():

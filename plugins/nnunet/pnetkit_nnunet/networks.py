@@ -4,6 +4,7 @@ nnU-Net gives side outputs at their own size and shrinks the labels to them; a b
 grid, so side outputs are interpolated here. Their weights are nnU-Net's: halved at each level, none for the last.
 """
 
+import math
 from collections.abc import Collection
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pnetkit.interfaces import BackboneOutput
-from pnetkit.types import AuxHead, BackboneSpec, FeatureSpec
+from pnetkit.types import AuxHead, BackboneSpec, FeatureSpec, Triple
 
 Levels = Annotated[int, Field(ge=3, le=7, description="Resolutions; each level halves the one above.")]
 Width = Annotated[int, Field(ge=1, description="Channels of the first level; each level doubles them, up to 320.")]
@@ -43,6 +44,7 @@ class PlainConvUNet(nn.Module):
             n_conv_per_stage_decoder=(convolutions,) * (levels - 1),
         )
         self.spec = _spec(in_channels, num_classes, width, levels, deep_supervision)
+        self.deviations = _deviations(deep_supervision)
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel; in training also from the side outputs."""
@@ -77,7 +79,9 @@ class ResidualEncoderUNet(nn.Module):
             n_blocks_per_stage=[blocks[min(level, len(blocks) - 1)] for level in range(levels)],
             n_conv_per_stage_decoder=(1,) * (levels - 1),
         )
+        _pool_on_any_device(self.network)
         self.spec = _spec(in_channels, num_classes, width, levels, deep_supervision)
+        self.deviations = _deviations(deep_supervision)
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel; in training also from the side outputs."""
@@ -132,13 +136,43 @@ def _spec(in_channels: int, num_classes: int, width: int, levels: int, deep_supe
     )
 
 
-def _forward(network: Any, spec: BackboneSpec, x: Tensor, *, training: bool) -> BackboneOutput:
-    deepest = torch.Size(edge // divisor for edge, divisor in zip(x.shape[2:], spec.divisor, strict=True))
-    if training and deepest.numel() < 2:  # noqa: PLR2004
+def _deviations(deep_supervision: bool) -> dict[str, str]:
+    """Say which heads are there and are never trained: the library makes all of them, so that states fit either way."""
+    if deep_supervision:
+        return {"gradients": "the last side output weighs nothing, as in nnU-Net, so its head is there and not trained"}
+    return {"gradients": "the library makes the heads of side outputs all the same; without these they are not trained"}
+
+
+class _AveragePool(nn.AvgPool3d):
+    """Average pooling that a CPU does in fp32 where torch has none in half precision; autocast sees to that itself."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        half = x.dtype in (torch.bfloat16, torch.float16)
+        if half and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
+            return super().forward(x.float()).to(x.dtype)
+        return super().forward(x)
+
+
+def _pool_on_any_device(network: nn.Module) -> None:
+    """Replace average poolings, in place; they have no weights."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if type(child) is nn.AvgPool3d:
+                setattr(module, name, _AveragePool(child.kernel_size, child.stride, child.padding))
+
+
+def _require_voxels(x: Tensor, stride: Triple) -> None:
+    """Raise ValueError where instance norm would get a single voxel: of each item by itself, in evaluation too."""
+    left = [edge // step for edge, step in zip(x.shape[2:], stride, strict=True)]
+    if math.prod(left) < 2:  # noqa: PLR2004
         raise ValueError(
-            f"In training a patch of {tuple(x.shape[2:])} leaves one voxel at the deepest level, which cannot be "
-            f"normalized. Take patches larger than {spec.divisor}, or fewer levels."
+            f"A patch or window of {tuple(x.shape[2:])} leaves one voxel at the deepest level, which cannot be "
+            f"normalized. Take a larger one than {stride}, or fewer levels."
         )
+
+
+def _forward(network: Any, spec: BackboneSpec, x: Tensor, *, training: bool) -> BackboneOutput:
+    _require_voxels(x, spec.divisor)
     network.decoder.deep_supervision = training and bool(spec.aux_heads)
     found = network(x)
     if not network.decoder.deep_supervision:
@@ -154,6 +188,8 @@ def _encode(encoder: Any, spec: BackboneSpec, x: Tensor, features: Collection[st
     if unknown:
         raise KeyError(f"this network publishes {', '.join(spec.features)}, not {', '.join(unknown)}")
     wanted = {int(name.removeprefix("stage")) for name in features}
+    if wanted:
+        _require_voxels(x, spec.features[f"stage{max(wanted)}"].stride)
     found: dict[str, Tensor] = {}
     stem = getattr(encoder, "stem", None)
     x = x if stem is None or not wanted else stem(x)

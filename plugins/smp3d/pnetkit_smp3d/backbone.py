@@ -70,6 +70,7 @@ class Smp3D(nn.Module):
         self.network.to(self.network.segmentation_head[0].weight.device)
         channels, deepest = self.network.encoder.out_channels, self.network.encoder.output_stride
         strides = [min(2**stage, deepest) for stage in range(len(channels))]
+        self.deviations = _deviations(architecture, encoder)
         self.spec = BackboneSpec(
             in_channels=in_channels,
             num_classes=num_classes,
@@ -100,6 +101,16 @@ class Smp3D(nn.Module):
         with _batch_norm_explained(x):
             maps = encoder(x)
         return {name: maps[stage] for name, stage in stages.items()}
+
+
+def _deviations(architecture: str, encoder: str) -> dict[str, str]:
+    """Say which parameters the library builds and never runs."""
+    unused = []
+    if architecture == "pspnet":
+        unused.append("the stages of the encoder below the third")
+    if encoder.startswith("efficientnet"):
+        unused.append("the encoder's head")
+    return {"gradients": f"the library builds {' and '.join(unused)}, and does not run it"} if unused else {}
 
 
 def _check_weights(library: Any, encoder: str, weights: str | None) -> None:

@@ -8,3 +8,26 @@ from pnetkit.testing import backbone_checks
 @pytest.mark.parametrize("check", backbone_checks("smp3d"), ids=str)
 def test_smp3d_conforms(check):
     check()
+
+
+QUICK = ("spec", "meta", "features", "auxiliary_outputs", "gradients")
+"""What tells architectures apart; the whole kit takes a minute for each of these large networks."""
+
+OTHERS = (
+    {"architecture": "pspnet"},
+    {"architecture": "deeplabv3plus"},
+    {"architecture": "fpn", "encoder": "efficientnet-b0"},
+)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(check, id=f"{'-'.join(params.values())}-{check}")
+        for params in OTHERS
+        for check in backbone_checks("smp3d", params=params)
+        if check.name in QUICK
+    ],
+)
+def test_other_architectures_conform_too_and_declare_what_is_never_run(check):
+    check()
