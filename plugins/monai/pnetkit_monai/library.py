@@ -4,6 +4,7 @@ MONAI is imported when a network is built, not with this package: it takes secon
 """
 
 import math
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -22,6 +23,13 @@ def monai_networks() -> Any:
     import monai.networks.nets  # noqa: PLC0415  # takes seconds
 
     return monai.networks.nets
+
+
+def require_published(features: Collection[str], spec: BackboneSpec) -> None:
+    """Raise KeyError on names of maps that a network does not publish."""
+    unknown = sorted(set(features) - set(spec.features))
+    if unknown:
+        raise KeyError(f"this network publishes {', '.join(spec.features)}, not {', '.join(unknown)}")
 
 
 def require_voxels(x: Tensor, spec: BackboneSpec, norm: Norm, *, training: bool) -> None:

@@ -1,5 +1,6 @@
 """SegResNet, DynUNet, BasicUNet and SwinUNETR of MONAI, mapped onto the interface of a backbone."""
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import torch
@@ -7,15 +8,18 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pnetkit.interfaces import BackboneOutput
-from pnetkit.types import AuxHead, BackboneSpec
-from pnetkit_monai.library import Levels, Norm, Width, monai_networks, require_voxels
+from pnetkit.types import AuxHead, BackboneSpec, FeatureSpec
+from pnetkit_monai.library import Levels, Norm, Width, monai_networks, require_published, require_voxels
 
 MOST_CHANNELS = 320
 """What nnU-Net limits the channels of deep levels to."""
 
 
 class SegResNet(nn.Module):
-    """SegResNet (Myronenko 2018, without its autoencoder branch): a wide residual encoder, a light decoder."""
+    """SegResNet (Myronenko 2018, without its autoencoder branch): a wide residual encoder, a light decoder.
+
+    Publishes the encoder's maps as `level1`, `level2`, …, with strides 1, 2, 4, ….
+    """
 
     def __init__(
         self,
@@ -40,11 +44,21 @@ class SegResNet(nn.Module):
             blocks_down=blocks_down,
             blocks_up=(1,) * (len(blocks_down) - 1),
         )
-        self.spec = BackboneSpec(in_channels, num_classes, (2 ** (len(blocks_down) - 1),) * 3)
+        levels = range(len(blocks_down))
+        features = {f"level{level + 1}": FeatureSpec(width * 2**level, (2**level,) * 3) for level in levels}
+        self.spec = BackboneSpec(in_channels, num_classes, (2 ** levels[-1],) * 3, features=features)
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel."""
         return BackboneOutput(self.network(x))
+
+    def encode(self, x: Tensor, features: Collection[str]) -> dict[str, Tensor]:
+        """Give the named levels of the encoder; the decoder is not run."""
+        require_published(features, self.spec)
+        if not features:
+            return {}
+        maps = dict(zip(self.spec.features, self.network.encode(x)[1], strict=True))
+        return {name: maps[name] for name in features}
 
 
 class DynUNet(nn.Module):
@@ -124,7 +138,10 @@ class BasicUNet(nn.Module):
 
 
 class SwinUNETR(nn.Module):
-    """SwinUNETR (Hatamizadeh et al. 2022): a shifted-window transformer as encoder."""
+    """SwinUNETR (Hatamizadeh et al. 2022): a shifted-window transformer as encoder.
+
+    Publishes the transformer's maps as `stage1` to `stage5`, with strides 2 to 32.
+    """
 
     def __init__(
         self,
@@ -146,9 +163,20 @@ class SwinUNETR(nn.Module):
                 use_v2=version2,
             )
         self.network: Any = network.to(device)
-        self.spec = BackboneSpec(in_channels, num_classes, (32, 32, 32))
+        stages = range(1, 6)
+        features = {f"stage{stage}": FeatureSpec(width * 2 ** (stage - 1), (2**stage,) * 3) for stage in stages}
+        self.spec = BackboneSpec(in_channels, num_classes, (32, 32, 32), features=features)
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel."""
         require_voxels(x, self.spec, "instance", training=self.training)
         return BackboneOutput(self.network(x))
+
+    def encode(self, x: Tensor, features: Collection[str]) -> dict[str, Tensor]:
+        """Give the named stages of the transformer; no convolution is run."""
+        require_published(features, self.spec)
+        if not features:
+            return {}
+        require_voxels(x, self.spec, "instance", training=self.training)
+        maps = dict(zip(self.spec.features, self.network.swinViT(x, self.network.normalize), strict=True))
+        return {name: maps[name] for name in features}

@@ -140,3 +140,18 @@ def test_unetr_takes_its_size_alone_and_says_so():
 def test_a_unetr_that_cannot_be_is_refused_in_words(params, said):
     with pytest.raises(BrokenPluginError, match=said):
         construct("backbone", "monai-unetr", UNETR, params)
+
+
+def test_the_maps_that_segresnet_publishes_are_those_that_its_decoder_sees():
+    torch.manual_seed(0)
+    network = SegResNet(width=8).eval()
+    x = torch.randn(1, 1, 16, 16, 16)
+    with torch.inference_mode():
+        maps = list(network.encode(x, network.spec.features).values())
+        decoded = network.network.decode(maps[-1], maps[::-1])
+        assert torch.equal(decoded, network(x).logits)
+
+
+def test_a_map_that_is_not_published_is_named_with_those_that_are():
+    with pytest.raises(KeyError, match=r"publishes level1, level2, level3, level4, not pool3"):
+        SegResNet(width=8).encode(torch.zeros(1, 1, 16, 16, 16), ["pool3"])
