@@ -5,6 +5,7 @@ from pathlib import Path
 from pnetkit import testing
 from pnetkit.registry import GROUPS, list_plugins
 from tests.testing.broken_backbones import Sound
+from tests.testing.conformance_table import rows_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
 
@@ -19,6 +20,14 @@ def test_every_shipped_plugin_is_in_the_generated_table():
     shipped = [info.name for info in list_plugins() if info.distribution.startswith("pnetkit-")]
     assert len(shipped) > 10
     assert [name for name in shipped if f"| `{name}` |" not in table] == []
+
+
+def test_the_generated_table_was_made_with_the_kits_as_they_are():
+    rows = rows_of(PAGE)
+    of = {kind: len(testing.KITS[kind](next(p.name for p in list_plugins([kind])))) for kind in GROUPS}
+    stale = [name for (name, kind), row in rows.items() if f" of {of[kind]} |" not in row]
+    assert rows
+    assert stale == [], "run python -m tests.testing.conformance_table --write"
 
 
 def test_every_kit_is_on_the_page():
