@@ -3,7 +3,7 @@
 The library is imported when a network is built, not with this module: it takes seconds and needs torchvision.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from copy import copy
 from typing import Annotated, Any, Literal
@@ -14,32 +14,20 @@ from torch import Tensor, nn
 
 from pnetkit.errors import did_you_mean
 from pnetkit.interfaces import BackboneOutput
-from pnetkit.types import BackboneSpec, FeatureSpec
+from pnetkit.types import BackboneSpec, FeatureSpec, Triple
 from pnetkit_smp3d.encoders import check_encoder
-from pnetkit_smp3d.library import initialize, load_library
+from pnetkit_smp3d.library import CLASS_NAMES, build, initialize, load_library
+from pnetkit_smp3d.options import Attention, Options, check_attention, checked_options
 
 Architecture = Literal["unet", "unetplusplus", "manet", "linknet", "fpn", "pspnet", "deeplabv3", "deeplabv3plus"]
-
-CLASS_NAMES: Mapping[str, str] = {
-    "unet": "Unet",
-    "unetplusplus": "UnetPlusPlus",
-    "manet": "MAnet",
-    "linknet": "Linknet",
-    "fpn": "FPN",
-    "pspnet": "PSPNet",
-    "deeplabv3": "DeepLabV3",
-    "deeplabv3plus": "DeepLabV3Plus",
-}
-"""The library's classes. Its ninth, PAN, does not work in 3-D."""
-
-DIVISOR = 32
 
 
 class Smp3D(nn.Module):
     """A network of segmentation-models-pytorch-3d: 8 architectures on 42 encoders.
 
-    Publishes the encoder's maps as `stage1` to `stage5`, with strides 2 to 32; `pspnet` has three of them, and the
-    strides of `deeplabv3` and `deeplabv3plus` stop at 8 and 16. `unet` on `resnet18` has 42,612,420 parameters.
+    Publishes the encoder's maps as `stage1` to `stage5`, or as far as `encoder_depth` goes, with strides 2 to 32;
+    `pspnet` has three of them, and the strides of `deeplabv3` and `deeplabv3plus` stop at 8 and 16. `unet` on
+    `resnet18` has 42,612,420 parameters.
     """
 
     def __init__(
@@ -55,26 +43,56 @@ class Smp3D(nn.Module):
             str | None,
             Field(description="Name of 2-D weights to start the encoder from, DOWNLOADED on building; null for none."),
         ] = None,
+        encoder_depth: Annotated[
+            int,
+            Field(
+                ge=3,
+                le=5,
+                description="Stages of the encoder; every axis is a multiple of 2 to this power. pspnet has its own "
+                "three, deeplabv3plus needs five.",
+            ),
+        ] = 5,
+        decoder_channels: Annotated[
+            tuple[Annotated[int, Field(ge=1)], ...] | None,
+            Field(
+                description="Channels of the decoder at each stage, the coarsest first (unet, unetplusplus, manet); "
+                "null for the last encoder_depth of 256, 128, 64, 32, 16."
+            ),
+        ] = None,
+        decoder_attention: Annotated[
+            Attention | None,
+            Field(
+                description="scse for gates of channels and of voxels in each block of the decoder (unet, "
+                "unetplusplus); null for none."
+            ),
+        ] = None,
     ) -> None:
         super().__init__()
         if architecture not in CLASS_NAMES:
             raise ValueError(f"There is no architecture {architecture!r}.{did_you_mean(architecture, CLASS_NAMES)}")
         check_encoder(encoder, architecture)
-        library = load_library()
-        _check_weights(library, encoder, encoder_weights)
-        self.network: Any = getattr(library, CLASS_NAMES[architecture])(
-            encoder_name=encoder, encoder_weights=encoder_weights, in_channels=in_channels, classes=num_classes
+        options = checked_options(architecture, encoder_depth, decoder_channels, decoder_attention)
+        encoders = load_library().encoders.encoders
+        _check_weights(encoders, encoder, encoder_weights)
+        check_attention(options, architecture, encoder, encoders[encoder]["params"]["out_channels"])
+        self.network: Any = build(
+            architecture,
+            options,
+            encoder_name=encoder,
+            encoder_weights=encoder_weights,
+            in_channels=in_channels,
+            classes=num_classes,
         )
         initialize(self.network, encoder=encoder_weights is None)
         # The library makes the first convolution for in_channels on the CPU, whatever the default device.
         self.network.to(self.network.segmentation_head[0].weight.device)
         channels, deepest = self.network.encoder.out_channels, self.network.encoder.output_stride
         strides = [min(2**stage, deepest) for stage in range(len(channels))]
-        self.deviations = _deviations(architecture, encoder)
+        self.deviations = _deviations(architecture, encoder, options)
         self.spec = BackboneSpec(
             in_channels=in_channels,
             num_classes=num_classes,
-            divisor=(DIVISOR, DIVISOR, DIVISOR),
+            divisor=(2**encoder_depth, 2**encoder_depth, 2**encoder_depth),
             features={
                 f"stage{stage}": FeatureSpec(channels[stage], (strides[stage], strides[stage], strides[stage]))
                 for stage in range(1, len(channels))
@@ -83,7 +101,7 @@ class Smp3D(nn.Module):
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel."""
-        _check_size(x)
+        _check_size(x, self.spec.divisor)
         with _batch_norm_explained(x):
             return BackboneOutput(torch.as_tensor(self.network(x)))
 
@@ -94,7 +112,7 @@ class Smp3D(nn.Module):
             raise KeyError(f"this network publishes {', '.join(self.spec.features)}, not {', '.join(unknown)}")
         if not features:
             return {}
-        _check_size(x)
+        _check_size(x, self.spec.divisor)
         stages = {name: int(name.removeprefix("stage")) for name in features}
         encoder = copy(self.network.encoder)  # shares the weights; only its depth is set apart
         encoder._depth = max(stages.values())
@@ -103,28 +121,30 @@ class Smp3D(nn.Module):
         return {name: maps[stage] for name, stage in stages.items()}
 
 
-def _deviations(architecture: str, encoder: str) -> dict[str, str]:
+def _deviations(architecture: str, encoder: str, options: Options) -> dict[str, str]:
     """Say which parameters the library builds and never runs."""
     unused = []
     if architecture == "pspnet":
         unused.append("the stages of the encoder below the third")
-    if encoder.startswith("efficientnet"):
+    if encoder.startswith("efficientnet") and options.whole_encoder:
         unused.append("the encoder's head")
+    if architecture == "unetplusplus" and encoder.startswith("vgg"):
+        unused.append("the decoder's center")
     return {"gradients": f"the library builds {' and '.join(unused)}, and does not run it"} if unused else {}
 
 
-def _check_weights(library: Any, encoder: str, weights: str | None) -> None:
-    known = library.encoders.encoders[encoder]["pretrained_settings"]
+def _check_weights(encoders: Any, encoder: str, weights: str | None) -> None:
+    known = encoders[encoder]["pretrained_settings"]
     if weights is not None and weights not in known:
         raise ValueError(f"{encoder} has no weights {weights!r}.{did_you_mean(weights, known)}")
 
 
-def _check_size(x: Tensor) -> None:
+def _check_size(x: Tensor, divisor: Triple) -> None:
     """Raise ValueError on a size that the decoder would not give back; the library's own check is never heard of."""
     size = tuple(x.shape[2:])
-    if any(n % DIVISOR for n in size):
-        better = tuple(-(-n // DIVISOR) * DIVISOR for n in size)
-        raise ValueError(f"Every axis has to be a multiple of {DIVISOR}, got {size}. Pad to {better}.")
+    if any(n % divisor[0] for n in size):
+        better = tuple(-(-n // divisor[0]) * divisor[0] for n in size)
+        raise ValueError(f"Every axis has to be a multiple of {divisor[0]}, got {size}. Pad to {better}.")
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 if find_spec("segmentation_models_pytorch_3d") is None:
     pytest.skip("segmentation-models-pytorch-3d is not installed", allow_module_level=True)
 
-from pnetkit_smp3d.backbone import CLASS_NAMES, Smp3D
+from pnetkit_smp3d.backbone import Smp3D
 from pnetkit_smp3d.encoders import DILATED, ENCODERS
-from pnetkit_smp3d.library import load_library
+from pnetkit_smp3d.library import CLASS_NAMES, load_library
 
 from pnetkit.interfaces import FeatureBackbone
 from pnetkit.networks import build_seeded, checked_output
@@ -264,9 +264,23 @@ def test_weights_are_downloaded_only_when_asked_for_and_then_kept(monkeypatch: p
 
 def test_the_network_is_a_backbone_that_publishes_features_and_its_signature_is_its_schema() -> None:
     model = parameters_model("backbone", "smp3d", Smp3D)
-    assert set(model.model_fields) == {"architecture", "encoder", "encoder_weights"}
-    with pytest.raises(ValueError, match="architecture"):
-        validate(model, {"architecture": "pan"})
+    assert set(model.model_fields) == {
+        "architecture",
+        "encoder",
+        "encoder_weights",
+        "encoder_depth",
+        "decoder_channels",
+        "decoder_attention",
+    }
+    for name, wrong in (
+        ("architecture", "pan"),
+        ("encoder_depth", 2),
+        ("encoder_depth", 6),
+        ("decoder_channels", [16, 8, 0]),
+        ("decoder_attention", "cbam"),
+    ):
+        with pytest.raises(ValueError, match=name):
+            validate(model, {name: wrong})
     with torch.device("meta"):
         network = construct("backbone", "smp3d", Smp3D, {"architecture": "fpn"}, in_channels=1, num_classes=4)
     assert isinstance(network, FeatureBackbone)

@@ -17,13 +17,18 @@ OTHERS = (
     {"architecture": "pspnet"},
     {"architecture": "deeplabv3plus"},
     {"architecture": "fpn", "encoder": "efficientnet-b0"},
+    {"encoder_depth": 3, "decoder_channels": [16, 8, 8]},
 )
+
+
+def _words(params):
+    return "-".join("x".join(map(str, of)) if isinstance(of, list) else str(of) for of in params.values())
 
 
 @pytest.mark.parametrize(
     "check",
     [
-        pytest.param(check, id=f"{'-'.join(params.values())}-{check}")
+        pytest.param(check, id=f"{_words(params)}-{check}")
         for params in OTHERS
         for check in backbone_checks("smp3d", params=params)
         if check.name in QUICK
