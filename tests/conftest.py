@@ -1,11 +1,17 @@
 """What all tests share."""
 
 import importlib
+import os
 import sys
 import textwrap
 
 import pytest
+import torch
 from hypothesis import settings
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # test processes side by side: more threads than cores wait for each other
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 
 # Examples are drawn from a fixed seed, so that a test fails for everyone or for no one; busy machines miss deadlines.
 settings.register_profile("pnetkit", deadline=None, derandomize=True)
