@@ -92,6 +92,9 @@ def check(name: str, kind: str | None, given: tuple[str, ...], feature_channels:
     factory = load_factory(kind, name)  # what cannot be imported is said once, and not by every check
     params = _accepted_params(kind, name, factory, given)
     more = {"feature_channels": feature_channels} if kind == "case-classifier" else {}
+    quick = {key: value for key, value in testing.kit_params(factory).items() if key not in params}
+    if quick:
+        click.echo(f"built for the kit with {', '.join(f'{key}={value}' for key, value in quick.items())} (kit_params)")
     checks, failed = testing.KITS[kind](name, params=params, **more), []
     for made in checks:
         result = made.result()

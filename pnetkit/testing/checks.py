@@ -137,15 +137,32 @@ def _require_reasons(what: str, given: Mapping[str, Any], found: Mapping[str, An
     require(not bare, f"{what} gives no reason for {', '.join(map(repr, bare))}; wanted why it deviates, in words.")
 
 
-def builder(kind: str, plugin: str | Callable[..., Any], params: Mapping[str, Any]) -> tuple[str, Callable[..., Any]]:
-    """Give a plugin's name and a function that builds it; a callable is one that is not registered (yet)."""
+def builder(
+    kind: str, plugin: str | Callable[..., Any], params: Mapping[str, Any], *, quick: bool = True
+) -> tuple[str, Callable[..., Any]]:
+    """Give a plugin's name and a function that builds it; a callable is one that is not registered (yet).
+
+    What is not in `params` is as in the plugin's `kit_params`, if it has any and this is to be `quick`, or its default.
+    """
     name = plugin if isinstance(plugin, str) else getattr(plugin, "__name__", type(plugin).__name__)
 
     def build(**given: Any) -> Any:
         factory = load_factory(kind, plugin) if isinstance(plugin, str) else plugin
-        return construct(kind, name, factory, params, **given)
+        return construct(kind, name, factory, {**(kit_params(factory) if quick else {}), **params}, **given)
 
     return name, build
+
+
+def kit_params(factory: Callable[..., Any]) -> Mapping[str, Any]:
+    """Give the parameters that a plugin wants the kit to build it with: a short training, say. Most have none.
+
+    Raises:
+        ConformanceError: they are not a mapping.
+    """
+    found = getattr(factory, "kit_params", {})
+    if not isinstance(found, Mapping):
+        raise ConformanceError(f"kit_params is a {type(found).__name__}, wanted values by names of parameters")
+    return found
 
 
 def require(condition: bool, message: str) -> None:

@@ -42,7 +42,7 @@ def backbone_facts(
     Without a window, that of the paper is counted, widened to what the network divides by, or the only one that it
     takes. Raises PluginError on a window that it does not take.
     """
-    _, build = builder("backbone", plugin, params or {})
+    _, build = builder("backbone", plugin, params or {}, quick=False)
     with torch.device("meta"):
         shape_only = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
     network: Backbone = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)

@@ -1,9 +1,8 @@
 """Run the conformance kit over the shipped plugins and write the table of docs/plugins.md."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -12,10 +11,6 @@ from pnetkit.registry import PluginInfo, list_plugins
 
 PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
 MARKS = ("<!-- conformance -->", "<!-- /conformance -->")
-
-PARAMS: Mapping[str, Mapping[str, Any]] = {
-    "roi-classifier": {"channels": [8, 8], "groups": 4, "iterations": 40},
-}
 
 
 def table(only: Collection[str] = ()) -> str:
@@ -30,7 +25,7 @@ def table(only: Collection[str] = ()) -> str:
 
 
 def row(info: PluginInfo) -> str:
-    results = testing.run_checks(testing.KITS[info.kind](info.name, params=PARAMS.get(info.name, {})))
+    results = testing.run_checks(testing.KITS[info.kind](info.name))
     passed = sum(result.outcome == "passed" for result in results)
     others = ", ".join(_in_words(result) for result in results if result.outcome != "passed")
     facts = testing.backbone_facts(info.name).in_words if info.kind == "backbone" else ""

@@ -2,9 +2,9 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ class RoiClassifier:
     Trained with batches of one on the features of the training folds, by SGD with a polynomial schedule. A case in
     which no pancreas was found is decided by `empty_pancreas`, and flagged.
     """
+
+    kit_params: ClassVar[Mapping[str, Any]] = {"channels": (8, 8), "groups": 4, "iterations": 40}
 
     def __init__(
         self,

@@ -4,9 +4,7 @@ import pytest
 
 from pnetkit.testing import case_classifier_checks
 
-TINY = {"channels": [8, 8], "groups": 4, "iterations": 40}
 
-
-@pytest.mark.parametrize("check", case_classifier_checks("roi-classifier", params=TINY), ids=str)
+@pytest.mark.parametrize("check", case_classifier_checks("roi-classifier"), ids=str)
 def test_roi_classifier_conforms(check):
     check()
