@@ -79,6 +79,7 @@ def widened(narrow: S4C, width: int) -> S4C:
 @click.option("--patch", default=48, show_default=True, help="Edge of the patches.")
 @click.option("--foreground", default=0.8, show_default=True, help="Share of patches on the pancreas set.")
 @click.option("--lesion-weight", default=8.0, show_default=True, help="Of tumor and duct in the loss.")
+@click.option("--learning-rate", default=0.05, show_default=True)
 @click.option("--start", type=click.Path(path_type=Path), help="Go on from the narrow network of this folder.")
 def main(
     out: Path,
@@ -88,6 +89,7 @@ def main(
     patch: int,
     foreground: float,
     lesion_weight: float,
+    learning_rate: float,
     start: Path | None,
 ) -> None:
     keep_freed_memory()
@@ -97,7 +99,7 @@ def main(
         sampling=Sampling((patch,) * 3, 2, foreground, 0.6, "uniform"),
         rotations="none",
         flips=False,
-        learning_rate=0.05,
+        learning_rate=learning_rate,
         poly_power=0.9,
         momentum=0.9,
         weight_decay=5e-4,
