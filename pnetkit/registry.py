@@ -11,12 +11,13 @@ import ast
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from stevedore import DriverManager
 
@@ -115,6 +116,17 @@ def load_factory(kind: str, name: str) -> Factory:
             f"parameters."
         )
     return factory
+
+
+def without_extras(requirements: Iterable[str]) -> Iterator[Requirement]:
+    """Read the requirements that hold here without any extra; what cannot be read is the installer's affair."""
+    for text in requirements:
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement:
+            continue  # it took the distribution all the same
+        if wanted.marker is None or wanted.marker.evaluate({"extra": ""}):
+            yield wanted
 
 
 def plugin_modules() -> dict[str, set[str]]:

@@ -14,10 +14,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from pnetkit.registry import installed_version, load_factory, plugin_distributions, plugin_info, plugin_modules
+from pnetkit.registry import (
+    installed_version,
+    load_factory,
+    plugin_distributions,
+    plugin_info,
+    plugin_modules,
+    without_extras,
+)
 
 
 @lru_cache(maxsize=256)
@@ -68,13 +74,5 @@ def _brought(distribution: str, seen: frozenset[str]) -> Iterator[str]:
 
 
 def _names(requirements: Iterable[str]) -> set[str]:
-    """Give the normalized names of what is required without any extra; `pnetkit plugins doctor` names faulty lines."""
-    found: set[str] = set()
-    for line in requirements:
-        try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
-            continue
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            found.add(canonicalize_name(requirement.name))
-    return found
+    """Give the normalized names of what is required without any extra."""
+    return {canonicalize_name(wanted.name) for wanted in without_extras(requirements)}

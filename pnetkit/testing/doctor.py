@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from pnetkit.errors import PluginError, did_you_mean
 from pnetkit.parameters import construct, parameters_model
 from pnetkit.registry import (
@@ -19,6 +17,7 @@ from pnetkit.registry import (
     load_factory,
     other_groups,
     plugin_distributions,
+    without_extras,
 )
 from pnetkit.testing.checks import run_checks
 from pnetkit.testing.kits import KITS
@@ -119,13 +118,7 @@ def _conflicts() -> Iterable[Finding]:
 
 def _requirements() -> Iterable[Finding]:
     for distribution, version, requirements in plugin_distributions():
-        for text in requirements:
-            try:
-                wanted = Requirement(text)
-            except InvalidRequirement:
-                continue  # not ours to judge: the installer took it
-            if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
-                continue
+        for wanted in without_extras(requirements):
             there = core_version() if wanted.name == "pnetkit" else installed_version(wanted.name)
             if there is not None and wanted.specifier.contains(there, prereleases=True):
                 continue

@@ -9,25 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from pnetkit import __version__
-from pnetkit.cli import main as entry
 from pnetkit.cli.main import cli
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-
-
-@pytest.fixture
-def pnetkit(monkeypatch, capsys):
-    """Run a command as the console script does; gives exit code, stdout, stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["pnetkit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            entry.main()
-        out = capsys.readouterr()
-        return ended.value.code or 0, out.out, out.err
-
-    return call
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plugins", "list"], ["run", "--help"], ["--version"]])
@@ -155,13 +140,18 @@ def test_a_run_says_first_that_phantoms_are_no_patients_and_prints_both_tables(p
     assert lines[-1] == f"Results: {folder.relative_to(tmp_path)}"
 
 
-def test_bench_counts_the_windows_of_a_ct_and_predicts_its_time(tmp_path):
-    recipe = tmp_path / "r.yaml"
-    recipe.write_text(
+def small_recipe(folder, inference):
+    path = folder / "r.yaml"
+    path.write_text(
         "name: r\nbackbone: {plugin: s4c, params: {width: 1}}\n"
         "classifier: {plugin: voxel-count}\nfusion: {plugin: or}\n"
-        "training: {patch_size: [16, 16, 16]}\ninference: {stride: 8}\n"
+        f"training: {{patch_size: [16, 16, 16]}}\ninference: {inference}\n"
     )
+    return path
+
+
+def test_bench_counts_the_windows_of_a_ct_and_predicts_its_time(tmp_path):
+    recipe = small_recipe(tmp_path, "{stride: 8}")
     result = CliRunner().invoke(cli, ["bench", str(recipe), "--shape", "32", "24", "16", "--device", "cpu", "--json"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.output)
@@ -175,13 +165,7 @@ def test_bench_counts_the_windows_of_a_ct_and_predicts_its_time(tmp_path):
 
 
 def test_bench_says_what_a_first_pass_takes_at_the_least(tmp_path):
-    recipe = tmp_path / "r.yaml"
-    recipe.write_text(
-        "name: r\nbackbone: {plugin: s4c, params: {width: 1}}\n"
-        "classifier: {plugin: voxel-count}\nfusion: {plugin: or}\n"
-        "training: {patch_size: [16, 16, 16]}\n"
-        "inference: {stride: 8, search: coarse-to-fine, coarse: {chessboard: true}}\n"
-    )
+    recipe = small_recipe(tmp_path, "{stride: 8, search: coarse-to-fine, coarse: {chessboard: true}}")
     result = CliRunner().invoke(cli, ["bench", str(recipe), "--shape", "32", "32", "16", "--device", "cpu", "--json"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.output)

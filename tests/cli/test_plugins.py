@@ -1,12 +1,10 @@
 """`pnetkit plugins check | show | doctor` on plugins with mistakes: lines that say which, and no traceback."""
 
 import json
-import sys
 
 import pytest
 
 from pnetkit import testing
-from pnetkit.cli import main as entry
 from pnetkit.errors import PluginError
 from pnetkit.registry import list_plugins
 
@@ -84,21 +82,6 @@ class Keep:
     def __call__(self, segmentation):
         return segmentation
 """
-
-
-@pytest.fixture
-def pnetkit(monkeypatch, capsys):
-    """Run a command as the console script does; gives exit code, stdout, stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["pnetkit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            entry.main()
-        out = capsys.readouterr()
-        assert "Traceback" not in out.out + out.err
-        return ended.value.code or 0, out.out, out.err
-
-    return call
 
 
 @pytest.fixture
