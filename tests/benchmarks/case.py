@@ -2,7 +2,8 @@
 
 The plain loop over such a scan takes half an hour and more on a CPU, so it is extrapolated here: from the time of a few
 of its windows (eager, fp32) and their number. That is said beside the ratio. What its labels would be, inside the body,
-says a narrow network that answers as the wide one does, to rounding, in a fraction of the time (`--agreement`).
+says a narrow network that answers as the wide one does, to rounding, in a fraction of the time (`--agreement`), where
+the model has one.
 """
 
 import time
@@ -32,7 +33,7 @@ from pnetkit.interfaces import Backbone
 from pnetkit.networks import best_precision
 from pnetkit.pipeline.allocator import keep_freed_memory
 from pnetkit.types import BACKGROUND, Evidence, Segmentation, Triple
-from tests.benchmarks.model import intensity, load, scan
+from tests.benchmarks.model import NARROW, intensity, load, scan
 from tests.benchmarks.peak import high_water_mib
 from tests.benchmarks.sliding_window import WINDOW, Labels, overlaps
 
@@ -41,19 +42,20 @@ LARGEST_SHARE = 0.5  # the recipe's default
 SEED = 8
 
 
-def plain_seconds(model: Path, shape: Triple, threads: int, windows: int = 6) -> float:
+def plain_seconds(model: Path, shape: Triple, device: str, threads: int, windows: int = 6) -> float:
     """Extrapolate the plain loop at the paper's stride over all of a volume.
 
     To be called in a process of its own, because a loop elsewhere does not have pnetkit's allocator.
     """
     torch.set_num_threads(threads)
-    network = load(model)
+    network: Any = load(model)
+    network.to(device)
     patch = torch.randn(1, 1, *WINDOW, generator=torch.Generator().manual_seed(0))
     times = []
     with torch.inference_mode():
         for _ in range(windows):
             started = time.perf_counter()
-            network(patch)
+            network(patch.to(device)).logits.argmax(1).cpu()
             times.append(time.perf_counter() - started)
     count = np.prod([-(-(n - w) // PAPER_STRIDE) + 1 for n, w in zip(shape, WINDOW, strict=True)])
     return float(np.median(times) * count)
@@ -88,7 +90,7 @@ def screen(path: Path, network: Backbone, runtime: Runtime, settings: Settings) 
     ct = read_scan(path)
     read = time.perf_counter()
     transform = intensity(ct.hu)
-    quick = runnable(network, device="cpu", precision=settings.precision, runtime=runtime, window=WINDOW)
+    quick = runnable(network, device=settings.device, precision=settings.precision, runtime=runtime, window=WINDOW)
     used = replace(settings, fill=transform.air)
     found = segment(quick, transform.apply(ct.hu)[None], ct.grid, used, body=body_mask(ct.hu))
     searched = time.perf_counter()
@@ -126,6 +128,8 @@ def _make(path: Path, labels: Path, index: int, shape: Triple) -> None:
 @click.option("--body-box", is_flag=True, help="Lay the windows over the body's box.")
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="[default: bf16 where the processor has it]")
 @click.option("--runtime", type=click.Choice(["torch", "openvino"]), default="torch", show_default=True)
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--batch", default=1, show_default=True, help="Windows at once.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--repeats", default=1, show_default=True, help="Pairs of a run and of the plain loop's windows.")
 @click.option(
@@ -146,12 +150,14 @@ def main(
     body_box: bool,
     precision: Any,
     runtime: Any,
+    device: str,
+    batch: int,
     threads: int,
     repeats: int,
     agreement: bool,
 ) -> None:
     """Time the settings of s4c_dual_fast, which are the defaults here, or others."""
-    precision = precision or best_precision("cpu")
+    precision = precision or best_precision(device)
     keep_freed_memory()
     torch.set_num_threads(threads)
     network = load(model)
@@ -165,7 +171,7 @@ def main(
         lesion_margin_voxels=lesion_margin,
         chessboard=chessboard,
     )
-    exact = Settings(WINDOW, (PAPER_STRIDE,) * 3, 1, 0.0, "cpu", "fp32")
+    exact = Settings(WINDOW, (PAPER_STRIDE,) * 3, batch, 0.0, device, "fp32")
     settings = replace(exact, stride=(stride,) * 3, precision=precision, body_box=body_box)
     arms = {"fast": replace(settings, coarse=coarse)} | ({"every window": settings} if exhaustive else {})
     with TemporaryDirectory() as folder:
@@ -173,7 +179,8 @@ def main(
         _elsewhere(_make, path, labels, index, shape)
         reference = np.load(labels)
         said = f"{'abnormal' if index % 2 else 'normal'} phantom {index} (synthetic), {' x '.join(map(str, shape))}"
-        click.echo(f"{said}, stride {stride}, {precision}, {runtime}, {threads} threads, body's box: {body_box}")
+        where = f"{threads} threads" if device == "cpu" else torch.cuda.get_device_name(device)
+        click.echo(f"{said}, stride {stride}, {precision}, {runtime}, {where}, body's box: {body_box}")
         click.echo(f"{coarse}")
         found = {}
         for name, how in arms.items():
@@ -182,7 +189,7 @@ def main(
             for _ in range(repeats if name == "fast" else 1):
                 found[name] = screen(path, network, runtime, how)
                 peak = high_water_mib()
-                plain = _elsewhere(plain_seconds, model, shape, threads)
+                plain = _elsewhere(plain_seconds, model, shape, device, threads, 6 if device == "cpu" else 100)
                 took = sum(found[name].seconds)
                 ratios.append(plain / took)
                 parts = ", ".join(f"{of:.1f}" for of in found[name].seconds)
@@ -191,8 +198,9 @@ def main(
             click.echo(f"  median {np.median(ratios):.1f} x; peak {peak:.0f} MiB, before it {before:.0f} MiB")
             _describe(found[name], reference)
         if agreement:
-            everywhere = screen(path, load(model, narrow=True), "torch", exact)
-            click.echo(f"exact, by the narrow network, in {everywhere.seconds[1]:.0f} s:")
+            narrow = (model / NARROW).exists()
+            everywhere = screen(path, load(model, narrow=narrow), "torch", exact)
+            click.echo(f"exact, by the {'narrow' if narrow else 'same'} network, in {everywhere.seconds[1]:.0f} s:")
             _describe(everywhere, reference)
             for name, arm in found.items():
                 click.echo(f"Dice of {name} and exact {overlaps(arm.labels, everywhere.labels)}")

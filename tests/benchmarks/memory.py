@@ -56,9 +56,8 @@ def _run(name: str, shape: Triple, answer: "multiprocessing.Queue[float]") -> No
     answer.put(high_water_mib() - before)
 
 
-@click.command()
-@click.option("--shape", nargs=3, type=int, default=(512, 512, 320), show_default=True)
-def main(shape: Triple) -> None:
+def compare(shape: Triple) -> None:
+    """Print what each adds at its peak."""
     context = multiprocessing.get_context("spawn")
     peaks = {}
     for name in ("MONAI", "pnetkit"):
@@ -69,6 +68,12 @@ def main(shape: Triple) -> None:
         process.join()
         click.echo(f"{name}: +{peaks[name]:.0f} MiB above the input")
     click.echo(f"{peaks['pnetkit'] / peaks['MONAI']:.2f} of MONAI's")
+
+
+@click.command()
+@click.option("--shape", nargs=3, type=int, default=(512, 512, 320), show_default=True)
+def main(shape: Triple) -> None:
+    compare(shape)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,13 @@ of a quarter of the width is trained, which takes a fraction of the time, and th
 whose other channels are zero: it says the same, to rounding, and costs what the paper's network costs.
 """
 
+import os
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -23,7 +27,7 @@ from pnetkit.networks import best_precision, build_seeded
 from pnetkit.pipeline.allocator import keep_freed_memory
 from pnetkit.training.checkpoint import write_weights
 from pnetkit.training.loop import TrainingPlan, train
-from pnetkit.training.sampling import Sampling, TrainingCase, foreground_indices
+from pnetkit.training.sampling import Sampling, TrainingCase, foreground_indices, load_case
 from pnetkit.types import Triple
 
 SHAPE = (192, 192, 128)
@@ -56,6 +60,30 @@ def training_case(index: int, shape: Triple) -> TrainingCase:
     )
 
 
+def written(folder: Path, case: TrainingCase) -> Path:
+    """Write a case as a run prepares it, for `load_case`."""
+    folder.mkdir(exist_ok=True)
+    for name in ("hu", "labels", "foreground", "lesion"):
+        np.save(folder / f"{name}.npy", getattr(case, name))
+    return folder
+
+
+def training_cases(folder: Path, count: int, shape: Triple) -> list[TrainingCase]:
+    """Make the phantoms to learn from in all processors at once, and open them as a training does."""
+    with ProcessPoolExecutor(min(count, os.cpu_count() or 1), get_context("spawn")) as pool:
+        makings = [pool.submit(_make, folder / str(index), index, shape) for index in range(count)]
+        return [
+            load_case(folder / str(i), case_id=str(i), intensities=making.result(), abnormal=bool(i % 2))
+            for i, making in enumerate(makings)
+        ]
+
+
+def _make(folder: Path, index: int, shape: Triple) -> tuple[Intensity, ...]:
+    case = training_case(index, shape)
+    written(folder, case)
+    return case.intensities
+
+
 def widened(narrow: S4C, width: int) -> S4C:
     """Lay a network into one of more channels that says the same: the new channels are zero all the way through."""
     wide = S4C(width=width)
@@ -80,8 +108,12 @@ def widened(narrow: S4C, width: int) -> S4C:
 @click.option("--foreground", default=0.8, show_default=True, help="Share of patches on the pancreas set.")
 @click.option("--lesion-weight", default=8.0, show_default=True, help="Of tumor and duct in the loss.")
 @click.option("--learning-rate", default=0.05, show_default=True)
+@click.option("--batch", default=2, show_default=True, help="Patches in a step.")
+@click.option("--cases", default=6, show_default=True, help="Phantoms to learn from.")
+@click.option("--device", default="cpu", show_default=True)
 @click.option("--start", type=click.Path(path_type=Path), help="Go on from the narrow network of this folder.")
 def main(
+    *,
     out: Path,
     iterations: int,
     shape: Triple,
@@ -90,13 +122,16 @@ def main(
     foreground: float,
     lesion_weight: float,
     learning_rate: float,
+    batch: int,
+    cases: int,
+    device: str,
     start: Path | None,
 ) -> None:
     keep_freed_memory()
     out.mkdir(parents=True, exist_ok=True)
     plan = TrainingPlan(
         iterations=iterations,
-        sampling=Sampling((patch,) * 3, 2, foreground, 0.6, "uniform"),
+        sampling=Sampling((patch,) * 3, batch, foreground, 0.6, "uniform"),
         rotations="none",
         flips=False,
         learning_rate=learning_rate,
@@ -107,7 +142,7 @@ def main(
         accumulation=1,
         gradient_clip=None,
         class_weights=(1.0, 2.0, lesion_weight, lesion_weight),
-        precision=best_precision("cpu"),
+        precision=best_precision(device),
         checkpoint_every=100,
     )
     started = time.perf_counter()
@@ -115,19 +150,22 @@ def main(
     if start is not None:
         network.load_state_dict(load_file(start / NARROW))
     network.to(memory_format=torch.channels_last_3d)  # an eighth to a third less time for a step
-    trained = train(
-        network,
-        [training_case(i, shape) for i in range(6)],
-        plan,
-        seed=0,
-        device="cpu",
-        checkpoint=out / "checkpoint.safetensors",
-        maker={"plugin": "s4c"},
-        report=lambda done, loss: click.echo(f"{done} {loss:.3f} {time.perf_counter() - started:.0f} s"),
-    )
-    write_weights(out / NARROW, network.state_dict())
-    wide = network if width == PAPER_WIDTH else widened(network, PAPER_WIDTH)
-    write_weights(out / WEIGHTS, wide.state_dict())
+    with TemporaryDirectory() as folder:
+        trained = train(
+            network,
+            training_cases(Path(folder), cases, shape),
+            plan,
+            seed=0,
+            device=device,
+            checkpoint=out / "checkpoint.safetensors",
+            maker={"plugin": "s4c"},
+            report=lambda done, loss: click.echo(f"{done} {loss:.3f} {time.perf_counter() - started:.0f} s"),
+        )
+    network.cpu()
+    if width < PAPER_WIDTH:
+        write_weights(out / NARROW, network.state_dict())
+        network = widened(network, PAPER_WIDTH)
+    write_weights(out / WEIGHTS, network.state_dict())
     click.echo(f"loss {trained.losses[0]:.2f} -> {trained.losses[-1]:.2f}; {asdict(plan.sampling)}")
 
 

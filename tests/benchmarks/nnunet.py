@@ -8,10 +8,17 @@ LABELS = {"background": 0, "pancreas": 1, "tumor": 2, "duct": 3}
 TESTED = "2.8.1"
 
 
+def lacks_nnunet() -> str | None:
+    """Say that nnU-Net is not there, and how to get it; None where it is."""
+    if importlib.util.find_spec("nnunetv2") is None:
+        return f"This benchmark runs nnU-Net beside pnetkit: pip install nnunetv2=={TESTED}"
+    return None
+
+
 def require_nnunet() -> str:
     """Give the version of nnU-Net; end the script with a sentence where there is none."""
-    if importlib.util.find_spec("nnunetv2") is None:
-        raise SystemExit(f"This benchmark runs nnU-Net beside pnetkit: pip install nnunetv2=={TESTED}")
+    if (missing := lacks_nnunet()) is not None:
+        raise SystemExit(missing)
     found = version("nnunetv2")
     return found if found == TESTED else f"{found} (written for {TESTED})"
 

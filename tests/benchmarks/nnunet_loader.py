@@ -9,7 +9,7 @@ training, nnU-Net spreads that over worker processes. Both lay half of the patch
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -22,10 +22,11 @@ import torch
 from pnetkit.training.augmentation import augment
 from pnetkit.training.sampling import Sampling, TrainingCase, draw_batch, load_case
 from pnetkit.types import Triple
-from tests.benchmarks.model import SHAPE, training_case
+from tests.benchmarks.model import SHAPE, training_case, written
 from tests.benchmarks.nnunet import LABELS, label_manager, require_nnunet
 
-PATCH, BATCH, FOREGROUND = (64, 64, 64), 4, 0.5
+PATCH, BATCH = (64, 64, 64), 4
+SAMPLING = Sampling(PATCH, BATCH, 0.5, 0.5, "uniform")
 Draw = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
@@ -51,41 +52,62 @@ def write_for_nnunet(folder: Path, case: TrainingCase) -> None:
     )
 
 
-def write_for_pnetkit(folder: Path, case: TrainingCase) -> TrainingCase:
-    for name in ("hu", "labels", "foreground", "lesion"):
-        np.save(folder / f"{name}.npy", getattr(case, name))
-    return load_case(folder, case_id=case.id, intensities=case.intensities, abnormal=case.abnormal)
-
-
-def nnunet(folder: Path, *, transformed: bool) -> Draw:
+def loader(folder: Path, sampling: Sampling, *, transformed: bool) -> Any:
+    """Make nnU-Net's loader of the cases in a folder, with the transforms that its trainer would choose, or none."""
     from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader  # may not be there
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-    transforms, cut = None, PATCH
-    if transformed:  # what the trainer would choose for these patches
+    patch = sampling.patch_size
+    transforms, cut = None, patch
+    if transformed:
         plan: Any = SimpleNamespace(
-            configuration_manager=SimpleNamespace(patch_size=PATCH), print_to_log_file=lambda *_: None
+            configuration_manager=SimpleNamespace(patch_size=patch), print_to_log_file=lambda *_: None
         )
         rotation, flat, cut, axes = nnUNetTrainer.configure_rotation_dummyDA_mirroring_and_inital_patch_size(plan)
-        transforms = nnUNetTrainer.get_training_transforms(PATCH, rotation, None, axes, flat)
+        transforms = nnUNetTrainer.get_training_transforms(patch, rotation, None, axes, flat)
         click.echo(f"nnU-Net cuts {tuple(int(n) for n in cut)} for its transforms")
     dataset = nnUNetDatasetBlosc2(str(folder))
-    loader = nnUNetDataLoader(dataset, BATCH, cut, PATCH, label_manager(), FOREGROUND, transforms=transforms)
+    share = sampling.foreground_fraction
+    return nnUNetDataLoader(dataset, sampling.batch_size, cut, patch, label_manager(), share, transforms=transforms)
+
+
+def nnunet(folder: Path, *, transformed: bool) -> Draw:
+    batches = loader(folder, SAMPLING, transformed=transformed)
 
     def draw(_: int) -> tuple[np.ndarray, np.ndarray]:
-        batch = next(loader)
+        batch = next(batches)
         return batch["data"].numpy(), batch["target"].numpy()[:, 0]
 
     return draw
 
 
-def pnetkit(case: TrainingCase, *, augmented: bool) -> Draw:
-    sampling = Sampling(PATCH, BATCH, FOREGROUND, 0.5, "uniform")
+def nnunet_batches(
+    folder: Path, sampling: Sampling, *, workers: int, transformed: bool
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield batches of nnU-Net's loader in worker processes, as its trainer runs it."""
+    from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
 
+    batches = NonDetMultiThreadedAugmenter(
+        loader(folder, sampling, transformed=transformed),
+        None,
+        num_processes=workers,
+        num_cached=max(6, workers // 2),
+        pin_memory=torch.cuda.is_available(),
+        wait_time=0.002,
+    )
+    try:
+        while True:
+            batch = next(batches)
+            yield batch["data"], batch["target"][:, 0].clamp(min=0)
+    finally:
+        batches._finish()
+
+
+def pnetkit(case: TrainingCase, *, augmented: bool) -> Draw:
     def draw(i: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([0, i])
-        batch = draw_batch([case], sampling, rng)
+        batch = draw_batch([case], SAMPLING, rng)
         if augmented:
             batch = augment(batch, rotations="all-planes", flips=True, rng=rng)
         return batch.x, batch.y
@@ -119,7 +141,7 @@ def main(batches: int, shape: Triple) -> None:
         theirs.mkdir()
         ours.mkdir()
         write_for_nnunet(theirs, case)
-        mapped = write_for_pnetkit(ours, case)
+        mapped = load_case(written(ours, case), case_id=case.id, intensities=case.intensities, abnormal=case.abnormal)
         for path in (theirs, ours):
             click.echo(f"{path.name}: {sum(file.stat().st_size for file in path.iterdir()) / 2**20:.1f} MiB on disk")
         rows: dict[str, tuple[Draw, tuple[float, float] | None]] = {

@@ -1,4 +1,7 @@
-"""Time the sliding window against nnU-Net's own predictor: same weights, volume, window and process, fp32 on the CPU.
+"""Time the sliding window against nnU-Net's own predictor: same weights, volume, window and process.
+
+On a CPU both compute in fp32. On a GPU nnU-Net computes in fp16 (autocast) and holds everything there; the rows of
+pnetkit say their precision.
 
 nnU-Net sums logits in half precision, weighted by a Gaussian unless told otherwise, over windows at even steps of at
 most the stride, in the whole volume, with the eager network. pnetkit lets the windows vote, at steps of the stride and
@@ -27,6 +30,7 @@ from pnetkit.acceleration import accelerated
 from pnetkit.inference.search import Settings
 from pnetkit.inference.segment import segment
 from pnetkit.interfaces import BackboneOutput
+from pnetkit.networks import Precision, is_emulated
 from pnetkit.pipeline.allocator import keep_freed_memory
 from pnetkit.types import Grid, Triple
 from tests.benchmarks.memory import Nothing, inputs
@@ -59,7 +63,9 @@ class Logits(nn.Module):
         return self.network(x).logits
 
 
-def nnunet_labels(network: nn.Module, volume: np.ndarray, stride: int, *, gaussian: bool) -> Labels:
+def nnunet_labels(
+    network: nn.Module, volume: np.ndarray, stride: int, *, gaussian: bool, device: str = "cpu"
+) -> Labels:
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor  # may not be there
 
     with redirect_stdout(StringIO()):  # it says of every CPU that it is no GPU
@@ -67,8 +73,8 @@ def nnunet_labels(network: nn.Module, volume: np.ndarray, stride: int, *, gaussi
             tile_step_size=stride / WINDOW[0],
             use_gaussian=gaussian,
             use_mirroring=False,
-            perform_everything_on_device=False,
-            device=torch.device("cpu"),
+            perform_everything_on_device=device != "cpu",
+            device=torch.device(device),
             allow_tqdm=False,
         )
     manager = label_manager()
@@ -82,22 +88,23 @@ def nnunet_labels(network: nn.Module, volume: np.ndarray, stride: int, *, gaussi
         inference_allowed_mirroring_axes=None,
     )
     logits = predictor.predict_sliding_window_return_logits(torch.from_numpy(volume))
-    return manager.convert_logits_to_segmentation(logits).numpy().astype(np.uint8)
+    return manager.convert_logits_to_segmentation(logits.cpu()).numpy().astype(np.uint8)
 
 
 def nnunet(*, gaussian: bool, folded: bool = False) -> Callable[[Scene], tuple[Labels, int]]:
     def run(scene: Scene) -> tuple[Labels, int]:
         network: Any = scene.network
-        counted = Counted(accelerated(network, device="cpu", precision="fp32") if folded else network)
-        return nnunet_labels(counted, scene.volume, scene.stride, gaussian=gaussian), counted.windows
+        counted = Counted(accelerated(network, device=scene.device, precision="fp32") if folded else network)
+        labels = nnunet_labels(counted, scene.volume, scene.stride, gaussian=gaussian, device=scene.device)
+        return labels, counted.windows
 
     return run
 
 
-def pnetkit(*, body: bool) -> Callable[[Scene], tuple[Labels, int]]:
+def pnetkit(*, body: bool, precision: Precision = "fp32") -> Callable[[Scene], tuple[Labels, int]]:
     def run(scene: Scene) -> tuple[Labels, int]:
-        counted = Counted(accelerated(scene.network, device="cpu", precision="fp32"))
-        settings = Settings(WINDOW, (scene.stride,) * 3, 1, scene.air, "cpu", "fp32")
+        counted = Counted(accelerated(scene.network, device=scene.device, precision=precision))
+        settings = Settings(WINDOW, (scene.stride,) * 3, scene.batch, scene.air, scene.device, precision)
         found = segment(counted, scene.volume, scene.grid, settings, body=scene.body if body else None)
         return found.segmentation.labels, counted.windows
 
@@ -110,6 +117,7 @@ ROWS = {
     "nnU-Net, Gaussian, folded": nnunet(gaussian=True, folded=True),
     "pnetkit, all windows": pnetkit(body=False),
     "pnetkit": pnetkit(body=True),
+    "pnetkit, bf16": pnetkit(body=True, precision="bf16"),
 }
 
 
@@ -151,15 +159,20 @@ def compare_memory(shape: Triple, stride: int) -> None:
 @click.option("--ct", type=click.Path(path_type=Path), help="A real CT instead of a phantom; then without reference.")
 @click.option("--shape", nargs=3, type=int, default=SHAPE, show_default=True, help="Of the phantom.")
 @click.option("--stride", default=20, show_default=True, help="Of all rows; nnU-Net's largest.")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--batch", default=1, show_default=True, help="Windows at once; nnU-Net has one.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--only", multiple=True, type=click.Choice(list(ROWS)), help="Rows to run; all by default.")
 @click.option("--repeats", default=1, show_default=True, help="Runs of each; times are medians.")
 @click.option("--memory/--no-memory", default=True, help="Also compare peaks, on an input of the volume's size.")
 def main(
+    *,
     model: Path,
     ct: Path | None,
     shape: Triple,
     stride: int,
+    device: str,
+    batch: int,
     threads: int,
     only: tuple[str, ...],
     repeats: int,
@@ -167,12 +180,15 @@ def main(
 ) -> None:
     found_version = require_nnunet()
     torch.set_num_threads(threads)
-    scene = make_scene(model, ct, stride, shape)
+    scene = make_scene(model, ct, stride, shape, device, batch)
     what = "phantom (synthetic)" if ct is None else ct.name
     size: Triple = scene.grid.shape
-    click.echo(f"nnU-Net {found_version}; {what} {size}, stride {stride}, {threads} threads")
+    where = f"{threads} threads" if device == "cpu" else f"{torch.cuda.get_device_name(device)}, batches of {batch}"
+    click.echo(f"nnU-Net {found_version}; {what} {size}, stride {stride}, {where}")
     click.echo(f"body {scene.body.mean():.0%} of the voxels")
     chosen = [name for name in ROWS if not only or name in only]
+    if is_emulated(device, "bf16"):
+        chosen = [name for name in chosen if "bf16" not in name]
     found: dict[str, Labels] = {}
     windows: dict[str, int] = {}
     seconds: dict[str, list[float]] = {name: [] for name in chosen}
@@ -184,7 +200,7 @@ def main(
             found[name], windows[name] = ROWS[name](scene)
             seconds[name].append(time.perf_counter() - started)
             click.echo(f"  {name}: {seconds[name][-1]:.1f} s, {windows[name]} windows")
-    base, peer = chosen[0], chosen[-1]
+    base, peer = chosen[0], "pnetkit" if "pnetkit" in chosen else chosen[-1]
     click.echo("Labels are compared inside the body: what lies outside is background to pnetkit.")
     click.echo(
         f"row | s (median) | windows | ms a window | x {base} | Dice with {peer}: pancreas tumor duct | reference"

@@ -15,7 +15,7 @@ from monai import transforms
 
 from pnetkit.training.augmentation import augment
 from pnetkit.training.sampling import Sampling, draw_batch, load_case
-from tests.benchmarks.model import SHAPE, intensity, training_case
+from tests.benchmarks.model import SHAPE, intensity, training_case, written
 
 PATCH, BATCH = (64, 64, 64), 4
 
@@ -46,9 +46,7 @@ def main(batches: int) -> None:
         "bg": background,
     }
     with TemporaryDirectory() as folder:
-        for name in ("hu", "labels", "foreground", "lesion"):
-            np.save(Path(folder) / f"{name}.npy", getattr(case, name))
-        mapped = load_case(Path(folder), case_id="1", intensities=(scaled,), abnormal=True)
+        mapped = load_case(written(Path(folder), case), case_id="1", intensities=(scaled,), abnormal=True)
         sampling = Sampling(PATCH, BATCH, 0.5, 0.0, "uniform")
 
         def ours(i: int) -> np.ndarray:

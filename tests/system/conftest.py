@@ -50,10 +50,12 @@ class Runner:
         path.write_text(TINY)
         return path
 
-    def __call__(self, out="out", *, store="store", table=None, workers=0, sets=(), **options) -> RunResult:
+    def __call__(
+        self, out="out", *, store="store", table=None, device="cpu", workers=0, sets=(), **options
+    ) -> RunResult:
         loaded = load_recipe(self.recipe, None if table else "demo", sets)
         request = RunRequest(
-            loaded, table, self.folder / store, self.folder / out, device="cpu", workers=workers, **options
+            loaded, table, self.folder / store, self.folder / out, device=device, workers=workers, **options
         )
 
         def tables(metrics, cohort, thresholds):
