@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pnetkit.interfaces import Backbone
-from pnetkit.networks import Precision
+from pnetkit.networks import Precision, to_channels_last
 
 NUMBER_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 """The number type of each precision."""
@@ -27,7 +27,7 @@ def accelerated(backbone: Backbone, *, device: str, precision: Precision) -> Bac
     if isinstance(quick, nn.Module):
         fold_batch_norms(quick)
         quick.to(device=device, dtype=NUMBER_TYPES[precision])
-        quick.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # missing in torch's stubs
+        to_channels_last(quick)
     result: Backbone = quick
     return result
 

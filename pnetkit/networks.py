@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
@@ -20,6 +20,9 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 SMALL_EDGE = 32
 """Edge of the patches on which networks are measured, where they take it."""
+
+VOLUME_AXES = 5
+"""Axes of the weights of a convolution over volumes: channels out, channels in, x, y, z."""
 
 
 def choose_device(name: str) -> str:
@@ -66,6 +69,16 @@ def autocast(device: str, precision: Precision) -> Any:
         return nullcontext()
     kind = device.partition(":")[0]
     return torch.autocast(kind, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)
+
+
+def to_channels_last(module: nn.Module) -> None:
+    """Lay the weights of 3-D convolutions out channels last, in place: their outputs then follow.
+
+    Parameters and buffers of fewer axes stay as they are; `Module.to` would refuse one of four.
+    """
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.dim() == VOLUME_AXES:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last_3d)
 
 
 def build_seeded(build: Callable[[], Any], seed: int) -> Backbone:

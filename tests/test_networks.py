@@ -18,6 +18,7 @@ from pnetkit.networks import (
     distinct_tensors,
     load_state,
     small_size,
+    to_channels_last,
 )
 from pnetkit.types import BackboneSpec
 
@@ -46,6 +47,15 @@ def test_weights_depend_on_the_seed_alone_and_the_caller_s_random_state_stays():
 def test_what_is_no_backbone_is_refused_with_what_it_lacks():
     with pytest.raises(PluginError, match="Conv3d is not a Backbone: it lacks spec"):
         build_seeded(lambda: nn.Conv3d(1, 1, 1), 0)
+
+
+def test_convolutions_in_three_dimensions_are_laid_out_channels_last_and_all_else_stays():
+    module = nn.ModuleDict({"volume": nn.Conv3d(2, 4, 3), "plane": nn.Conv2d(2, 4, 3), "norm": nn.BatchNorm3d(4)})
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    to_channels_last(module)
+    assert module["volume"].weight.is_contiguous(memory_format=torch.channels_last_3d)
+    assert module["plane"].weight.is_contiguous()
+    assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
 
 
 def test_logits_have_to_lie_on_the_input_s_grid():

@@ -21,7 +21,7 @@ from pnetkit.pipeline.stages.segment import network_as_run
 from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.pipeline.store import RECORD, Store
 from pnetkit.pipeline.throughput import window_seconds
-from pnetkit.training.loop import TrainingPlan, one_step
+from pnetkit.training.loop import TrainingPlan, one_step, ready_to_train
 from pnetkit.training.sampling import Batch, Sampling, with_patches
 
 MOST_RECORDS = 50
@@ -112,8 +112,7 @@ def _one_size(node: Node, plan: TrainingPlan, sampling: Sampling, device: str) -
     x = rng.standard_normal((count, channels, *sampling.patch_size), dtype=np.float32)
     batch = Batch(x, rng.integers(0, 4, (count, *sampling.patch_size), dtype=np.uint8), ())
     backbone = new_backbone(dict(node.identity["backbone"]), in_channels=channels, seed=0)
-    backbone.to(device)
-    backbone.train()
+    ready_to_train(backbone, device)
     timed = []
     for _ in range(2):  # the first warms up
         started = time.perf_counter()

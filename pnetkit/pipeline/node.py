@@ -15,8 +15,8 @@ from typing import Any
 
 STAGE_VERSIONS = {
     "prepare": 2,
-    "train": 1,
-    "segment": 2,
+    "train": 2,
+    "segment": 3,
     "adopt": 1,
     "postprocess": 1,
     "features": 1,

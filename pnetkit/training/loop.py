@@ -18,7 +18,7 @@ from torch import nn
 from pnetkit.ahead import one_ahead
 from pnetkit.errors import StoreError, TrainingError
 from pnetkit.interfaces import Backbone
-from pnetkit.networks import Precision, autocast, check_patch_size, checked_output, load_state
+from pnetkit.networks import Precision, autocast, check_patch_size, checked_output, load_state, to_channels_last
 from pnetkit.training.augmentation import Rotations, augment
 from pnetkit.training.checkpoint import (
     Checkpoint,
@@ -102,8 +102,7 @@ def train(
     if not cases:
         raise TrainingError("There is no case with a reference label to train on. Check the cohort's label columns.")
     check_patch_size(backbone, plan.sampling.patch_size, "training.patch_size")
-    backbone.to(device)
-    backbone.train()
+    ready_to_train(backbone, device)
     optimizer = torch.optim.SGD(
         backbone.parameters(),
         lr=plan.learning_rate,
@@ -148,6 +147,17 @@ def train(
     return Trained(progress.losses, progress.makers)
 
 
+def ready_to_train(backbone: Backbone, device: str) -> None:
+    """Put a backbone on a device in training mode, channels last.
+
+    In that layout a step takes a fifth less on a CPU and half the time in bf16 on a GPU (docs/benchmarks.md).
+    """
+    backbone.to(device)
+    if isinstance(backbone, nn.Module):
+        to_channels_last(backbone)
+    backbone.train()
+
+
 def one_step(backbone: Backbone, batch: Batch, plan: TrainingPlan, device: str) -> float:
     """Do one micro-batch of a training from scratch and give its loss: for measuring what a training will take."""
     single = replace(plan, accumulation=1)
@@ -171,7 +181,7 @@ def _step(
     for x, y in parts:
         with autocast(device, plan.precision):
             output = checked_output(backbone, torch.from_numpy(x).to(device))
-            labels = torch.from_numpy(y.astype(np.int64)).to(device)
+            labels = torch.from_numpy(y).to(device).long()  # as bytes to the device: an eighth of the way
             loss = deep_supervision_loss(output, labels, backbone.spec, class_weights=plan.class_weights)
         scaler.scale(loss / plan.accumulation).backward()
         total += float(loss.detach()) / plan.accumulation

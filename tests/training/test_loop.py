@@ -11,7 +11,8 @@ from pnetkit.errors import PluginError, StoreError, TrainingError
 from pnetkit.networks import build_seeded, choose_device
 from pnetkit.training import loop
 from pnetkit.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from pnetkit.training.loop import train
+from pnetkit.training.loop import one_step, ready_to_train, train
+from pnetkit.training.sampling import draw_batch
 
 
 class KilledError(Exception):
@@ -35,6 +36,19 @@ def test_the_loss_falls(tiny_net, cases, plan, tmp_path):
     losses, _ = run(tiny_net(), cases, plan(iterations=60), tmp_path / "c.safetensors")
     assert len(losses) == 6
     assert losses[-1] < 0.7 * losses[0]
+
+
+def test_a_network_is_trained_channels_last_and_loses_what_it_loses_in_the_default_layout(tiny_net, cases, plan):
+    batch = draw_batch(cases, plan().sampling, np.random.default_rng(0))
+    default, last = tiny_net().train(), tiny_net()
+    ready_to_train(last, "cpu")
+    assert last.training
+    assert last.body.weight.is_contiguous(memory_format=torch.channels_last_3d)
+    for net in (default, last):
+        net.dropout.eval()  # which channels it drops is another matter
+    for _ in range(3):
+        losses = [one_step(net, batch, plan(), "cpu") for net in (default, last)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def test_two_trainings_with_one_seed_give_the_same_weights_and_another_seed_gives_others(
