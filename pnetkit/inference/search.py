@@ -139,6 +139,7 @@ def _run(
         "windows": windows,
     }
     on: dict[str, Any] = {"device": settings.device, "precision": settings.precision}
+    on["in_batches"] = settings.batch_size > 1
     if settings.combine == "mean-softmax":
         each = [probability_predictor(network, **on) for network in networks]
         return Found(mean_labels(mean_of(each), volume, **how), None, None, len(windows))

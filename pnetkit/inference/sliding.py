@@ -1,11 +1,13 @@
 """Walk over a volume window by window: pad what is too small, cut patches in batches, cut the result back."""
 
 from collections.abc import Iterator, Sequence
-from itertools import product
+from contextlib import closing
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pnetkit.ahead import one_ahead
 from pnetkit.inference.windows import padding, window_grid, window_starts
 from pnetkit.types import Triple
 
@@ -54,16 +56,50 @@ def chessboard(shape: Triple, window: Triple, stride: Triple) -> tuple[list[Slic
 
 def holding(places: Sequence[Slices], shape: Triple, where: NDArray[np.bool_] | None, inset: int = 0) -> list[Slices]:
     """Give those of some windows that hold a true voxel of `where`, as `windows_over` says; all of them without it."""
-    return [place for place in places if where is None or where[_inner(place, shape, inset)].any()]
+    if where is None:
+        return list(places)
+    known: list[dict[tuple[int, int], int]] = []
+    held = where
+    for axis in range(3):  # windows of a grid share their edges: each slab is looked through once, not once a window
+        edges = sorted({(place[axis].start, place[axis].stop) for place in places})
+        known.append({edge: i for i, edge in enumerate(edges)})
+        of_slab = np.empty((*held.shape[:axis], len(edges), *held.shape[axis + 1 :]), dtype=bool)
+        into, looked = np.moveaxis(of_slab, axis, 0), np.moveaxis(held, axis, 0)
+        for i, (start, stop) in enumerate(edges):
+            first, last = start + inset * (start > 0), stop - inset * (stop < shape[axis])
+            np.any(looked[first:last], axis=0, out=into[i])
+        held = of_slab
+    x_of, y_of, z_of = known
+    return [
+        place
+        for place in places
+        if held[
+            x_of[place[0].start, place[0].stop],
+            y_of[place[1].start, place[1].stop],
+            z_of[place[2].start, place[2].stop],
+        ]
+    ]
 
 
 def sliding_patches(
-    volume: NDArray[np.float32], places: Sequence[Slices], batch_size: int
+    volume: NDArray[np.float32], places: Sequence[Slices], batch_size: int, *, ahead: bool = False
 ) -> Iterator[tuple[Sequence[Slices], NDArray[np.float32]]]:
-    """Yield windows of a volume (channel, x, y, z) in batches: where each lies, and (batch, channel, x, y, z)."""
-    for first in range(0, len(places), batch_size):
-        batch = places[first : first + batch_size]
-        yield batch, np.stack([volume[(slice(None), *place)] for place in batch])
+    """Yield windows of a volume (channel, x, y, z) in batches: where each lies, and (batch, channel, x, y, z).
+
+    A last window that would be alone joins the batch before it, because a lone one may be computed otherwise
+    (`predictors.py`). With `ahead` the next batch is cut out in a thread while the one that was yielded is in use.
+    """
+
+    def cut(batch: Sequence[Slices]) -> NDArray[np.float32]:
+        return np.stack([volume[(slice(None), *place)] for place in batch])
+
+    starts = list(range(0, len(places), batch_size))
+    if batch_size > 1 and len(starts) > 1 and len(places) - starts[-1] == 1:
+        starts.pop()
+    batches = [places[first:then] for first, then in pairwise([*starts, len(places)])]
+    with closing(one_ahead(cut, batches, ahead=ahead)) as coming:
+        for batch, patches in coming:
+            yield batch, patches()
 
 
 def volume_shape(volume: NDArray[np.float32]) -> Triple:
@@ -74,10 +110,3 @@ def volume_shape(volume: NDArray[np.float32]) -> Triple:
 def _place(start: Triple, window: Triple) -> Slices:
     (x, y, z), (wx, wy, wz) = start, window
     return slice(x, x + wx), slice(y, y + wy), slice(z, z + wz)
-
-
-def _inner(place: Slices, shape: Triple, inset: int) -> Slices:
-    x, y, z = (
-        slice(s.start + inset * (s.start > 0), s.stop - inset * (s.stop < n)) for s, n in zip(place, shape, strict=True)
-    )
-    return x, y, z

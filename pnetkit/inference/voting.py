@@ -9,7 +9,6 @@ They are counted where the network runs: from a GPU nothing comes back but the p
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -84,7 +83,8 @@ def vote(
         counts = torch.uint8 if dtype.itemsize == 1 else torch.int32
         slab = torch.zeros(size, dtype=counts, device=device)
         first = start[0]
-        for places, patches in sliding_patches(volume, windows, batch_size):
+        classes = torch.arange(num_classes, dtype=torch.uint8, device=device)[:, None, None, None]
+        for places, patches in sliding_patches(volume, windows, batch_size, ahead=not device.startswith("cpu")):
             answers = [predict(patches) for predict in predictors]
             for place, *ballots in zip(places, *answers, strict=True):
                 if place[0].start > first:  # windows come in the order of x: nobody will vote on what lies before
@@ -92,11 +92,16 @@ def vote(
                     first = place[0].start
                 y, z = (slice(s.start - a, s.stop - a) for s, a in zip(place[1:], start[1:], strict=True))
                 counter = slab[:, :, y, z]
-                for labels, label in product(ballots, range(num_classes)):
-                    counter[label] += (labels == label).view(torch.uint8)  # a sum of bytes is vectorized
+                for labels in ballots:
+                    counter += (labels == classes).view(torch.uint8)  # a sum of bytes is vectorized
         _settle(slab, window[0], first, plane, found, asked)
     labels, votes, voters = (array[inside] for array in found)
     return Votes(labels, votes, voters, len(windows))
+
+
+def _planes_at_once(kind: str, count: int) -> int:
+    """Give how many planes to decide at once: what a cache holds, or all, because each trip to a GPU takes its time."""
+    return 1 if kind == "cpu" else count
 
 
 def _settle(
@@ -113,9 +118,12 @@ def _settle(
     written; 0 for what is not `asked`. Where no window was nothing is written: untouched memory takes no room.
     """
     count = min(count, slab.shape[1])
-    for i in range(count):  # plane by plane, so that what comes between is small
-        labels, votes, voters = places = [array[(first + i, *plane)] for array in into]
-        counts = slab[:, i]
+    at_once = _planes_at_once(slab.device.type, count)
+    for i in range(0, count, at_once):
+        until = min(i + at_once, count)
+        planes = slice(first + i, first + until)
+        labels, votes, voters = places = [array[(planes, *plane)] for array in into]
+        counts = slab[:, i:until]
         most, winner = counts[0].clone(), torch.zeros_like(counts[0], dtype=torch.uint8)
         for label in range(1, len(counts)):
             winner.masked_fill_(counts[label] > most, label)  # the first of equal counts, so the lowest label
@@ -124,7 +132,7 @@ def _settle(
         voters[...] = counts.sum(dim=0, dtype=counts.dtype).cpu().numpy()
         if asked is not None:
             for array in places:
-                array[~asked[(first + i, *plane)]] = 0
+                array[~asked[(planes, *plane)]] = 0
     rest = torch.zeros_like(slab)
     rest[:, : slab.shape[1] - count] = slab[:, count:]
     return rest

@@ -1,4 +1,4 @@
-"""Tell the allocators of a worker what to do: keep freed memory, and keep to a share of a GPU."""
+"""Tell the allocators of a worker what to do, and ask a GPU's what it held."""
 
 import ctypes
 import platform
@@ -27,6 +27,17 @@ def give_back_freed_memory() -> bool:
         return False
     ctypes.CDLL(None).malloc_trim(0)
     return True
+
+
+def restart_gpu_peak(device: str) -> None:
+    """Begin the peak of this process's memory on a GPU anew."""
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def gpu_peak_mib(device: str) -> float | None:
+    """Give the most MiB that torch has held of a GPU in this process since then; None where the device is none."""
+    return round(torch.cuda.max_memory_reserved(device) / 2**20, 1) if device.startswith("cuda") else None
 
 
 def limit_gpu_memory(device: str, share_bytes: float) -> float | None:

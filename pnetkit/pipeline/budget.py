@@ -5,43 +5,36 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pnetkit.errors import Fault, RecipeError
-from pnetkit.pipeline.device_fit import fit_to_device
+from pnetkit.pipeline.device_fit import fewest_windows, fit_to_device
+from pnetkit.pipeline.gpu_budget import REMEDIES, fit_vram, may_change_batch
 from pnetkit.pipeline.intake import default_workers
 from pnetkit.pipeline.layout import RunRequest
 from pnetkit.pipeline.memory import (
-    NetworkMemory,
     StageMemory,
     cohort_size,
-    micro_batch_voxels,
+    in_main_memory,
     network_memory,
     predict_memory,
-    step_bytes_per_voxel,
+    with_batch,
 )
 from pnetkit.pipeline.node import Node
-from pnetkit.pipeline.parts import take_apart
-from pnetkit.pipeline.proposal import OVERHEAD, USABLE
 from pnetkit.pipeline.provenance import peak_memory_mib
 from pnetkit.recipe.models import Recipe
 
 MAIN_BYTES = 64 * 2**20
 """What the process that hands out the work still takes, for tables and records."""
 
-REMEDIES = {
-    "train": "raise training.accumulation, or make training.patch_size or training.batch_size smaller (other results)",
-    "segment": "make inference.window_size or inference.batch_size smaller",
-}
-"""What makes a stage smaller; the others take what a scan takes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Fit:
     """Say how a run fits its budget: workers, windows at once, what is predicted for each stage, and it in words.
 
-    `worker_bytes` is what one worker may take, `gpu_bytes` of the GPU's memory; None without a limit.
+    `batch_size` is None where the recipe's fits. `worker_bytes` is what one worker may take, `gpu_bytes` of the GPU's
+    memory; None without a limit.
     """
 
     workers: int
-    batch_size: int
+    batch_size: int | None
     stages: tuple[StageMemory, ...]
     worker_bytes: int | None
     gpu_bytes: int | None
@@ -60,65 +53,51 @@ def fit_budget(request: RunRequest, *, device: str) -> Fit:
     wanted = default_workers(device) if request.workers is None else request.workers
     size, network = cohort_size(recipe, request.table), network_memory(recipe)
     adopted = request.predictions is not None
-    batch, workers, lines = recipe.inference.batch_size, wanted, []
+    asked, workers, lines = recipe.inference.windows_at_once, wanted, []
+    batch, least = asked, fewest_windows(recipe, device)
     if request.vram_bytes is not None and not device.startswith("cuda"):
         lines.append(f"--vram: nothing runs on a GPU (the device is {device}), so there is nothing to keep to.")
     elif request.vram_bytes is not None and not adopted:
-        batch, workers, line = _fit_vram(recipe, network, request.vram_bytes, workers)
+        batch, workers, line = fit_vram(recipe, network, request.vram_bytes, workers)
         lines.append(line)
     own = int((peak_memory_mib() or 0) * 2**20) + MAIN_BYTES
     if request.ram_bytes is None:
-        stages = predict_memory(with_batch(recipe, batch), size, network, adopted=adopted)
+        stages = predict_memory(in_main_memory(with_batch(recipe, batch), device), size, network, adopted=adopted)
         lines.append(_in_words(stages, own, workers, None))
-        return Fit(workers, batch, tuple(stages), None, _share(request, workers), tuple(lines))
+        return Fit(workers, _other(batch, asked), tuple(stages), None, _share(request, workers), tuple(lines))
     room = request.ram_bytes - (own if workers else own - network.bare_bytes)
     while True:
-        stages = predict_memory(with_batch(recipe, batch), size, network, adopted=adopted)
+        stages = predict_memory(in_main_memory(with_batch(recipe, batch), device), size, network, adopted=adopted)
         largest = max(stages, key=lambda stage: stage.bytes)
         fits = room // largest.bytes
         if fits >= 1:
             break
-        if largest.stage != "segment" or batch == 1 or not may_change_batch(recipe):
+        if largest.stage != "segment" or batch <= least or device != "cpu" or not may_change_batch(recipe):
             raise _refused(recipe, largest, room, request.ram_bytes, own)
-        batch //= 2
+        batch = max(batch // 2, least)
     workers = min(workers, fits)
     lines.append(_in_words(stages, own, workers, request.ram_bytes))
-    if batch < recipe.inference.batch_size:
-        lines.append(f"Memory: {batch} windows at once instead of {recipe.inference.batch_size}; no label changes.")
-    return Fit(workers, batch, tuple(stages), room // max(workers, 1), _share(request, workers), tuple(lines))
+    if batch < asked:
+        lines.append(f"Memory: {batch} windows at once instead of {asked}; no label changes.")
+    return Fit(
+        workers, _other(batch, asked), tuple(stages), room // max(workers, 1), _share(request, workers), tuple(lines)
+    )
 
 
 def _share(request: RunRequest, workers: int) -> int | None:
     return None if request.vram_bytes is None else request.vram_bytes // max(workers, 1)
 
 
-def with_batch(recipe: Recipe, batch_size: int) -> Recipe:
-    """Give the recipe with another number of windows at once."""
-    if batch_size == recipe.inference.batch_size:
-        return recipe
-    return recipe.model_copy(update={"inference": recipe.inference.model_copy(update={"batch_size": batch_size})})
+def _other(batch: int, asked: int) -> int | None:
+    return None if batch == asked else batch
 
 
 def fitted(request: RunRequest, fit: Fit) -> RunRequest:
     """Give the request with what the budget decided."""
+    if fit.batch_size is None:
+        return replace(request, workers=fit.workers)
     loaded = replace(request.loaded, recipe=with_batch(request.loaded.recipe, fit.batch_size))
     return replace(request, loaded=loaded, workers=fit.workers)
-
-
-def may_change_batch(recipe: Recipe) -> bool:
-    """Tell whether the number of windows at once changes no label: votes are whole numbers, means of floats are not."""
-    return recipe.inference.combine == "vote" and recipe.inference.runtime == "torch"
-
-
-def vram_needed(recipe: Recipe, network: NetworkMemory, *, batch_size: int) -> dict[str, int]:
-    """Count what training and inference hold on a GPU; workspace of convolutions comes on top (`USABLE`)."""
-    parts = take_apart(recipe, {})
-    micro, _ = micro_batch_voxels(parts)
-    half = 1 if parts.inference["precision"] == "fp32" else 2
-    return {
-        "train": int(network.parameters * 12 + micro * step_bytes_per_voxel(network) * OVERHEAD),
-        "segment": int((network.parameters * 4 + network.window_bytes * batch_size * OVERHEAD) / half),
-    }
 
 
 def after_run(fit: Fit, nodes: Sequence[Node], peaks: Mapping[str, tuple[float, float]]) -> tuple[dict[str, Any], str]:
@@ -157,30 +136,6 @@ def after_run(fit: Fit, nodes: Sequence[Node], peaks: Mapping[str, tuple[float, 
         f"Memory: EXCEEDED. {node.stage} of {node.label} held {peak:.0f} MiB, more than the {allowed}. The prediction "
         f"was too low; give a smaller --ram or fewer --workers, and please report it."
     )
-
-
-def _fit_vram(recipe: Recipe, network: NetworkMemory, vram_bytes: int, workers: int) -> tuple[int, int, str]:
-    """Choose windows at once and workers for a GPU."""
-    batch, usable = recipe.inference.batch_size, vram_bytes * USABLE
-    while True:
-        needed = vram_needed(recipe, network, batch_size=batch)
-        stage = max(needed, key=lambda name: needed[name])
-        fits = int(usable // needed[stage])
-        if fits >= 1:
-            break
-        if stage != "segment" or batch == 1 or not may_change_batch(recipe):
-            message = (
-                f"predicted {_gb(needed[stage])} of the GPU's memory, of {_gb(vram_bytes)} (--vram) {_gb(usable)} can "
-                f"be planned with; {REMEDIES[stage]}"
-            )
-            raise RecipeError(f"The recipe {recipe.name} does not fit the memory:", [Fault(stage, message)])
-        batch //= 2
-    chosen = min(workers, fits) if workers else workers
-    line = (
-        f"GPU memory: predicted {_gb(needed['train'])} for training and {_gb(needed['segment'])} for {batch} windows "
-        f"at once (counted, not run on a GPU); {_gb(vram_bytes)} allow {max(chosen, 1)} of {max(workers, 1)} workers."
-    )
-    return batch, chosen, line
 
 
 def _refused(recipe: Recipe, largest: StageMemory, room: int, ram_bytes: int, own: int) -> RecipeError:

@@ -1,15 +1,26 @@
-"""Fit a recipe to a device: which numbers its networks compute in, and whether its runtime runs there."""
+"""Fit a recipe to a device: which numbers its networks compute in, how many windows at once, whether its runtime runs.
+
+On a GPU a window alone leaves most of it idle: on an H100, S4C's windows of 64 x 64 x 64 take less than half of the
+time in batches of 16, and no less in larger ones (docs/benchmarks.md). On a CPU torch is slower with one window in fp32
+than with two, and rounds otherwise, so there are two at the least.
+"""
+
+import math
 
 from pnetkit.errors import Fault, RecipeError
 from pnetkit.networks import best_precision, is_emulated
 from pnetkit.recipe.inference import InferenceSettings
 from pnetkit.recipe.models import Recipe, TrainingSettings
 
+GPU_BATCH_VOXELS, LARGEST_BATCH = 16 * 64**3, 64
+"""Voxels that `inference.batch_size: auto` gives a GPU at once, and the most windows, however small they are."""
+
 
 def fit_to_device(recipe: Recipe, device: str, *, training: bool = True) -> Recipe:
     """Give a recipe whose `precision: auto` is bf16 where the device computes in it, and fp32 elsewhere.
 
-    Where nothing is to be trained, the section `training` stays as it is, and need not fit.
+    `inference.batch_size` becomes a number in the same way. Where nothing is to be trained, the section
+    `training` stays as it is, and need not fit.
 
     Raises:
         RecipeError: a precision is asked for that this processor has no arithmetic for, or a runtime that the device
@@ -33,9 +44,29 @@ def fit_to_device(recipe: Recipe, device: str, *, training: bool = True) -> Reci
         faults.append(Fault("inference.runtime", message))
     if faults:
         raise RecipeError(f"The recipe {recipe.name} does not fit this machine:", faults)
-    settled = {
-        name: section.model_copy(update={"precision": best_precision(device)})
-        for name, section in sections.items()
-        if section.precision == "auto"
+    changes: dict[str, dict[str, object]] = {
+        name: {"precision": best_precision(device)} for name, section in sections.items() if section.precision == "auto"
     }
-    return recipe.model_copy(update=settled)
+    batch_size = _windows_at_once(recipe, device)
+    if batch_size != recipe.inference.batch_size:
+        changes.setdefault("inference", {})["batch_size"] = batch_size
+    return recipe.model_copy(
+        update={name: sections[name].model_copy(update=change) for name, change in changes.items()}
+    )
+
+
+def fewest_windows(recipe: Recipe, device: str) -> int:
+    """Give how many windows are run at once at the least: two on a CPU in fp32, by torch as it is."""
+    settings = recipe.inference
+    precision = best_precision(device) if settings.precision == "auto" else settings.precision
+    return 2 if device == "cpu" and precision == "fp32" and settings.runtime == "torch" else 1
+
+
+def _windows_at_once(recipe: Recipe, device: str) -> int:
+    settings = recipe.inference
+    if device == "cpu":
+        return max(fewest_windows(recipe, device), settings.windows_at_once)
+    if settings.batch_size != "auto":
+        return settings.batch_size
+    voxels = math.prod(recipe.inference.window_size or recipe.training.patch_size)
+    return min(max(GPU_BATCH_VOXELS // voxels, 1), LARGEST_BATCH)

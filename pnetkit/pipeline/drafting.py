@@ -207,7 +207,7 @@ def _segment(draft: Draft, item: CheckedCase, train: Node, label: str) -> tuple[
             inputs={"train": train.key},
             files=_images(draft, item),
             given={
-                "batch_size": draft.recipe.inference.batch_size,
+                "batch_size": draft.recipe.inference.windows_at_once,
                 "shape": item.scans[draft.seen.phases[0]].grid.shape,
             },
         )

@@ -16,7 +16,13 @@ from typing import Any
 import torch
 
 from pnetkit.errors import PnetkitError
-from pnetkit.pipeline.allocator import give_back_freed_memory, keep_freed_memory, limit_gpu_memory
+from pnetkit.pipeline.allocator import (
+    give_back_freed_memory,
+    gpu_peak_mib,
+    keep_freed_memory,
+    limit_gpu_memory,
+    restart_gpu_peak,
+)
 from pnetkit.pipeline.code_change import made_with
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
@@ -155,6 +161,7 @@ def execute(node: Node, context: Context) -> bool:
     def make(folder: Path) -> dict[str, Any]:
         give_back_freed_memory()  # of whatever this worker made before, so that the peak is this node's own
         restart_peak_memory()
+        restart_gpu_peak(context.device)
         started, before = time.perf_counter(), peak_memory_mib()
         if context.gpu_bytes is not None:
             limit_gpu_memory(context.device, context.gpu_bytes)
@@ -180,6 +187,7 @@ def _record(
         "seconds": round(seconds, 3),
         "peak_mib": peak_memory_mib(),
         "peak_before_mib": peak_before_mib,  # where a peak cannot begin anew, only what raised it made it
+        "gpu_peak_mib": gpu_peak_mib(context.device),
         "device": context.device,
         "threads": context.threads,
         "machine": platform.machine(),

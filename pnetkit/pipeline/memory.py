@@ -140,8 +140,19 @@ def predict_memory(recipe: Recipe, size: CohortSize, network: NetworkMemory, *, 
     return [StageMemory(name, _whole(network, found[name])) for name in order if name in found]
 
 
-def segmenting_bytes(recipe: Recipe, shape: Triple) -> int:
-    """Predict the peak of a worker that segments a scan of a shape with one network."""
+def with_batch(recipe: Recipe, batch_size: int) -> Recipe:
+    """Give the recipe with another number of windows at once."""
+    return recipe.model_copy(update={"inference": recipe.inference.model_copy(update={"batch_size": batch_size})})
+
+
+def in_main_memory(recipe: Recipe, device: str) -> Recipe:
+    """Give the recipe as the memory of the processor sees it: what runs on a GPU is held there."""
+    return recipe if device == "cpu" else with_batch(recipe, 1)
+
+
+def segmenting_bytes(recipe: Recipe, shape: Triple, device: str) -> int:
+    """Predict the peak of a worker that segments a scan of a shape with one network, in the processor's memory."""
+    recipe = in_main_memory(recipe, device)
     network = network_memory(recipe)
     return _whole(network, segment_bytes(recipe, take_apart(recipe, {}), shape, network, networks=1))
 
@@ -184,7 +195,7 @@ def segment_bytes(recipe: Recipe, parts: Parts, shape: Triple, network: NetworkM
     elif inference["keep_votes"]:
         voxel += VOTES_VOXEL_BYTES
     half = 1 if inference["precision"] == "fp32" else CPU_HALF
-    batch = largest_batch(recipe.inference.runtime, recipe.inference.batch_size)
+    batch = largest_batch(recipe.inference.runtime, recipe.inference.windows_at_once)
     return int(
         LIBRARIES_BYTES
         + network.parameters * 4 * 3 * networks  # as trained, as run, reordered

@@ -143,7 +143,7 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
         require_runtime(settings.runtime)
         found["runtime"] = settings.runtime
     if settings.combine != "vote":
-        found |= {"combine": settings.combine, "batch_size": settings.batch_size}
+        found |= {"combine": settings.combine, "batch_size": settings.windows_at_once}
     return found
 
 

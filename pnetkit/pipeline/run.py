@@ -25,6 +25,7 @@ from pnetkit.pipeline.device_fit import fit_to_device
 from pnetkit.pipeline.engine import Outcome, run_nodes
 from pnetkit.pipeline.estimate import StageEstimate, estimate
 from pnetkit.pipeline.fusing import FittedFusion, fuse_rows, fusion_in_words, write_fitted
+from pnetkit.pipeline.gpu_budget import held_on_gpu
 from pnetkit.pipeline.layout import THREADS, Layout, Listener, RunRequest, Session, lay_out, open_session
 from pnetkit.pipeline.node import digest
 from pnetkit.pipeline.plan import Plan
@@ -109,8 +110,9 @@ def run(
     record["seconds"] = round(time.perf_counter() - started, 1)
     record["workers"] = session.workers
     if fit is not None:
-        record["memory"], line = after_run(fit, plan.nodes, _peaks(plan, outcome, context.store))
-        listener.say(line)
+        record["memory"], lines = _memory_held(fit, plan, outcome, context.store)
+        for line in lines:
+            listener.say(line)
     with disk_errors_in_words(folder):
         write_run(folder, record, metrics, render_tables(metrics, layout.cohort, thresholds))
     failed = {f"{node.stage} of {node.label}": outcome.failed[node.key].reason for node in plan.nodes
@@ -151,15 +153,15 @@ def _within_budget(
     return fitted(request, fit), fit
 
 
-def _peaks(plan: Plan, outcome: Outcome, store: Store) -> dict[str, tuple[float, float]]:
-    """Give the MiB that its worker had held before and after each node that was made in this run."""
-    peaks = {}
-    for node in plan.nodes:
-        if node.key in outcome.made:
-            record = store.record(node.stage, node.key)
-            if record["peak_mib"] is not None:
-                peaks[node.key] = (float(record["peak_before_mib"]), float(record["peak_mib"]))
-    return peaks
+def _memory_held(fit: Fit, plan: Plan, outcome: Outcome, store: Store) -> tuple[dict[str, Any], list[str]]:
+    """Hold the peaks of what was made in this run against its budget: the record, and it in words."""
+    made = {node.key: store.record(node.stage, node.key) for node in plan.nodes if node.key in outcome.made}
+    known = {key: of for key, of in made.items() if of["peak_mib"] is not None}
+    peaks = {key: (float(of["peak_before_mib"]), float(of["peak_mib"])) for key, of in known.items()}
+    record, line = after_run(fit, plan.nodes, peaks)
+    gpu_peaks = {key: float(of["gpu_peak_mib"]) for key, of in made.items() if of["gpu_peak_mib"] is not None}
+    on_gpu, gpu_line = held_on_gpu(fit.gpu_bytes, plan.nodes, gpu_peaks)
+    return record | on_gpu, [said for said in (line, gpu_line) if said]
 
 
 def _decide(

@@ -66,7 +66,7 @@ def predict(recipe: Recipe, shape: Triple, *, device: str, threads: int, repeats
     channels = max(len(seen.phases) for seen in parts.inputs)
     network = new_backbone(parts.backbone, in_channels=channels, seed=0)
     quick = network_as_run(network, inference, where)
-    batch = largest_batch(recipe.inference.runtime, recipe.inference.batch_size)
+    batch = largest_batch(settled.inference.runtime, settled.inference.windows_at_once)
     how: dict[str, Any] = {"precision": inference["precision"], "device": where, "batch": batch}
     seconds = window_seconds(quick, window, **how, repeats=repeats)
     padded = padded_shape(shape, window)
@@ -83,7 +83,7 @@ def predict(recipe: Recipe, shape: Triple, *, device: str, threads: int, repeats
         windows=windows,
         coarse_windows=first,
         least_windows=windows if coarse is None else least,
-        memory_mib=segmenting_bytes(settled, shape) / 2**20,
+        memory_mib=segmenting_bytes(settled, shape, where) / 2**20,
     )
 
 

@@ -46,7 +46,13 @@ class InferenceSettings(Section):
 
     stride: Annotated[Steps, Field(description="Voxels between two windows.")] = 20
     window_size: Annotated[Edges | None, Field(description="Edges of a window; null for the training patch.")] = None
-    batch_size: Annotated[Positive, Field(description="Windows run at once; changes no result of torch on a CPU.")] = 1
+    batch_size: Annotated[
+        Positive | Literal["auto"],
+        Field(
+            description="Windows run at once; changes no result of torch on a CPU, where in fp32 there are two at the "
+            "least. auto is that, and on a GPU as many as hold what 16 windows of 64 x 64 x 64 do."
+        ),
+    ] = "auto"
     combine: Annotated[
         Literal["vote", "mean-softmax"], Field(description="Majority of hard labels (the paper), or mean probability.")
     ] = "vote"
@@ -73,6 +79,11 @@ class InferenceSettings(Section):
     precision: Annotated[
         Precision, Field(description="Numbers that the network computes in; auto is bf16 where the device has it.")
     ] = "fp32"
+
+    @property
+    def windows_at_once(self) -> int:
+        """Give the size of a batch; 1 where that is not yet fitted to a device."""
+        return 1 if self.batch_size == "auto" else self.batch_size
 
     @model_validator(mode="after")
     def _votes_to_keep(self) -> "InferenceSettings":

@@ -95,12 +95,13 @@ def load_screener(
     chosen, where = chosen_folds(model, folds), choose_device(device)
     try:
         recipe = load_recipe(model.folder / RECIPE, overrides=tuple(overrides)).recipe
-        parts = take_apart(fit_to_device(recipe, where, training=False), {})
+        recipe = fit_to_device(recipe, where, training=False)
+        parts = take_apart(recipe, {})
         members = {seen.name: [_member(model, parts, seen, fold, where) for fold in chosen] for seen in parts.inputs}
         fusion = _fusion(model, parts)
     except (RecipeError, StoreError) as error:
         raise ModelError(f"{model.folder}: does not fit what is installed here. {error}") from error
-    batch_size = largest_batch(recipe.inference.runtime, recipe.inference.batch_size)
+    batch_size = largest_batch(recipe.inference.runtime, recipe.inference.windows_at_once)
     return Screener(model, parts, chosen, where, batch_size, members, fusion)
 
 

@@ -7,6 +7,7 @@ from pnetkit_s4c.network import S4C
 
 from pnetkit.acceleration import accelerated
 from pnetkit.imaging.body import body_mask
+from pnetkit.inference.predictors import probability_predictor
 from pnetkit.inference.search import Settings
 from pnetkit.inference.segment import segment
 from pnetkit.networks import build_seeded
@@ -38,15 +39,15 @@ def starts(n):
     return sorted({*range(0, n - WINDOW, STRIDE), n - WINDOW})
 
 
-def plain_loop(network, volume):
-    """Every window, one at a time, each voxel's votes counted in a whole volume of counters."""
+def plain_loop(network, volume, *, copies=1):
+    """Every window, one at a time or beside copies, each voxel's votes counted in a whole volume of counters."""
     counts = np.zeros((4, *volume.shape), np.int64)
     for x in starts(volume.shape[0]):
         for y in starts(volume.shape[1]):
             for z in starts(volume.shape[2]):
                 place = (slice(x, x + WINDOW), slice(y, y + WINDOW), slice(z, z + WINDOW))
                 with torch.inference_mode():
-                    patch = torch.from_numpy(volume[place][None, None].copy())
+                    patch = torch.from_numpy(np.repeat(volume[place][None, None], copies, axis=0))
                     logits = network(patch.contiguous(memory_format=torch.channels_last_3d)).logits
                 labels = logits.argmax(1)[0].numpy()
                 for label in range(4):
@@ -63,3 +64,22 @@ def test_the_exact_search_with_s4c_equals_the_plain_loop_voxel_for_voxel_inside_
     assert np.array_equal(found.segmentation.labels, expected)
     assert len(np.unique(expected)) > 1
     assert found.windows < np.prod([len(starts(n)) for n in hu.shape])
+
+
+@pytest.mark.parametrize("batch_size", [2, 3, 7])
+def test_windows_in_batches_of_any_size_get_the_labels_of_a_plain_loop_in_batches(network, hu, batch_size):
+    volume = np.clip(hu, -100, 240) / 100 - 0.5
+    settings = Settings((WINDOW,) * 3, (STRIDE,) * 3, batch_size, AIR, "cpu", "fp32")
+    found = segment(network, volume[None], Grid(hu.shape, np.eye(4)), settings, body=body_mask(hu))
+    expected = np.where(body_mask(hu), plain_loop(network, volume, copies=2), 0)
+    assert np.array_equal(found.segmentation.labels, expected)
+
+
+def test_a_window_that_is_left_alone_is_answered_as_in_company_to_the_bit(network):
+    patches = np.random.default_rng(2).normal(size=(4, 1, WINDOW, WINDOW, WINDOW)).astype(np.float32)
+    predict = probability_predictor(network, device="cpu", precision="fp32", in_batches=True)
+    together = predict(patches)
+    for index in range(len(patches)):
+        alone = predict(patches[index : index + 1])
+        assert alone.shape == (1, 4, WINDOW, WINDOW, WINDOW)
+        assert np.array_equal(alone[0], together[index])

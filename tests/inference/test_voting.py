@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pnetkit.inference import voting
-from pnetkit.inference.sliding import windows_over
+from pnetkit.inference.sliding import sliding_patches, windows_over
 from pnetkit.inference.windows import window_starts
 
 
@@ -186,6 +186,38 @@ def test_an_inset_leaves_every_place_at_least_one_voter():
     how = {"num_classes": 4, "window": (8, 8, 8), "stride": (4, 4, 4), "batch_size": 5, "fill": 0, "where": where}
     seen = windows_over((19, 17, 13), how["window"], how["stride"], where, inset=2)
     assert (vote([by_content], volume, **how, windows=seen).voters[where] > 0).all()
+
+
+@pytest.mark.parametrize("planes", [2, 64])
+def test_planes_that_are_decided_together_get_the_labels_of_each_decided_alone(monkeypatch, planes):
+    volume = np.random.default_rng(7).integers(0, 9, size=(1, 30, 20, 25)).astype(np.float32)
+    where = np.random.default_rng(8).random((30, 20, 25)) < 0.7
+    how = {"num_classes": 4, "window": (8, 8, 8), "stride": (3, 3, 3), "batch_size": 4, "fill": 0, "where": where}
+    alone = vote([by_content], volume, **how)
+    monkeypatch.setattr(voting, "_planes_at_once", lambda _, count: min(count, planes))
+    together = vote([by_content], volume, **how)
+    for name in ("labels", "votes", "voters"):
+        assert np.array_equal(getattr(alone, name), getattr(together, name)), name
+
+
+@pytest.mark.parametrize(
+    ("windows", "size", "batches"), [(7, 3, [3, 4]), (8, 3, [3, 3, 2]), (1, 3, [1]), (3, 1, [1] * 3)]
+)
+def test_no_window_is_alone_in_a_batch_where_another_one_has_company(windows, size, batches):
+    volume, places = np.zeros((1, 12, 10, 9), np.float32), windows_over((12, 10, 9), (4, 4, 4), (3, 3, 3))[:windows]
+    cut = list(sliding_patches(volume, places, size))
+    assert [len(patches) for _, patches in cut] == batches
+    assert [place for batch, _ in cut for place in batch] == places
+
+
+def test_patches_that_are_cut_ahead_are_those_cut_when_asked_for():
+    volume = np.random.default_rng(9).random((2, 12, 10, 9)).astype(np.float32)
+    places = windows_over((12, 10, 9), (4, 4, 4), (3, 3, 3))
+    ahead, then = (list(sliding_patches(volume, places, 5, ahead=ahead)) for ahead in (True, False))
+    assert [place for batch, _ in ahead for place in batch] == places
+    for (here, patches), (there, others) in zip(ahead, then, strict=True):
+        assert here == there
+        assert np.array_equal(patches, others)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

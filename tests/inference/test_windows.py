@@ -2,11 +2,12 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pnetkit.inference.sliding import chessboard
+from pnetkit.inference.sliding import chessboard, holding, windows_over
 from pnetkit.inference.windows import most_votes, padding, window_grid, window_starts
 
 
@@ -58,3 +59,20 @@ def test_a_chessboard_deals_every_window_once_and_neighbors_to_different_colors(
         for place in black:
             if place[axis] in following:
                 assert (*place[:axis], following[place[axis]], *place[axis + 1 :]) in white
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 2, 3]), st.floats(0, 0.02))
+def test_windows_that_hold_something_are_those_in_which_one_looks_and_finds_it(seed, inset, density):
+    shape, window = (21, 17, 14), (8, 6, 7)
+    where = np.random.default_rng(seed).random(shape) < density
+    grid = windows_over(shape, window, (3, 4, 2))
+
+    def inner(side, length):
+        return slice(side.start + (inset if side.start else 0), side.stop - (inset if side.stop < length else 0))
+
+    expected = [place for place in grid if where[tuple(map(inner, place, shape))].any()]
+    assert holding(grid, shape, where, inset) == expected
+    some = grid[::3]
+    assert holding(some, shape, where, inset) == [place for place in some if place in expected]
+    assert holding(grid, shape, None) == grid
+    assert holding([], shape, where) == []

@@ -1,15 +1,17 @@
 """Which numbers a recipe's networks compute in."""
 
+import math
+
 import pytest
 
 from pnetkit import networks
 from pnetkit.errors import RecipeError
 from pnetkit.networks import best_precision, is_emulated
-from pnetkit.pipeline.device_fit import fit_to_device
+from pnetkit.pipeline.device_fit import fewest_windows, fit_to_device
 from pnetkit.recipe.models import Recipe
 
 
-def recipe(training: str, inference: str) -> Recipe:
+def recipe(training: str, inference: str, **settings: object) -> Recipe:
     return Recipe.model_validate(
         {
             "name": "r",
@@ -17,7 +19,7 @@ def recipe(training: str, inference: str) -> Recipe:
             "classifier": {"plugin": "voxel-count"},
             "fusion": {"plugin": "or"},
             "training": {"precision": training},
-            "inference": {"precision": inference},
+            "inference": {"precision": inference, "batch_size": 3} | settings,
         }
     )
 
@@ -58,6 +60,44 @@ def test_what_a_recipe_says_is_left_alone_where_it_can_be_had(monkeypatch):
     on_a_processor(monkeypatch, bf16=True)
     said = recipe("bf16", "fp32")
     assert fit_to_device(said, "cpu") == said
+
+
+@pytest.mark.parametrize(
+    ("device", "window", "windows"),
+    [
+        ("cpu", (64, 64, 64), 2),
+        ("cuda:0", (64, 64, 64), 16),
+        ("mps", (96, 96, 96), 4),
+        ("cuda:0", (256, 256, 256), 1),
+        ("cuda:0", (32, 32, 32), 64),
+    ],
+)
+def test_a_gpu_is_given_as_many_windows_as_keep_it_busy_and_a_cpu_two(device, window, windows):
+    settled = fit_to_device(recipe("fp32", "fp32", batch_size="auto", window_size=window), device)
+    assert settled.inference.batch_size == settled.inference.windows_at_once == windows
+
+
+def test_a_batch_that_a_recipe_names_is_taken_on_every_device():
+    for device in ("cpu", "cuda:0"):
+        assert fit_to_device(recipe("fp32", "fp32"), device).inference.windows_at_once == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "windows"),
+    [({}, 2), ({"precision": "bf16"}, 1), ({"precision": "auto"}, 1), ({"runtime": "openvino"}, 1)],
+)
+def test_a_window_is_run_alone_on_a_cpu_only_where_torch_computes_it_as_in_company(monkeypatch, settings, windows):
+    on_a_processor(monkeypatch, bf16=True)
+    for said in (1, "auto"):
+        settled = fit_to_device(recipe("fp32", "fp32", batch_size=said, **settings), "cpu")
+        assert settled.inference.windows_at_once == fewest_windows(settled, "cpu") == windows
+    assert fit_to_device(recipe("fp32", "fp32", batch_size=1), "cuda:0").inference.windows_at_once == 1
+
+
+def test_without_a_window_size_a_batch_is_that_of_training_patches():
+    said = recipe("fp32", "fp32", batch_size="auto")
+    assert said.inference.windows_at_once == 1  # not fitted
+    assert fit_to_device(said, "cuda:0").inference.windows_at_once == 16 * 64**3 // math.prod(said.training.patch_size)
 
 
 def test_nothing_is_emulated_in_fp32_or_on_an_accelerator():

@@ -5,7 +5,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from pnetkit.types import Evidence, PhaseFinding
+from pnetkit.types import BACKGROUND, Evidence, PhaseFinding
 
 NO_PANCREAS = "no pancreas found"
 """The flag of a segmentation without any foreground."""
@@ -37,7 +37,9 @@ class VoxelCount:
     def classify(self, evidence: Evidence) -> PhaseFinding:
         """Count the labels of the segmentation and compare with the thresholds."""
         segmentation = evidence.segmentation
-        counts = np.bincount(segmentation.labels.reshape(-1), minlength=len(segmentation.classes))
+        labels = segmentation.labels
+        # of the foreground alone: bincount widens what it is given to eight bytes a voxel
+        counts = np.bincount(labels[labels > BACKGROUND], minlength=len(segmentation.classes))
         voxels = dict(zip(segmentation.classes, (int(n) for n in counts), strict=False))
         voxel_mm3 = segmentation.grid.voxel_mm3
         ratios = []
@@ -53,5 +55,5 @@ class VoxelCount:
             score=max(ratios),
             threshold=1.0,
             measurements=measured,
-            flags=() if sum(counts[1:]) else (NO_PANCREAS,),
+            flags=() if counts.any() else (NO_PANCREAS,),
         )

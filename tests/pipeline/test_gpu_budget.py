@@ -1,0 +1,91 @@
+"""Tests of pnetkit.pipeline.gpu_budget: what is predicted of a GPU's memory, and what is said afterwards."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pnetkit.errors import RecipeError
+from pnetkit.pipeline import allocator, budget
+from pnetkit.pipeline.budget import fit_budget
+from pnetkit.pipeline.gpu_budget import held_on_gpu, vram_needed
+from pnetkit.pipeline.layout import RunRequest
+from pnetkit.pipeline.memory import NetworkMemory
+from pnetkit.pipeline.node import Node
+from pnetkit.recipe.check import load_recipe
+
+S4C = Path(__file__).parents[2] / "recipes" / "s4c_dual.yaml"
+NETWORK = NetworkMemory(300 * 2**20, 7_600_000, 3, 1600.0, 150 * 2**20)
+
+
+@pytest.fixture
+def request_for(monkeypatch, tmp_path):
+    monkeypatch.setattr(budget, "network_memory", lambda _: NETWORK)
+    monkeypatch.setattr(budget, "peak_memory_mib", lambda: 400.0)
+
+    def make(*sets, **options):
+        loaded = load_recipe(S4C, "demo", ["backbone.params.width=32", *sets])
+        return RunRequest(loaded, None, tmp_path, None, **options)
+
+    return make
+
+
+def test_a_gpu_s_memory_limits_workers_and_windows_and_too_little_is_refused(request_for):
+    needed = vram_needed(request_for().loaded.recipe, NETWORK, batch_size=8)
+    fit = fit_budget(request_for(workers=4, vram_bytes=int(2.5 * max(needed.values()) / 0.8)), device="cuda:0")
+    assert fit.workers == 2
+    assert fit.gpu_bytes * 2 <= 2.5 * max(needed.values()) / 0.8
+    assert "GPU memory: predicted" in fit.lines[0]
+    less = fit_budget(request_for(workers=1, vram_bytes=1_000_000_000), device="cuda:0")
+    assert less.batch_size < 8
+    with pytest.raises(RecipeError, match=r"train: predicted .* of 0.20 GB \(--vram\).*training.accumulation"):
+        fit_budget(request_for("training.batch_size=64", vram_bytes=200_000_000, workers=1), device="cuda:0")
+
+
+def test_half_precision_takes_less_of_a_gpu_for_training_and_for_windows(request_for):
+    full, half = (
+        vram_needed(
+            request_for(f"training.precision={kind}", f"inference.precision={kind}").loaded.recipe,
+            NETWORK,
+            batch_size=8,
+        )
+        for kind in ("fp32", "bf16")
+    )
+    assert full["train"] / 2 < half["train"] < full["train"]  # weights and momentum stay as they are
+    assert half["segment"] == full["segment"] // 2
+
+
+def test_a_process_is_kept_to_its_share_of_a_gpu(monkeypatch):
+    class Properties:
+        total_memory = 24_000_000_000
+
+    told = []
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties())
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *given: told.append(given))
+    assert allocator.limit_gpu_memory("cuda:1", 6_000_000_000) == 0.25
+    assert allocator.limit_gpu_memory("cuda:1", 48_000_000_000) == 1.0
+    assert allocator.limit_gpu_memory("cpu", 6_000_000_000) is None
+    assert told == [(0.25, "cuda:1"), (1.0, "cuda:1")]
+
+
+def test_what_torch_held_of_a_gpu_is_asked_of_it_and_of_nothing_else(monkeypatch):
+    told = []
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", told.append)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda _: 3 * 2**20)
+    allocator.restart_gpu_peak("cpu")
+    allocator.restart_gpu_peak("cuda:1")
+    assert told == ["cuda:1"]
+    assert allocator.gpu_peak_mib("cuda:1") == 3.0
+    assert allocator.gpu_peak_mib("cpu") is None
+
+
+def test_the_most_that_workers_held_of_a_gpu_is_said_by_stage_and_beside_what_they_may_take():
+    train, segment, measure = (Node(stage, "venous fold 0", {}) for stage in ("train", "segment", "measure"))
+    peaks = {train.key: 900.0, segment.key: 1200.0}
+    record, line = held_on_gpu(2000 * 2**20, [train, segment, measure], peaks)
+    assert record == {"gpu_measured_mib": {"train": 900.0, "segment": 1200.0}, "gpu_allowed_worker_mib": 2000.0}
+    assert line == (
+        "GPU memory: a worker held 1200 MiB at most (segment of venous fold 0), of 2000 MiB that a worker may take."
+    )
+    assert held_on_gpu(None, [train], peaks)[1] == "GPU memory: a worker held 900 MiB at most (train of venous fold 0)."
+    assert held_on_gpu(None, [measure], peaks) == ({}, "")
