@@ -74,11 +74,12 @@ def autocast(device: str, precision: Precision) -> Any:
 def to_channels_last(module: nn.Module) -> None:
     """Lay the weights of 3-D convolutions out channels last, in place: their outputs then follow.
 
-    Parameters and buffers of fewer axes stay as they are; `Module.to` would refuse one of four.
+    Parameters and buffers of fewer axes stay as they are; `Module.to` would refuse one of four. Weights of one channel,
+    which lie the same in both layouts, get the strides of this one, because torch chooses its kernels by them.
     """
     for tensor in (*module.parameters(), *module.buffers()):
         if tensor.dim() == VOLUME_AXES:
-            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last_3d)
+            tensor.data = tensor.data.to(memory_format=torch.channels_last_3d)
 
 
 def build_seeded(build: Callable[[], Any], seed: int) -> Backbone:

@@ -50,11 +50,19 @@ def test_what_is_no_backbone_is_refused_with_what_it_lacks():
 
 
 def test_convolutions_in_three_dimensions_are_laid_out_channels_last_and_all_else_stays():
-    module = nn.ModuleDict({"volume": nn.Conv3d(2, 4, 3), "plane": nn.Conv2d(2, 4, 3), "norm": nn.BatchNorm3d(4)})
+    module = nn.ModuleDict(
+        {
+            "first": nn.Conv3d(1, 4, 3),
+            "volume": nn.Conv3d(2, 4, 3),
+            "plane": nn.Conv2d(2, 4, 3),
+            "norm": nn.BatchNorm3d(4),
+        }
+    )
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     to_channels_last(module)
     assert module["volume"].weight.is_contiguous(memory_format=torch.channels_last_3d)
     assert module["plane"].weight.is_contiguous()
+    assert module["first"].weight.stride() == (27, 1, 9, 3, 1)  # whose layout is told by nothing but its strides
     assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
 
 
