@@ -111,6 +111,7 @@ def widened(narrow: S4C, width: int) -> S4C:
 @click.option("--batch", default=2, show_default=True, help="Patches in a step.")
 @click.option("--cases", default=6, show_default=True, help="Phantoms to learn from.")
 @click.option("--device", default="cpu", show_default=True)
+@click.option("--gradient-clip", type=float, help="Largest norm of a step's gradient. [default: none]")
 @click.option("--start", type=click.Path(path_type=Path), help="Go on from the narrow network of this folder.")
 def main(
     *,
@@ -125,6 +126,7 @@ def main(
     batch: int,
     cases: int,
     device: str,
+    gradient_clip: float | None,
     start: Path | None,
 ) -> None:
     keep_freed_memory()
@@ -140,7 +142,7 @@ def main(
         weight_decay=5e-4,
         nesterov=False,
         accumulation=1,
-        gradient_clip=None,
+        gradient_clip=gradient_clip,
         class_weights=(1.0, 2.0, lesion_weight, lesion_weight),
         precision=best_precision(device),
         checkpoint_every=100,
