@@ -1,7 +1,9 @@
 """Run nodes on anything with the interface of `concurrent.futures.Executor`, each after what it builds on."""
 
 import multiprocessing
+import os
 import platform
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -101,9 +104,20 @@ class WorkerPool:
 
 
 def start_worker(threads: int) -> None:
-    """Set a worker up: its number of threads is fixed, because sums depend on it in their last bit."""
+    """Set a worker up: its number of threads is fixed, because sums depend on it in their last bit.
+
+    A worker ends with the process that started it, however that ends: it would train on for hours, and hold its locks.
+    """
     torch.set_num_threads(threads)
     keep_freed_memory()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True, name="end-with-parent").start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)  # at once, as the parent did: what is half written is written anew
 
 
 def run_nodes(

@@ -1,6 +1,12 @@
 """Tests of pnetkit.pipeline.engine: order, failures, reuse, on one process and on several."""
 
 import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -120,3 +126,38 @@ def test_leaving_the_pool_by_an_error_stops_its_processes():
             break
         time.sleep(0.1)
     assert multiprocessing.active_children() == []
+
+
+def runs(pid: int) -> bool:
+    """Tell whether a process runs; one that ended and that nobody asked after may still have its number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_worker_ends_with_the_process_that_started_it_even_if_that_is_killed(tmp_path):
+    script = tmp_path / "started.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import os, time
+            from pnetkit.pipeline.engine import WorkerPool
+
+            if __name__ == "__main__":
+                with WorkerPool(1, threads=1) as executor:
+                    print(executor.submit(os.getpid).result(), flush=True)
+                    executor.submit(time.sleep, 300).result()
+            """
+        )
+    )
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+        worker = int(process.stdout.readline())
+        assert runs(worker)
+        process.kill()
+    until = time.monotonic() + 30
+    while runs(worker) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not runs(worker)
