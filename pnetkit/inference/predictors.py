@@ -24,7 +24,11 @@ def label_predictor(network: Network, *, device: str, precision: Precision, in_b
     With `in_batches` a patch that is alone is answered as in company.
     """
     return _predictor(
-        network, _labels, device=device, precision=precision, in_batches=in_batches and isinstance(network, nn.Module)
+        network,
+        lambda logits: logits.argmax(dim=1).to(torch.uint8),
+        device=device,
+        precision=precision,
+        in_batches=in_batches,
     )
 
 
@@ -40,7 +44,7 @@ def probability_predictor(
         lambda logits: logits.float().softmax(dim=1),
         device=device,
         precision=precision,
-        in_batches=in_batches and isinstance(network, nn.Module),
+        in_batches=in_batches,
     )
 
     def probabilities(patches: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -63,14 +67,11 @@ def mean_of(predictors: Sequence[ProbabilityPredictor]) -> ProbabilityPredictor:
     return predictors[0] if len(predictors) == 1 else predict
 
 
-def _labels(logits: Tensor) -> Tensor:
-    return logits.argmax(dim=1).to(torch.uint8)
-
-
 def _predictor(
     network: Network, answer: Callable[[Tensor], Tensor], *, device: str, precision: Precision, in_batches: bool
 ) -> Callable[[NDArray[np.float32]], Tensor]:
-    never_alone = in_batches and device == "cpu" and precision == "fp32"
+    eager = isinstance(network, nn.Module)  # other runtimes have kernels of their own
+    never_alone = in_batches and eager and device == "cpu" and precision == "fp32"
 
     def predict(patches: NDArray[np.float32]) -> Tensor:
         if never_alone and len(patches) == 1:

@@ -1,31 +1,12 @@
 """Tests of pnetkit.pipeline.budget: workers that fit, refusals in words, and whether a budget was kept."""
 
-from pathlib import Path
-
 import pytest
 
 from pnetkit.errors import RecipeError
-from pnetkit.pipeline import budget
 from pnetkit.pipeline.budget import Fit, after_run, fit_budget, fitted
-from pnetkit.pipeline.layout import RunRequest
-from pnetkit.pipeline.memory import NetworkMemory, StageMemory
+from pnetkit.pipeline.memory import StageMemory
 from pnetkit.pipeline.node import Node
-from pnetkit.recipe.check import load_recipe
-
-S4C = Path(__file__).parents[2] / "recipes" / "s4c_dual.yaml"
-NETWORK = NetworkMemory(300 * 2**20, 7_600_000, 3, 1600.0, 150 * 2**20)
-
-
-@pytest.fixture
-def request_for(monkeypatch, tmp_path):
-    monkeypatch.setattr(budget, "network_memory", lambda _: NETWORK)
-    monkeypatch.setattr(budget, "peak_memory_mib", lambda: 400.0)
-
-    def make(*sets, **options):
-        loaded = load_recipe(S4C, "demo", ["backbone.params.width=32", *sets])
-        return RunRequest(loaded, None, tmp_path, None, **options)
-
-    return make
+from tests.pipeline.conftest import NETWORK
 
 
 def largest(fit):

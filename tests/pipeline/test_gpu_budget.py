@@ -1,33 +1,14 @@
 """Tests of pnetkit.pipeline.gpu_budget: what is predicted of a GPU's memory, and what is said afterwards."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
 from pnetkit.errors import RecipeError
-from pnetkit.pipeline import allocator, budget
+from pnetkit.pipeline import allocator
 from pnetkit.pipeline.budget import fit_budget
 from pnetkit.pipeline.gpu_budget import held_on_gpu, vram_needed
-from pnetkit.pipeline.layout import RunRequest
-from pnetkit.pipeline.memory import NetworkMemory
 from pnetkit.pipeline.node import Node
-from pnetkit.recipe.check import load_recipe
-
-S4C = Path(__file__).parents[2] / "recipes" / "s4c_dual.yaml"
-NETWORK = NetworkMemory(300 * 2**20, 7_600_000, 3, 1600.0, 150 * 2**20)
-
-
-@pytest.fixture
-def request_for(monkeypatch, tmp_path):
-    monkeypatch.setattr(budget, "network_memory", lambda _: NETWORK)
-    monkeypatch.setattr(budget, "peak_memory_mib", lambda: 400.0)
-
-    def make(*sets, **options):
-        loaded = load_recipe(S4C, "demo", ["backbone.params.width=32", *sets])
-        return RunRequest(loaded, None, tmp_path, None, **options)
-
-    return make
+from tests.pipeline.conftest import NETWORK
 
 
 def test_a_gpu_s_memory_limits_workers_and_windows_and_too_little_is_refused(request_for):

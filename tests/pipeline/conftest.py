@@ -1,0 +1,25 @@
+"""A request whose network's memory is given instead of measured, for tests of budgets."""
+
+from pathlib import Path
+
+import pytest
+
+from pnetkit.pipeline import budget
+from pnetkit.pipeline.layout import RunRequest
+from pnetkit.pipeline.memory import NetworkMemory
+from pnetkit.recipe.check import load_recipe
+
+S4C = Path(__file__).parents[2] / "recipes" / "s4c_dual.yaml"
+NETWORK = NetworkMemory(300 * 2**20, 7_600_000, 3, 1600.0, 150 * 2**20)
+
+
+@pytest.fixture
+def request_for(monkeypatch, tmp_path):
+    monkeypatch.setattr(budget, "network_memory", lambda _: NETWORK)
+    monkeypatch.setattr(budget, "peak_memory_mib", lambda: 400.0)
+
+    def make(*sets, **options):
+        loaded = load_recipe(S4C, "demo", ["backbone.params.width=32", *sets])
+        return RunRequest(loaded, None, tmp_path, None, **options)
+
+    return make
