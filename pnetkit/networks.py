@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from pnetkit import cuda
 from pnetkit.errors import PluginError, PnetkitError
 from pnetkit.interfaces import Backbone, BackboneOutput
 from pnetkit.types import BackboneSpec, Triple
@@ -30,7 +31,7 @@ def choose_device(name: str) -> str:
 
     Raises PnetkitError naming the devices that there are.
     """
-    there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    there = ["cpu", *(f"cuda:{i}" for i in range(cuda.count()))]
     if torch.backends.mps.is_available():
         there.append("mps")
     if name == "auto":
@@ -55,8 +56,8 @@ def is_emulated(device: str, precision: Precision) -> bool:
 
 
 def _computes_in_bf16(device: str) -> bool:
-    if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if cuda.is_gpu(device):
+        return cuda.computes_in_bf16(device)
     if device != "cpu" or is_emulated("cpu", "bf16"):
         return False
     # x86 before avx512_bf16 converts to and from fp32 and gains nothing; elsewhere oneDNN knows only the real thing

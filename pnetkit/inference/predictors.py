@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pnetkit import cuda
 from pnetkit.acceleration import NUMBER_TYPES
 from pnetkit.inference.averaging import ProbabilityPredictor
 from pnetkit.inference.voting import Predictor
@@ -96,6 +97,6 @@ def _predictor(
                 most = size // 2
             else:
                 return answers[0] if len(answers) == 1 else torch.cat(answers)
-            torch.cuda.empty_cache()  # here: the error held what the network had computed
+            cuda.give_back_freed()  # here: the error held what the network had computed
 
     return in_parts

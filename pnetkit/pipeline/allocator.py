@@ -1,9 +1,7 @@
-"""Tell the allocators of a worker what to do, and ask a GPU's what it held."""
+"""Tell the allocator of a worker what to do."""
 
 import ctypes
 import platform
-
-import torch
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # parameters of mallopt, from glibc's malloc.h
 
@@ -27,27 +25,3 @@ def give_back_freed_memory() -> bool:
         return False
     ctypes.CDLL(None).malloc_trim(0)
     return True
-
-
-def restart_gpu_peak(device: str) -> None:
-    """Begin the peak of this process's memory on a GPU anew."""
-    if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def gpu_peak_mib(device: str) -> float | None:
-    """Give the most MiB that torch has held of a GPU in this process since then; None where the device is none."""
-    return round(torch.cuda.max_memory_reserved(device) / 2**20, 1) if device.startswith("cuda") else None
-
-
-def limit_gpu_memory(device: str, share_bytes: float) -> float | None:
-    """Keep this process to a share of a GPU's memory; give the fraction, or None where the device is no such GPU.
-
-    An allocation beyond it raises torch.OutOfMemoryError, as it would on a GPU of that size.
-    """
-    if not device.startswith("cuda"):
-        return None
-    total = torch.cuda.get_device_properties(device).total_memory
-    fraction = min(share_bytes / total, 1.0)
-    torch.cuda.set_per_process_memory_fraction(fraction, device)
-    return fraction

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from pnetkit import cuda
 from pnetkit.errors import PluginError
 from pnetkit.parameters import parameters_model
 from pnetkit.pipeline.provenance import versions
@@ -52,10 +53,10 @@ def diagnose() -> Diagnosis:
         problems.append(f"Only {disk:.1f} GiB of disk are free here; prepared scans take some hundred MB each.")
     if memory is not None and memory < LOW_MEMORY_GIB:
         problems.append(f"Only {memory:.1f} GiB of memory; use --workers 1.")
-    if torch.version.cuda and not torch.cuda.is_available():
-        problems.append("torch is a CUDA build, but no GPU is usable: the driver may be missing or too old.")
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU build"
+    build, unusable = cuda.described()
+    if unusable:
+        problems.append(f"torch is a CUDA build, but {unusable}.")
+    gpus = [] if unusable else cuda.names()
     facts = {
         "pnetkit": versions()["pnetkit"],
         "python": f"{platform.python_version()} ({sys.platform}, {platform.machine()})",

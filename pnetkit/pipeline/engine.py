@@ -18,20 +18,18 @@ from typing import Any
 
 import torch
 
+from pnetkit import cuda
 from pnetkit.errors import PnetkitError
-from pnetkit.pipeline.allocator import (
-    give_back_freed_memory,
-    gpu_peak_mib,
-    keep_freed_memory,
-    limit_gpu_memory,
-    restart_gpu_peak,
-)
+from pnetkit.pipeline.allocator import give_back_freed_memory, keep_freed_memory
 from pnetkit.pipeline.code_change import made_with
 from pnetkit.pipeline.context import Context
 from pnetkit.pipeline.node import Node
 from pnetkit.pipeline.provenance import peak_memory_mib, restart_peak_memory, versions
 from pnetkit.pipeline.stages import TASKS
 from pnetkit.pipeline.store import Store
+
+ON_DEVICE = frozenset({"train", "segment", "features", "fit"})
+"""The stages that compute on the device; the others never begin CUDA in their process."""
 
 POLL_S = 0.5
 """Seconds between two looks at how far running trainings are."""
@@ -175,10 +173,11 @@ def execute(node: Node, context: Context) -> bool:
     def make(folder: Path) -> dict[str, Any]:
         give_back_freed_memory()  # of whatever this worker made before, so that the peak is this node's own
         restart_peak_memory()
-        restart_gpu_peak(context.device)
         started, before = time.perf_counter(), peak_memory_mib()
-        if context.gpu_bytes is not None:
-            limit_gpu_memory(context.device, context.gpu_bytes)
+        if node.stage in ON_DEVICE:
+            cuda.restart_peak(context.device)
+            if context.gpu_bytes is not None:
+                cuda.limit_memory(context.device, context.gpu_bytes)
         details = TASKS[node.stage](node, context, folder)
         return _record(node, context, details, time.perf_counter() - started, before)
 
@@ -201,7 +200,7 @@ def _record(
         "seconds": round(seconds, 3),
         "peak_mib": peak_memory_mib(),
         "peak_before_mib": peak_before_mib,  # where a peak cannot begin anew, only what raised it made it
-        "gpu_peak_mib": gpu_peak_mib(context.device),
+        "gpu_peak_mib": cuda.peak_mib(context.device) if node.stage in ON_DEVICE else None,
         "device": context.device,
         "threads": context.threads,
         "machine": platform.machine(),

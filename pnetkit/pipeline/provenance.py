@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
+from pnetkit import cuda
 
 
 @lru_cache(maxsize=1)
@@ -18,13 +18,16 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
-def hardware() -> dict[str, Any]:
-    """Give what a reader of a run has to know of the machine; no host or user name."""
+def hardware(device: str) -> dict[str, Any]:
+    """Give what a reader of a run on this device has to know of the machine; no host or user name.
+
+    GPUs are named where the device is one, or this process has begun to use them: a run on the CPU does not begin to.
+    """
     return {
         "machine": platform.machine(),
         "system": platform.system(),
         "cores": os.cpu_count(),
-        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "gpus": cuda.names(begin=cuda.is_gpu(device)),
     }
 
 

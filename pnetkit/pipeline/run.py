@@ -228,7 +228,7 @@ def _record(
         "threads": context.threads,
         "precision": {"training": settled.training.precision, "inference": settled.inference.precision},
         "versions": versions(),
-        "hardware": hardware(),
+        "hardware": hardware(context.device),
         "plugins": dict(plan.plugins),
         "backbone_parameters": plan.parameters,
         "networks": [

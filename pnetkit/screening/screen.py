@@ -106,7 +106,7 @@ def screen_cases(
         "scans_searched_as_a_whole": _searched_as_a_whole(screener, done),
         "seconds": round(time.perf_counter() - started, 1),
         "peak_memory_mib": peak_memory_mib(),
-        "hardware": hardware(),
+        "hardware": hardware(screener.device),
     }
     with disk_errors_in_words(out):
         write_json(out / SCREENING, record)

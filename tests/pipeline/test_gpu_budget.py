@@ -1,10 +1,8 @@
 """Tests of pnetkit.pipeline.gpu_budget: what is predicted of a GPU's memory, and what is said afterwards."""
 
 import pytest
-import torch
 
 from pnetkit.errors import RecipeError
-from pnetkit.pipeline import allocator
 from pnetkit.pipeline.budget import fit_budget
 from pnetkit.pipeline.gpu_budget import held_on_gpu, vram_needed
 from pnetkit.pipeline.node import Node
@@ -34,30 +32,6 @@ def test_half_precision_takes_less_of_a_gpu_for_training_and_for_windows(request
     )
     assert full["train"] / 2 < half["train"] < full["train"]  # weights and momentum stay as they are
     assert half["segment"] == full["segment"] // 2
-
-
-def test_a_process_is_kept_to_its_share_of_a_gpu(monkeypatch):
-    class Properties:
-        total_memory = 24_000_000_000
-
-    told = []
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties())
-    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *given: told.append(given))
-    assert allocator.limit_gpu_memory("cuda:1", 6_000_000_000) == 0.25
-    assert allocator.limit_gpu_memory("cuda:1", 48_000_000_000) == 1.0
-    assert allocator.limit_gpu_memory("cpu", 6_000_000_000) is None
-    assert told == [(0.25, "cuda:1"), (1.0, "cuda:1")]
-
-
-def test_what_torch_held_of_a_gpu_is_asked_of_it_and_of_nothing_else(monkeypatch):
-    told = []
-    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", told.append)
-    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda _: 3 * 2**20)
-    allocator.restart_gpu_peak("cpu")
-    allocator.restart_gpu_peak("cuda:1")
-    assert told == ["cuda:1"]
-    assert allocator.gpu_peak_mib("cuda:1") == 3.0
-    assert allocator.gpu_peak_mib("cpu") is None
 
 
 def test_the_most_that_workers_held_of_a_gpu_is_said_by_stage_and_beside_what_they_may_take():

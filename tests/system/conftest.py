@@ -51,7 +51,16 @@ class Runner:
         return path
 
     def __call__(
-        self, out="out", *, store="store", table=None, device="cpu", workers=0, sets=(), **options
+        self,
+        out="out",
+        *,
+        store="store",
+        table=None,
+        device="cpu",
+        workers=0,
+        sets=(),
+        progress=lambda _: None,
+        **options,
     ) -> RunResult:
         loaded = load_recipe(self.recipe, None if table else "demo", sets)
         request = RunRequest(
@@ -61,7 +70,7 @@ class Runner:
         def tables(metrics, cohort, thresholds):
             return "\n".join(map(to_markdown, run_tables(metrics, method="tiny", cohort=cohort, thresholds=thresholds)))
 
-        return run_recipe(request, tables, Listener())
+        return run_recipe(request, tables, Listener(progress=progress))
 
 
 @pytest.fixture

@@ -1,0 +1,46 @@
+"""A whole small run on a GPU that a CPU stands in for: every call into CUDA raises where the real one would."""
+
+import json
+
+import pytest
+
+from tests.cuda_stand_in import CudaStandIn, OnCpuInstead
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    return CudaStandIn().install(monkeypatch)
+
+
+def on_the_stand_in(tiny, cuda, device, **options):
+    sets = ("training.precision=fp32", "inference.precision=fp32", "training.iterations=4", *options.pop("sets", ()))
+    with OnCpuInstead(cuda):
+        return tiny(device=device, sets=sets, **options)
+
+
+def test_a_run_on_the_second_gpu_makes_every_stage(tiny, stand_in):
+    result = on_the_stand_in(tiny, stand_in, "cuda:1", vram_bytes=8_000_000_000)
+    assert result.failed == {}
+    assert result.made["prepare"] == 8
+    record = json.loads((result.folder / "run.json").read_text())
+    assert record["device"] == "cuda:1"
+    assert record["hardware"]["gpus"] == ["Stand-in 0", "Stand-in 1"]
+    assert record["memory"]["gpu_measured_mib"] == {"train": 3.0, "segment": 3.0}  # of no stage that uses no GPU
+    assert {"reset_peak_memory_stats", "set_per_process_memory_fraction"} <= set(stand_in.calls)
+
+
+def test_a_stage_that_uses_no_gpu_does_not_begin_it(tiny, stand_in):
+    begun = {}
+
+    def note(progress):
+        begun.setdefault(progress.node.stage, stand_in.begun)
+
+    result = on_the_stand_in(tiny, stand_in, "cuda:0", progress=note)
+    assert result.failed == {}
+    assert begun["prepare"] is False
+    assert begun["train"] is True
+
+
+def test_a_run_on_the_cpu_leaves_the_gpus_alone(tiny, stand_in):
+    assert on_the_stand_in(tiny, stand_in, "cpu").failed == {}
+    assert not stand_in.begun

@@ -1,0 +1,85 @@
+"""Tests of pnetkit.cuda: nothing that only asks begins CUDA, and what is not there is said in words."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import torch
+
+from pnetkit import cuda
+from pnetkit.errors import PnetkitError
+from pnetkit.networks import best_precision, choose_device
+from pnetkit.pipeline.provenance import hardware
+from tests.cuda_stand_in import CudaStandIn
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    return CudaStandIn().install(monkeypatch)
+
+
+def test_what_only_asks_does_not_begin_cuda(stand_in):
+    assert cuda.count() == 2
+    assert choose_device("auto") == "cuda:0"
+    assert choose_device("cuda:1") == "cuda:1"
+    cuda.restart_peak("cuda:1")
+    assert cuda.peak_mib("cuda:1") is None
+    cuda.give_back_freed()
+    assert cuda.names() == ["not used", "not used"]
+    assert hardware("cpu")["gpus"] == ["not used", "not used"]
+    assert not stand_in.begun
+
+
+def test_what_uses_a_gpu_begins_it_and_takes_any_of_them(stand_in):
+    assert cuda.limit_memory("cuda:1", 6_000_000_000) == 0.25
+    assert cuda.limit_memory("cuda:1", 48_000_000_000) == 1.0
+    cuda.restart_peak("cuda:1")
+    assert cuda.peak_mib("cuda:1") == 3.0
+    assert cuda.names() == ["Stand-in 0", "Stand-in 1"]
+    assert stand_in.begun
+
+
+def test_a_cpu_asks_nothing_of_cuda(stand_in):
+    assert cuda.limit_memory("cpu", 1) is None
+    assert cuda.peak_mib("cpu") is None
+    cuda.restart_peak("cpu")
+    assert stand_in.calls == []
+
+
+def test_gpus_before_ampere_compute_in_fp32(monkeypatch):
+    CudaStandIn(major=7).install(monkeypatch)
+    assert best_precision("cuda:0") == "fp32"
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_gpus_since_ampere_compute_in_bf16():
+    assert best_precision("cuda:1") == "bf16"
+
+
+def test_a_driver_without_its_gpu_is_said_in_words(monkeypatch):
+    CudaStandIn(usable=False).install(monkeypatch)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    with pytest.raises(PnetkitError, match=r"The GPU cuda:0 cannot be used \(No CUDA GPUs are available\)\. Look at"):
+        best_precision("cuda:0")
+    assert cuda.described() == ("CUDA 13.0", "no GPU is usable: No CUDA GPUs are available")
+    assert hardware("cuda:0")["gpus"] == ["not usable (No CUDA GPUs are available)"] * 2
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_gpu_that_is_not_there_is_said_in_words():
+    with pytest.raises(PnetkitError, match=r"The GPU cuda:5 cannot be used \(Invalid device id\)"):
+        cuda.limit_memory("cuda:5", 1)
+
+
+def test_torch_s_cuda_is_called_in_one_module_only():
+    sources = [*(ROOT / "pnetkit").rglob("*.py"), *(ROOT / "plugins").glob("*/pnetkit_*/**/*.py")]
+    assert len(sources) > 100
+    callers = {
+        path.relative_to(ROOT).as_posix()
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "cuda" and getattr(node.value, "id", "") == "torch"
+    }
+    assert callers == {"pnetkit/cuda.py"}
