@@ -26,7 +26,7 @@ def count() -> int:
 
 def has_begun() -> bool:
     """Tell whether CUDA has begun in this process."""
-    return torch.cuda.is_initialized()
+    return bool(torch.cuda.is_initialized())
 
 
 def names(*, begin: bool = False) -> list[str]:

@@ -8,7 +8,7 @@ Their versions stand in the record of each result.
 import importlib.metadata
 import importlib.util
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +24,9 @@ from pnetkit.registry import (
     plugin_modules,
     without_extras,
 )
+
+Sources = Mapping[tuple[str, str], str]
+"""The source digest that stands in keys, by kind and name of a plugin."""
 
 
 @lru_cache(maxsize=256)
@@ -76,3 +79,15 @@ def _brought(distribution: str, seen: frozenset[str]) -> Iterator[str]:
 def _names(requirements: Iterable[str]) -> set[str]:
     """Give the normalized names of what is required without any extra."""
     return {canonicalize_name(wanted.name) for wanted in without_extras(requirements)}
+
+
+def made_with(identity: Any) -> dict[str, str]:
+    """Find the plugins named anywhere in a node's identity, with the digests of their sources as they are now."""
+    if isinstance(identity, Mapping):
+        if {"kind", "plugin", "source"} <= identity.keys():
+            kind, name = str(identity["kind"]), str(identity["plugin"])
+            return {f"{kind} {name}": source_digest(kind, name)}
+        parts = list(identity.values())
+    else:
+        parts = list(identity) if isinstance(identity, (list, tuple)) else []
+    return {key: value for part in parts for key, value in made_with(part).items()}

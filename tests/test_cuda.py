@@ -9,7 +9,7 @@ import torch
 from pnetkit import cuda
 from pnetkit.errors import PnetkitError
 from pnetkit.networks import best_precision, choose_device
-from pnetkit.pipeline.provenance import hardware
+from pnetkit.provenance import hardware
 from tests.cuda_stand_in import CudaStandIn
 
 ROOT = Path(__file__).parents[1]

@@ -46,9 +46,9 @@ def agree(
     """
     import torch
 
-    from pnetkit.pipeline.allocator import keep_freed_memory
+    from pnetkit.model.folder import read_model
+    from pnetkit.process_memory import keep_freed_memory
     from pnetkit.screening.agreement import PLAIN, agreements, checked_cases
-    from pnetkit.screening.model import read_model
     from pnetkit.screening.screener import load_screener
 
     foreign = [text for text in overrides if not text.startswith("inference.")]

@@ -25,8 +25,8 @@ def bench(
     as_json: bool,
 ) -> None:
     """Time RECIPE's network on this machine, and predict time and memory for one phase of a CT."""
-    from pnetkit.pipeline import throughput
-    from pnetkit.pipeline.allocator import keep_freed_memory
+    from pnetkit.pipeline.budget import throughput
+    from pnetkit.process_memory import keep_freed_memory
     from pnetkit.recipe.check import load_recipe
 
     keep_freed_memory()  # as a worker does

@@ -19,10 +19,11 @@ def cohort() -> None:
 def check(table: Path, recipe_path: Path | None, phases: tuple[str, ...], workers: int | None) -> None:
     """Open every file of the cohort TABLE (CSV), describe it in numbers, and list every fault."""
     from pnetkit.cohort.check import LabelPolicy
+    from pnetkit.cohort.checked import check_cohort
     from pnetkit.cohort.fingerprint import fingerprint
     from pnetkit.errors import CohortError
-    from pnetkit.pipeline.engine import WorkerPool
-    from pnetkit.pipeline.intake import check_cohort, default_workers, fit_for_inputs, label_policy
+    from pnetkit.pipeline.engine.workers import WorkerPool, default_workers
+    from pnetkit.pipeline.plan.cohort import fit_for_inputs, label_policy
     from pnetkit.recipe.check import load_recipe
 
     policy, wanted, recipe = LabelPolicy(), phases or ("arterial", "venous"), None
@@ -149,9 +150,10 @@ def split(table: Path, folds: int, seed: int, out: Path | None, nnunet: Path | N
 def export(table: Path, folder: Path, phases: tuple[str, ...], recipe_path: Path | None, workers: int | None) -> None:
     """Write a cohort as nnU-Net's raw data (such as nnUNet_raw/Dataset501_PNET) into FOLDER."""
     from pnetkit.cohort.check import LabelPolicy
+    from pnetkit.cohort.checked import check_cohort, sort_out
     from pnetkit.cohort.nnunet_export import export_nnunet
-    from pnetkit.pipeline.engine import WorkerPool
-    from pnetkit.pipeline.intake import check_cohort, default_workers, label_policy, sort_out
+    from pnetkit.pipeline.engine.workers import WorkerPool, default_workers
+    from pnetkit.pipeline.plan.cohort import label_policy
     from pnetkit.recipe.check import load_recipe
 
     policy = label_policy(load_recipe(recipe_path).recipe) if recipe_path else LabelPolicy()

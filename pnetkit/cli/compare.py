@@ -43,7 +43,7 @@ def compare(
     cases that both decided. Without any arm, --reference paper prints the published tables alone.
     """
     from pnetkit.cli.run import workers_within_budget
-    from pnetkit.pipeline.finished import differences, require_comparable
+    from pnetkit.pipeline.outcome.finished import differences, require_comparable
     from pnetkit.report.comparison import costs_table
 
     if not arms and baseline is None:
@@ -79,7 +79,7 @@ def compare(
     _deliver(tables, plain, style, out)
     if style == "console":
         everything = [*finished, *(run for more in repeats.values() for run in more)]
-        distinct = {node["key"] for run in everything for node in run.record["stages"] if node["stage"] == "train"}
+        distinct = {key for run in everything for key in run.trainings}
         click.echo(f"Trainings: {made} made, {len(distinct)} distinct in {len(runs)} arms.")
 
 
@@ -89,8 +89,8 @@ def _finished(path: Path, options: dict[str, Any], stack: ExitStack) -> tuple[An
     Gives the number of trainings made too. The first recipe opens the session that all share, on the stack.
     """
     from pnetkit.cli.run import run_and_report
-    from pnetkit.pipeline.finished import is_run, read_run
-    from pnetkit.pipeline.layout import open_session
+    from pnetkit.pipeline.engine.session import open_session
+    from pnetkit.pipeline.outcome.finished import is_run, read_run
 
     if path.is_dir():
         return read_run(path), [], 0
@@ -181,7 +181,7 @@ def _published(by: str) -> list[Any]:
 
 
 def _deliver(tables: Sequence[Any], plain: dict[str, Any], style: str, out: Path | None) -> None:
-    from pnetkit.imaging.nifti import write_atomically
+    from pnetkit.files import write_atomically
     from pnetkit.report.formats import to_csv, to_html, to_latex, to_markdown
 
     if style == "console" and out is None:

@@ -9,7 +9,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> None:
     """Say what this machine has, which plugins work, and what will hurt. Exit code 5 when a plugin is broken."""
-    from pnetkit.pipeline.diagnosis import diagnose
+    from pnetkit.diagnosis import diagnose
 
     report = diagnose()
     if as_json:

@@ -11,19 +11,17 @@ import click
 @click.option(
     "--store",
     type=click.Path(path_type=Path),
-    default=Path("runs") / ".store",
-    show_default=True,
-    help="The store of the run.",
+    help="The store of the run. [default: the one that it was made with]",
 )
 @click.option("--onnx", is_flag=True, help="Write each network as ONNX too, compared with torch; needs pnetkit[onnx].")
-def export(run_folder: Path, out: Path, store: Path, onnx: bool) -> None:
+def export(run_folder: Path, out: Path, store: Path | None, onnx: bool) -> None:
     """Write the trained networks of RUN, with all that is needed to use them elsewhere, into the new folder DIR.
 
     Weights are safetensors, everything else is JSON, YAML and text; `pnetkit screen DIR` uses it.
     """
-    from pnetkit.pipeline.store import Store
-    from pnetkit.screening.export import export_model
+    from pnetkit.pipeline.outcome.export import export_model
+    from pnetkit.store.store import Store
 
-    folder = export_model(run_folder, out, Store(store), onnx=onnx)
+    folder = export_model(run_folder, out, None if store is None else Store(store), onnx=onnx)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     click.echo(f"Model: {folder} ({size / 2**20:.1f} MiB). Research use only; read {folder / 'README.md'}.")

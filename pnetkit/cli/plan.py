@@ -25,11 +25,12 @@ def plan(table: Path, vram: str, recipe_path: Path, out: Path, workers: int | No
     """Propose patch, batch and thresholds in mm³ for COHORT, as a recipe that extends a shipped one."""
     import os
 
+    from pnetkit.cohort.checked import check_cohort, sort_out
     from pnetkit.cohort.fingerprint import fingerprint
     from pnetkit.cohort.importing import write_text
-    from pnetkit.pipeline.engine import WorkerPool
-    from pnetkit.pipeline.intake import check_cohort, default_workers, fit_for_inputs, label_policy, sort_out
-    from pnetkit.pipeline.proposal import propose
+    from pnetkit.pipeline.budget.proposal import propose
+    from pnetkit.pipeline.engine.workers import WorkerPool, default_workers
+    from pnetkit.pipeline.plan.cohort import fit_for_inputs, label_policy
     from pnetkit.recipe.check import load_recipe
 
     memory = size_in_bytes(vram, "--vram")

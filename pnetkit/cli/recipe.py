@@ -21,7 +21,7 @@ def recipe() -> None:
 def check(paths: tuple[Path, ...], profile: str | None, overrides: tuple[str, ...]) -> None:
     """Check recipes and list every fault with file and line. Without --profile, all profiles are checked too."""
     from pnetkit.errors import PnetkitError
-    from pnetkit.pipeline.parts import take_apart
+    from pnetkit.method.parts import take_apart
     from pnetkit.recipe.check import load_recipe
 
     worst = 0

@@ -37,8 +37,10 @@ def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> N
         _print_plan(recipe_path, out, options)
         return
     result = run_and_report(recipe_path, out=out, **options)
-    for table in run_tables(result.metrics, method=result.recipe, cohort=result.cohort, thresholds=result.thresholds):
-        print_table(table)
+    if result.metrics is not None:
+        said = {"method": result.recipe, "cohort": result.cohort, "thresholds": result.thresholds}
+        for table in run_tables(result.metrics, **said):
+            print_table(table)
     click.echo(f"Results: {result.folder}")
     require_success(result)
 
@@ -46,17 +48,10 @@ def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> N
 def run_and_report(recipe_path: Path, *, out: Path | None = None, session: Any = None, **options: Any) -> Any:
     """Run one recipe with progress on the screen, and give the result."""
     from pnetkit.cli.progress import ProgressView
-    from pnetkit.pipeline.layout import Listener
+    from pnetkit.pipeline.engine.session import Listener
     from pnetkit.pipeline.run import run as run_recipe
-    from pnetkit.report.tables import run_tables, to_markdown
 
     request = _request(recipe_path, out, **options)
-    name = request.loaded.recipe.name
-
-    def tables(metrics: Any, cohort: str, thresholds: str) -> str:
-        found = run_tables(metrics, method=name, cohort=cohort, thresholds=thresholds)
-        return "\n".join(map(to_markdown, found))
-
     with ProgressView() as view:
         listener = Listener(
             say=click.echo,
@@ -64,7 +59,7 @@ def run_and_report(recipe_path: Path, *, out: Path | None = None, session: Any =
             progress=lambda p: view.update(p.node, p.done, reused=p.reused),
         )
         try:
-            return run_recipe(request, tables, listener, session)
+            return run_recipe(request, listener, session)
         except KeyboardInterrupt:
             click.echo("Interrupted. Run the same command again: it goes on where it stopped.", err=True)
             raise click.exceptions.Exit(130) from None
@@ -73,7 +68,7 @@ def run_and_report(recipe_path: Path, *, out: Path | None = None, session: Any =
 def workers_within_budget(recipe_paths: Sequence[Path], **options: Any) -> int:
     """Give the workers that the budget allows to each of several recipes, which share them."""
     from pnetkit.networks import choose_device
-    from pnetkit.pipeline.budget import fit_budget
+    from pnetkit.pipeline.budget.fit import fit_budget
 
     requests = [_request(path, None, quiet=True, **options) for path in recipe_paths]
     return min(fit_budget(request, device=choose_device(request.device)).workers for request in requests)
@@ -99,7 +94,7 @@ def _request(
     on_code_change: Any,
 ) -> Any:
     """Turn options into a request; say so where phantoms stand in for a cohort."""
-    from pnetkit.pipeline.layout import RunRequest
+    from pnetkit.pipeline.plan.request import RunRequest
     from pnetkit.recipe.check import load_recipe
 
     if table is None:
@@ -143,9 +138,9 @@ def _predictions(folder: Path | None, files: str, labels: str | None) -> Any:
 def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) -> None:
     from pnetkit.cli.console import console, grid
     from pnetkit.cli.progress import WORDS
-    from pnetkit.pipeline.allocator import keep_freed_memory
-    from pnetkit.pipeline.layout import Listener
+    from pnetkit.pipeline.engine.session import Listener
     from pnetkit.pipeline.run import dry_run
+    from pnetkit.process_memory import keep_freed_memory
 
     request = _request(recipe_path, out, **options)
     keep_freed_memory()  # as a worker does

@@ -1,6 +1,7 @@
 """`pnetkit runs`: what was run, where each number comes from, and what the store holds for nothing."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +59,15 @@ def list_command(root: Path, as_json: bool) -> None:
 @runs.command("show")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--case", "case_id", help="Trace one case: every stage behind its numbers.")
-@click.option(
-    "--store", type=click.Path(path_type=Path), default=Path("runs") / ".store", show_default=True, help="The store."
-)
-def show(folder: Path, case_id: str | None, store: Path) -> None:
+@click.option("--store", type=click.Path(path_type=Path), help="The store. [default: the run's own]")
+def show(folder: Path, case_id: str | None, store: Path | None) -> None:
     """Show what is behind a run's numbers: inputs, plugins, versions, hardware; with --case each stage of a case."""
     from pnetkit.errors import StoreError
-    from pnetkit.pipeline.store import Store
+    from pnetkit.pipeline.outcome.finished import behind, read_run
+    from pnetkit.store.store import Store
 
-    record = _record(folder)
+    run = read_run(folder)
+    record = run.record
     if case_id is None:
         for line in _summary(record):
             click.echo(line)
@@ -80,13 +81,11 @@ def show(folder: Path, case_id: str | None, store: Path) -> None:
             click.echo(f"  {phase} {kind}: {'none' if files[kind] is None else 'sha256 ' + files[kind]}")
         if "shape" in files:  # not in runs of earlier releases
             click.echo(f"  {phase} voxels: {_edges(files['shape'])}, of {_edges(files['spacing_mm'])} mm")
-    kept = Store(store)
-    for node in record["stages"]:
-        if not _concerns(node, case_id, case, record):
-            continue
+    kept = Store(store or run.store)
+    for node in behind(run, case_id):
         click.echo(f"  {node['stage']} {node['label']}: {node['key'][:16]}")
         if not kept.has(node["stage"], node["key"]):
-            click.echo(f"    not in {store}")
+            click.echo(f"    not in {kept.root}")
             continue
         made = kept.record(node["stage"], node["key"])
         click.echo(
@@ -103,10 +102,11 @@ def show(folder: Path, case_id: str | None, store: Path) -> None:
 @click.option("--yes", is_flag=True, help="Delete; without it, only say what would be.")
 def gc(root: Path, store: Path, yes: bool) -> None:
     """Delete results in the store that no run in the folder names; runs kept elsewhere are not known."""
-    from pnetkit.pipeline.garbage import delete, unused_results
-    from pnetkit.pipeline.store import Store
+    from pnetkit.pipeline.stages.table import STAGES
+    from pnetkit.store.garbage import delete, unused_results
+    from pnetkit.store.store import Store
 
-    unused = unused_results(Store(store), _folders(root))
+    unused = unused_results(Store(store), _folders(root), STAGES)
     size = sum(item.size for item in unused) / 2**20
     if not unused:
         click.echo("Every result is needed by a run.")
@@ -119,7 +119,7 @@ def gc(root: Path, store: Path, yes: bool) -> None:
 
 
 def _folders(root: Path) -> list[Path]:
-    from pnetkit.pipeline.finished import is_run
+    from pnetkit.pipeline.outcome.finished import is_run
 
     return [folder for folder in sorted(root.iterdir()) if is_run(folder)] if root.is_dir() else []
 
@@ -129,19 +129,12 @@ def _edges(numbers: list[float]) -> str:
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    from pnetkit.pipeline.finished import read_run
+    from pnetkit.pipeline.outcome.finished import read_run
 
     return dict(read_run(folder).record)
 
 
-def _concerns(node: dict[str, str], case_id: str, case: dict[str, Any], record: dict[str, Any]) -> bool:
-    """Tell whether a stage is of this case, or of the networks that tested it."""
-    if node["stage"] in ("train", "fit"):
-        return node["label"] in {f"{phase} fold {case['fold']}" for phase in record["inputs"]}
-    return node["label"].split(" ")[0] == case_id
-
-
-def _summary(record: dict[str, Any]) -> list[str]:
+def _summary(record: Mapping[str, Any]) -> list[str]:
     lines = [
         f"recipe: {record['recipe']}" + (f", profile {record['profile']}" if record["profile"] else ""),
         f"cohort: {record['cohort']}, {len(record['cases'])} cases",

@@ -66,9 +66,9 @@ def screen(
     """
     import torch
 
-    from pnetkit.pipeline.allocator import keep_freed_memory
-    from pnetkit.screening.intake import Asked, cases_of
-    from pnetkit.screening.model import read_model
+    from pnetkit.model.folder import read_model
+    from pnetkit.process_memory import keep_freed_memory
+    from pnetkit.screening.cases import Asked, cases_of
     from pnetkit.screening.screen import require_all_screened, screen_cases
     from pnetkit.screening.screener import load_screener
 

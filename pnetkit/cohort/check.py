@@ -4,11 +4,11 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from pnetkit.errors import Fault, ImageError
+from pnetkit.files import file_digest
 from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
 from pnetkit.types import DUCT, GRID_TOLERANCE_MM, PANCREAS, TUMOR, Case, Grid, ScanFiles
 
@@ -104,12 +104,6 @@ def grid_faults(item: CheckedCase, phases: Sequence[str]) -> list[Fault]:
             message = f"{phase} does not lie on the grid of {there[0]} ({apart}); an input of both needs resample: true"
             faults.append(Fault(f"case {item.case.id}", message))
     return faults
-
-
-def file_digest(path: Path) -> str:
-    """Give the SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _check_scan(files: ScanFiles, policy: LabelPolicy) -> CheckedScan:

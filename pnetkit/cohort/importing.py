@@ -11,7 +11,8 @@ from pathlib import Path
 from pnetkit.cohort.layouts import Entry
 from pnetkit.cohort.table import ABNORMAL
 from pnetkit.errors import CohortError, Fault, ImageError
-from pnetkit.imaging.nifti import label_values, write_atomically
+from pnetkit.files import write_atomically
+from pnetkit.imaging.nifti import label_values
 
 
 def table_text(entries: Sequence[Entry], phases: Sequence[str], diagnoses: Mapping[str, bool | None], out: Path) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pnetkit.cohort.check import CheckedCase, LabelPolicy, grid_faults
 from pnetkit.errors import CohortError, Fault
+from pnetkit.files import write_atomically
 from pnetkit.imaging.gz import pack
-from pnetkit.imaging.nifti import read_labels, write_atomically, write_labels
+from pnetkit.imaging.nifti import read_labels, write_labels
 from pnetkit.types import CLASSES
 
 

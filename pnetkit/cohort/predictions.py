@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pnetkit.cohort.check import CheckedCase, LabelPolicy, file_digest
+from pnetkit.cohort.check import CheckedCase, LabelPolicy
 from pnetkit.errors import CohortError, Fault, ImageError
+from pnetkit.files import file_digest
 from pnetkit.imaging.nifti import read_labels
 from pnetkit.types import GRID_TOLERANCE_MM, Grid
 

@@ -4,7 +4,6 @@ In memory every volume is in the closest RAS+ orientation, so that networks see 
 is ever resampled. A label map is written in the orientation of the image it belongs to, with that image's own affine.
 """
 
-import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from pnetkit.errors import ImageError
+from pnetkit.files import write_atomically
 from pnetkit.imaging.gz import DAMAGE, pack, unpack
 from pnetkit.imaging.hounsfield import as_scan
 from pnetkit.imaging.memory_order import x_fastest, z_fastest
@@ -135,20 +135,6 @@ def _is_sheared(affine: NDArray[np.float64]) -> bool:
 def _require_shape(labels: NDArray[Any], grid: Grid, what: str) -> None:
     if labels.shape != grid.shape:
         raise ValueError(f"labels have shape {labels.shape}, {what} has {grid.shape} in RAS+ order")
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is there complete or not at all, whenever the process dies."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _whole_values(path: Path, voxels: NDArray[Any]) -> NDArray[Any]:

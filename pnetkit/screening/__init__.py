@@ -1,1 +1,1 @@
-"""Trained models on tomorrow's patient: export them from a run, load them elsewhere, screen scans with them."""
+"""Trained models on tomorrow's patient: take the scans in, hold them to gates, screen them, write findings."""

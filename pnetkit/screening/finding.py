@@ -7,8 +7,8 @@ import numpy as np
 from scipy import ndimage
 
 from pnetkit.imaging.boxes import bounding_box
-from pnetkit.pipeline.provenance import versions
-from pnetkit.pipeline.stages.classify import finding_to_json
+from pnetkit.method.rules import finding_to_json
+from pnetkit.provenance import versions
 from pnetkit.screening.screener import CaseResult, InputResult, Screener, voxel_counts
 from pnetkit.types import CLASSES, DUCT, TUMOR, Segmentation
 

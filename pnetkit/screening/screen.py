@@ -22,10 +22,10 @@ import torch
 
 from pnetkit.ahead import one_ahead
 from pnetkit.errors import PnetkitError, ScreeningError, StoreError
-from pnetkit.imaging.nifti import write_atomically, write_labels
-from pnetkit.pipeline.node import digest
-from pnetkit.pipeline.provenance import hardware, peak_memory_mib
-from pnetkit.pipeline.store import disk_errors_in_words, write_json
+from pnetkit.files import digest, disk_errors_in_words, write_atomically, write_json
+from pnetkit.imaging.nifti import write_labels
+from pnetkit.process_memory import peak_memory_mib
+from pnetkit.provenance import hardware
 from pnetkit.screening.finding import finding_record
 from pnetkit.screening.findings_table import TABLE, earlier_rows, row, table
 from pnetkit.screening.gates import GatePolicy, held_to_gates

@@ -16,16 +16,16 @@ from pnetkit.inference.predictors import label_predictor
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.segment import Segmented, segment
 from pnetkit.interfaces import Backbone, CaseClassifier, PhaseFusion, TrainedCaseClassifier, TrainedPhaseFusion
+from pnetkit.method.device_fit import fit_to_device
+from pnetkit.method.inference import inference_settings, network_as_run
+from pnetkit.method.network_input import NetworkInput, as_network_input
+from pnetkit.method.parts import Input, Parts, take_apart
+from pnetkit.method.plugins import build
+from pnetkit.method.rules import classified, cleaned
+from pnetkit.method.trained_network import load_weights
+from pnetkit.model.folder import RECIPE, Model, chosen_folds
 from pnetkit.networks import Network, choose_device
-from pnetkit.pipeline.device_fit import fit_to_device
-from pnetkit.pipeline.parts import Input, Parts, take_apart
-from pnetkit.pipeline.plugins import build
-from pnetkit.pipeline.stages.classify import classified
-from pnetkit.pipeline.stages.inputs import NetworkInput, as_network_input, load_weights
-from pnetkit.pipeline.stages.postprocess import cleaned
-from pnetkit.pipeline.stages.segment import inference_settings, network_as_run
 from pnetkit.recipe.check import load_recipe
-from pnetkit.screening.model import RECIPE, Model, chosen_folds
 from pnetkit.types import (
     BACKGROUND,
     CLASSES,

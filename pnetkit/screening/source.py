@@ -8,8 +8,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.cohort.check import file_digest
 from pnetkit.errors import ImageError
+from pnetkit.files import file_digest
 from pnetkit.imaging.nifti import read_scan
 from pnetkit.types import Grid, Scan
 

@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from pnetkit.errors import StoreError
-from pnetkit.imaging.nifti import write_atomically
+from pnetkit.files import write_atomically
 from pnetkit.networks import distinct_tensors
 
 _MODEL, _OPTIMIZER = "model.", "optimizer."

@@ -31,7 +31,7 @@ from pnetkit.inference.search import Settings
 from pnetkit.inference.segment import segment
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import best_precision
-from pnetkit.pipeline.allocator import keep_freed_memory
+from pnetkit.process_memory import keep_freed_memory
 from pnetkit.types import BACKGROUND, Evidence, Segmentation, Triple
 from tests.benchmarks.model import NARROW, intensity, load, scan
 from tests.benchmarks.peak import high_water_mib

@@ -24,7 +24,7 @@ from pnetkit.cohort.phantom.generate import PhantomScan, PhantomSpec, phantom_ca
 from pnetkit.imaging.intensity import Intensity, fit_intensity
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import best_precision, build_seeded
-from pnetkit.pipeline.allocator import keep_freed_memory
+from pnetkit.process_memory import keep_freed_memory
 from pnetkit.training.checkpoint import write_weights
 from pnetkit.training.loop import TrainingPlan, train
 from pnetkit.training.sampling import Sampling, TrainingCase, foreground_indices, load_case

@@ -17,8 +17,9 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from pnetkit.files import write_atomically
 from pnetkit.imaging.gz import pack
-from pnetkit.imaging.nifti import read_labels, read_scan, write_atomically, write_labels
+from pnetkit.imaging.nifti import read_labels, read_scan, write_labels
 from pnetkit.types import Grid, Triple
 from tests.benchmarks.peak import high_water_mib
 

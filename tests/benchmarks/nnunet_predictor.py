@@ -31,7 +31,7 @@ from pnetkit.inference.search import Settings
 from pnetkit.inference.segment import segment
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.networks import Precision, is_emulated
-from pnetkit.pipeline.allocator import keep_freed_memory
+from pnetkit.process_memory import keep_freed_memory
 from pnetkit.types import Grid, Triple
 from tests.benchmarks.memory import Nothing, inputs
 from tests.benchmarks.model import SHAPE

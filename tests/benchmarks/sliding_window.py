@@ -28,7 +28,7 @@ from pnetkit.inference.segment import segment
 from pnetkit.inference.voting import vote
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import is_emulated
-from pnetkit.pipeline.allocator import keep_freed_memory
+from pnetkit.process_memory import keep_freed_memory
 from pnetkit.types import Grid, Triple
 from tests.benchmarks.memory import compare
 from tests.benchmarks.model import SHAPE, intensity, load, scan

@@ -22,7 +22,7 @@ from pnetkit_s4c.network import S4C
 from torch import Tensor
 
 from pnetkit.networks import autocast, best_precision, build_seeded
-from pnetkit.pipeline.allocator import keep_freed_memory
+from pnetkit.process_memory import keep_freed_memory
 from pnetkit.training.loop import TrainingPlan, train
 from pnetkit.training.loss import deep_supervision_loss
 from pnetkit.training.sampling import Sampling, TrainingCase, draw_batch

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pnetkit.pipeline import budget
-from pnetkit.pipeline.layout import RunRequest
-from pnetkit.pipeline.memory import NetworkMemory
+from pnetkit.pipeline.budget import fit as budget
+from pnetkit.pipeline.budget.ram import NetworkMemory
+from pnetkit.pipeline.plan.request import RunRequest
 from pnetkit.recipe.check import load_recipe
 
 S4C = Path(__file__).parents[2] / "recipes" / "s4c_dual.yaml"

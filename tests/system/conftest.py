@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pnetkit.pipeline.layout import Listener, RunRequest
+from pnetkit.pipeline.engine.session import Listener
+from pnetkit.pipeline.outcome.export import export_model
+from pnetkit.pipeline.plan.request import RunRequest
 from pnetkit.pipeline.run import RunResult
 from pnetkit.pipeline.run import run as run_recipe
-from pnetkit.pipeline.store import Store
 from pnetkit.recipe.check import load_recipe
-from pnetkit.report.tables import run_tables, to_markdown
-from pnetkit.screening.export import export_model
+from pnetkit.store.store import Store
 
 TINY = """\
 name: tiny
@@ -66,11 +66,7 @@ class Runner:
         request = RunRequest(
             loaded, table, self.folder / store, self.folder / out, device=device, workers=workers, **options
         )
-
-        def tables(metrics, cohort, thresholds):
-            return "\n".join(map(to_markdown, run_tables(metrics, method="tiny", cohort=cohort, thresholds=thresholds)))
-
-        return run_recipe(request, tables, Listener(progress=progress))
+        return run_recipe(request, Listener(progress=progress))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from pnetkit.cli.main import cli
 from pnetkit.errors import CohortError
+from pnetkit.model.folder import read_model
 from pnetkit.screening.agreement import (
     PARTS,
     PLAIN,
@@ -17,7 +18,6 @@ from pnetkit.screening.agreement import (
     mean_change,
     mean_overlap,
 )
-from pnetkit.screening.model import read_model
 from pnetkit.screening.screener import load_screener
 
 COARSE = (

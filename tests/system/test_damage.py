@@ -377,7 +377,7 @@ def test_a_damaged_recipe_is_an_error_in_words(name, tmp_path, monkeypatch, caps
 
 def model_json(change):
     def do(folder):
-        from pnetkit.screening.model import SUMS, write_sums
+        from pnetkit.model.folder import SUMS, write_sums
 
         path = folder / "model.json"
         content = json.loads(path.read_text())

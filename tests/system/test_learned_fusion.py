@@ -14,13 +14,13 @@ from pnetkit.cli.main import cli
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.cohort.predictions import Predictions
 from pnetkit.errors import ModelError, RecipeError, RunError
+from pnetkit.model.folder import SUMS, read_model, write_sums
+from pnetkit.pipeline.outcome.export import export_model
 from pnetkit.pipeline.run import require_success
-from pnetkit.pipeline.store import Store
-from pnetkit.screening.export import export_model
-from pnetkit.screening.intake import Asked, cases_of
-from pnetkit.screening.model import SUMS, read_model, write_sums
+from pnetkit.screening.cases import Asked, cases_of
 from pnetkit.screening.screen import screen_cases
 from pnetkit.screening.screener import load_screener
+from pnetkit.store.store import Store
 from tests.system.conftest import results
 
 LOGISTIC = ["fusion={plugin: logistic}", "name=learned"]

@@ -1,13 +1,11 @@
 """Networks that more than one source has made: said under the tables, in the record, and where the model is read."""
 
-import importlib
 import json
 
-from pnetkit.pipeline.store import Store
-from pnetkit.screening.export import export_model
-from pnetkit.screening.model import read_model
-
-stage = importlib.import_module("pnetkit.pipeline.stages.train")  # the package names a function so, too
+from pnetkit.model.folder import read_model
+from pnetkit.pipeline.outcome.export import export_model
+from pnetkit.pipeline.stages import train as stage
+from pnetkit.store.store import Store
 
 
 def test_a_training_that_another_source_takes_up_is_said_in_tables_record_and_model(tiny, monkeypatch, tmp_path):

@@ -152,12 +152,12 @@ def test_a_second_call_makes_nothing_anew(finished):
     ],
 )
 def test_a_change_makes_anew_what_depends_on_it_and_nothing_else(finished, change, anew):
-    from pnetkit.pipeline.plan import make_plan
+    from pnetkit.pipeline.plan.graph import make_graph
 
     runner, result = finished
     known = {node["key"] for node in stages(result.folder)}
     changed = load_recipe(runner.recipe, "demo", [change]).recipe
-    plan = make_plan(changed, *_as_planned(runner))
+    plan = make_graph(changed, *_as_planned(runner))
     assert {node.stage for node in plan.nodes if node.key not in known} == anew
 
 
@@ -172,18 +172,18 @@ def test_a_change_makes_anew_what_depends_on_it_and_nothing_else(finished, chang
     ],
 )
 def test_another_source_of_a_plugin_makes_anew_what_depends_on_it(finished, plugin, anew):
-    from pnetkit.pipeline.plan import make_plan
+    from pnetkit.pipeline.plan.graph import make_graph
 
     runner, result = finished
     known = {node["key"] for node in stages(result.folder)}
     recipe = load_recipe(runner.recipe, "demo").recipe
-    plan = make_plan(recipe, *_as_planned(runner), {plugin: "edited"})
+    plan = make_graph(recipe, *_as_planned(runner), {plugin: "edited"})
     assert {node.stage for node in plan.nodes if node.key not in known} == anew
 
 
 def test_one_more_case_costs_that_case_and_the_folds_it_enters():
     from pnetkit.cohort.check import CheckedCase, CheckedScan
-    from pnetkit.pipeline.plan import make_plan
+    from pnetkit.pipeline.plan.graph import make_graph
     from pnetkit.types import Case, Grid, ScanFiles
 
     def case(i):
@@ -193,8 +193,8 @@ def test_one_more_case_costs_that_case_and_the_folds_it_enters():
 
     recipe = load_recipe(RECIPES / "s4c_dual.yaml", overrides=["phases=[venous]"]).recipe
     folds = {"P0": 0, "P1": 1, "P2": 2}
-    before = make_plan(recipe, [case(i) for i in range(3)], folds)
-    after = make_plan(recipe, [case(i) for i in range(4)], folds | {"P3": 0})
+    before = make_graph(recipe, [case(i) for i in range(3)], folds)
+    after = make_graph(recipe, [case(i) for i in range(4)], folds | {"P3": 0})
     known = {node.key for node in before.nodes}
     new = {(node.stage, node.label) for node in after.nodes if node.key not in known}
     steps = ("segment", "postprocess", "classify", "measure")
@@ -319,7 +319,7 @@ def test_given_folds_win(cohort, tiny):
 
 def test_a_cohort_without_labels_cannot_be_trained_on(cohort, tiny):
     edit(cohort, lambda line: line.update(arterial_label="", venous_label=""))
-    with pytest.raises(RecipeError, match=r"arterial, fold 0: no training case has a reference label"):
+    with pytest.raises(RecipeError, match=r"arterial fold 0: no training case has a reference label"):
         tiny(table=cohort)
 
 
@@ -386,7 +386,7 @@ def test_a_classifier_can_learn_from_networks_that_have_not_seen_its_cases(tiny)
 
 
 def runner_store(runner):
-    from pnetkit.pipeline.store import Store
+    from pnetkit.store.store import Store
 
     return Store(runner.folder / "store")
 

@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from pnetkit import onnx_export
 from pnetkit.cli.main import cli
 from pnetkit.errors import CohortError, ModelError, ScreeningError, StoreError
-from pnetkit.pipeline.store import Store
+from pnetkit.model.folder import SUMS, read_model, write_sums
+from pnetkit.pipeline.outcome.export import export_model
 from pnetkit.screening import screen, screener
-from pnetkit.screening.export import export_model
-from pnetkit.screening.intake import Asked, cases_of
-from pnetkit.screening.model import SUMS, read_model, write_sums
+from pnetkit.screening.cases import Asked, cases_of
 from pnetkit.screening.screen import require_all_screened, screen_cases
 from pnetkit.screening.screener import load_screener, mean_finding
+from pnetkit.store.store import Store
 from pnetkit.types import PhaseFinding
 
 

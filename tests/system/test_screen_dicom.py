@@ -13,7 +13,7 @@ from pnetkit.dicom.series import case_id_of, find_series
 from pnetkit.dicom.volume import on_images, read_series
 from pnetkit.errors import MissingExtraError, ScreeningError
 from pnetkit.imaging.nifti import read_scan
-from pnetkit.screening.intake import Asked, cases_of
+from pnetkit.screening.cases import Asked, cases_of
 from tests.dicom.synthetic import write_series
 
 STUDIES = ("1.2.3", "1.2.4")

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from pnetkit import errors, interfaces, testing, types
-from pnetkit.pipeline.node import STAGE_VERSIONS
+from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.recipe.inference import InferenceSettings
 from pnetkit.recipe.models import Recipe, TrainingSettings
 from pnetkit.registry import GROUPS
@@ -20,13 +20,13 @@ PAGES = {page: (FOLDER / f"{page}.md").read_text(encoding="utf-8") for page in R
 SOUND = {"backbone": Sound, "postprocessor": Keep, "case_classifier": ByVolume, "phase_fusion": Either}
 
 FILES = {
-    "weights.safetensors": ("pnetkit.pipeline.stages.inputs", "WEIGHTS"),
-    "backbone.json": ("pnetkit.pipeline.stages.inputs", "BACKBONE"),
+    "weights.safetensors": ("pnetkit.pipeline.stages.train", "WEIGHTS"),
+    "backbone.json": ("pnetkit.pipeline.stages.train", "BACKBONE"),
     "checkpoint.safetensors": ("pnetkit.pipeline.stages.train", "CHECKPOINT"),
-    "labels.nii.gz": ("pnetkit.pipeline.stages.segment", "LABELS"),
+    "labels.nii.gz": ("pnetkit.pipeline.stages.segmentation", "LABELS"),
     "voxels.json": ("pnetkit.pipeline.stages.postprocess", "VOXELS"),
     "finding.json": ("pnetkit.pipeline.stages.classify", "FINDING"),
-    "run.json": ("pnetkit.pipeline.record", "RUN_RECORD"),
+    "run.json": ("pnetkit.store.store", "RUN_RECORD"),
 }
 """Files that pages name, and the constants that hold their names."""
 
@@ -39,7 +39,7 @@ def known(page):
     names = {member for name in of for member, _, _ in members(name)} | set(of)
     names |= set(re.findall(r"(\w+)[:=,)]", " ".join(kind for name in of for _, kind, _ in members(name))))
     names |= {check.name for check in CHECKS[page](SOUND[page])}
-    names |= {"expected_failures", CHECKS[page].__name__, *STAGE_VERSIONS, *GROUPS.values()}
+    names |= {"expected_failures", CHECKS[page].__name__, *STAGES, *GROUPS.values()}
     names |= {member for member, _, _ in members("Deviating")}
     names |= {name for name in vars(errors) if name.endswith("Error")}
     names |= set(Recipe.model_fields)

@@ -16,8 +16,8 @@ from scipy.ndimage import gaussian_filter
 from pnetkit.cohort.phantom.anatomy import HU, Anatomy, Tissue, draw_anatomy
 from pnetkit.cohort.phantom.shapes import Lattice, paint
 from pnetkit.errors import CohortError, Fault
+from pnetkit.files import write_atomically
 from pnetkit.imaging.gz import pack
-from pnetkit.imaging.nifti import write_atomically
 from pnetkit.types import BACKGROUND, DUCT, PANCREAS, TUMOR, Triple
 
 FIELD_MM = (240.0, 240.0, 192.0)

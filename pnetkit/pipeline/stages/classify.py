@@ -1,65 +1,90 @@
 """Decide on one phase of one case."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from safetensors.numpy import load_file
-
-from pnetkit.errors import PluginError
-from pnetkit.imaging.nifti import read_labels
-from pnetkit.interfaces import CaseClassifier, TrainedCaseClassifier
-from pnetkit.pipeline.context import Context
-from pnetkit.pipeline.node import Node
-from pnetkit.pipeline.plugins import build
-from pnetkit.pipeline.stages.roi import FEATURES, MODEL
-from pnetkit.pipeline.stages.segment import LABELS
-from pnetkit.pipeline.store import write_json
-from pnetkit.types import Evidence, PhaseFinding, Segmentation
+from pnetkit.cohort.check import CheckedCase
+from pnetkit.files import read_json, write_json
+from pnetkit.interfaces import CaseClassifier
+from pnetkit.method.plugins import build
+from pnetkit.method.rules import classified, finding_from_json, finding_to_json
+from pnetkit.pipeline.stages import features, fit
+from pnetkit.pipeline.stages.context import Context
+from pnetkit.pipeline.stages.draft import Draft
+from pnetkit.pipeline.stages.segmentation import read_segmentation
+from pnetkit.pipeline.stages.stage import Stage
+from pnetkit.store.node import File, Node, Ref, Subject
+from pnetkit.store.store import Store
+from pnetkit.types import Evidence, PhaseFinding
 
 FINDING = "finding.json"
-"""The finding of one phase in the result of `classify`."""
+"""The finding of one phase."""
 
 
-def classify(node: Node, context: Context, folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class ClassifySpec:
+    """In the key: classifier, phase, and what it looks at. Not: the case's name."""
+
+    stage: ClassVar[str] = "classify"
+    version: ClassVar[int] = 1
+
+    classifier: Mapping[str, Any]
+    phase: str
+    clean: Ref
+    maps: Ref | None
+    fitted: Ref | None
+    case_id: str
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Give the classifier and the phase."""
+        return {"classifier": dict(self.classifier), "phase": self.phase}
+
+    @property
+    def inputs(self) -> dict[str, Ref]:
+        """Give the cleaned segmentation, the maps and what was fitted, where the classifier needs them."""
+        there = {"postprocess": self.clean, "features": self.maps, "fit": self.fitted}
+        return {name: ref for name, ref in there.items() if ref is not None}
+
+    @property
+    def files(self) -> dict[str, File]:
+        """Give nothing."""
+        return {}
+
+
+def draft(draft: Draft, item: CheckedCase, clean: Node, maps: Node | None, fitted: Node | None) -> Node:
+    """Lay out the decision on a case."""
+    name = draft.seen.name
+    spec = ClassifySpec(
+        classifier=draft.parts.classifier,
+        phase=name,
+        clean=clean.ref,
+        maps=None if maps is None else maps.ref,
+        fitted=None if fitted is None else fitted.ref,
+        case_id=item.case.id,
+    )
+    return draft.add(spec, Subject(name, item.case.id))
+
+
+def run(spec: ClassifySpec, context: Context, folder: Path) -> dict[str, Any]:
     """Write score, threshold, measurements and flags."""
-    classifier: CaseClassifier = build(node.identity["classifier"])
-    maps = {}
-    if "fit" in node.inputs:
-        if not isinstance(classifier, TrainedCaseClassifier):
-            raise TypeError(f"{node.identity['classifier']['plugin']} is not a classifier that can be fitted")
-        classifier.load(context.store.folder("fit", node.inputs["fit"]) / MODEL)
-    if "features" in node.inputs:
-        maps = load_file(context.store.folder("features", node.inputs["features"]) / FEATURES)
-    labels, grid = read_labels(context.store.folder("postprocess", node.inputs["postprocess"]) / LABELS)
-    evidence = Evidence(node.given["case_id"], node.given["phase"], Segmentation(labels, grid), maps)
-    finding = classified(classifier, evidence, plugin=node.identity["classifier"]["plugin"])
+    store = context.store
+    if spec.fitted is None:
+        classifier: CaseClassifier = build(spec.classifier)
+    else:
+        classifier = fit.read(store, spec.fitted, spec.classifier)
+    maps = {} if spec.maps is None else features.read(store, spec.maps)
+    evidence = Evidence(spec.case_id, spec.phase, read_segmentation(store, spec.clean), maps)
+    finding = classified(classifier, evidence, plugin=spec.classifier["plugin"])
     write_json(folder / FINDING, finding_to_json(finding))
     return {"abnormal": finding.abnormal}
 
 
-def classified(classifier: CaseClassifier, evidence: Evidence, *, plugin: str) -> PhaseFinding:
-    """Give a classifier's finding. Raises PluginError where it is one of another phase."""
-    finding = classifier.classify(evidence)
-    if finding.phase != evidence.phase:
-        raise PluginError(
-            f"The case classifier {plugin!r} has to give a finding of the phase {evidence.phase!r}, it gave one of "
-            f"{finding.phase!r}."
-        )
-    return finding
+def read(store: Store, ref: Ref) -> PhaseFinding:
+    """Read a finding."""
+    return finding_from_json(read_json(store.of(ref) / FINDING))
 
 
-def finding_to_json(finding: PhaseFinding) -> dict[str, Any]:
-    """Give a finding as plain JSON."""
-    return {
-        "phase": finding.phase,
-        "abnormal": finding.abnormal,
-        "score": finding.score,
-        "threshold": finding.threshold,
-        "measurements": dict(finding.measurements),
-        "flags": list(finding.flags),
-    }
-
-
-def finding_from_json(data: dict[str, Any]) -> PhaseFinding:
-    """Read a finding that `finding_to_json` gave."""
-    return PhaseFinding(data["phase"], data["score"], data["threshold"], data["measurements"], tuple(data["flags"]))
+STAGE = Stage(ClassifySpec.stage, run)

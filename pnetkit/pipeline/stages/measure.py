@@ -1,57 +1,115 @@
 """Measure a segmentation against the reference label."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from pnetkit.cohort.check import CheckedCase
 from pnetkit.evaluation.lesions import Lesion, LesionMatch, match_lesions
 from pnetkit.evaluation.overlap import dice
-from pnetkit.imaging.nifti import read_labels
-from pnetkit.pipeline.context import Context
-from pnetkit.pipeline.node import Node
-from pnetkit.pipeline.stages.inputs import reference_labels
-from pnetkit.pipeline.stages.segment import LABELS, REGION
-from pnetkit.pipeline.store import write_json
+from pnetkit.files import read_json, write_json
+from pnetkit.pipeline.stages import segment
+from pnetkit.pipeline.stages.context import Context
+from pnetkit.pipeline.stages.draft import Draft
+from pnetkit.pipeline.stages.scans import label_of, read_reference
+from pnetkit.pipeline.stages.segmentation import read_segmentation
+from pnetkit.pipeline.stages.stage import Stage
+from pnetkit.store.node import File, Node, Ref, Subject
+from pnetkit.store.store import Store
 from pnetkit.types import BACKGROUND, DUCT, TUMOR
 
 CRITERIA = {"any": 0.0, "iou": 0.1}
 """When a lesion counts as found: any common voxel, or picai_eval's least IoU."""
 
 LESIONS = "lesions.json"
-"""The reference tumors, and the predicted ones that match none, in the result of `measure`; by criterion."""
+"""The reference tumors, and the predicted ones that match none; by criterion."""
 
 MEASURES = "dice.json"
-"""The overlaps in the result of `measure`."""
+"""The overlaps."""
 
 
-def measure(node: Node, context: Context, folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Hold the Dice of pancreas set, tumor and duct (None where both are empty), and the lesions by criterion."""
+
+    dice: Mapping[str, float | None]
+    lesions: Mapping[str, LesionMatch]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSpec:
+    """All of it is in the key. `searched` is a coarse-to-fine segmentation whose region is measured too."""
+
+    stage: ClassVar[str] = "measure"
+    version: ClassVar[int] = 2
+
+    label: File
+    labels: Mapping[str, Any]
+    clean: Ref
+    searched: Ref | None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Give what label values mean."""
+        return {"labels": dict(self.labels)}
+
+    @property
+    def inputs(self) -> dict[str, Ref]:
+        """Give the cleaned segmentation, and the search whose region is measured."""
+        return {"postprocess": self.clean} | ({} if self.searched is None else {"segment": self.searched})
+
+    @property
+    def files(self) -> dict[str, File]:
+        """Give the reference label."""
+        return {"label": self.label}
+
+
+def draft(draft: Draft, item: CheckedCase, segmentation: Node, clean: Node) -> Node | None:
+    """Lay out the measurement of a case; None where it has no reference label."""
+    label = label_of(draft.seen, item)
+    if label is None:
+        return None
+    is_coarse = isinstance(segmentation.spec, segment.SegmentSpec) and segmentation.spec.is_coarse
+    spec = MeasureSpec(label, draft.labels, clean.ref, segmentation.ref if is_coarse else None)
+    return draft.add(spec, Subject(draft.seen.name, item.case.id))
+
+
+def run(spec: MeasureSpec, context: Context, folder: Path) -> dict[str, Any]:
     """Write the Dice of the pancreas set (labels 1-3), tumor and duct (null where both are empty), and lesions.
 
     Of a coarse-to-fine search the share of the reference's pancreas set that its region holds is told, `region_recall`.
     """
-    predicted, grid = read_labels(context.store.folder("postprocess", node.inputs["postprocess"]) / LABELS)
-    reference = reference_labels(node)
+    found = read_segmentation(context.store, spec.clean)
+    predicted, reference = found.labels, read_reference(spec.label, spec.labels)
     overlaps = {
         "pancreas": dice(predicted > BACKGROUND, reference > BACKGROUND),
         "tumor": dice(predicted == TUMOR, reference == TUMOR),
         "duct": dice(predicted == DUCT, reference == DUCT),
     }
     write_json(folder / MEASURES, overlaps)
-    found = {
-        name: match_lesions(predicted == TUMOR, reference == TUMOR, least_iou=iou, voxel_mm3=grid.voxel_mm3)
+    matches = {
+        name: match_lesions(predicted == TUMOR, reference == TUMOR, least_iou=iou, voxel_mm3=found.grid.voxel_mm3)
         for name, iou in CRITERIA.items()
     }
-    write_json(folder / LESIONS, {name: asdict(match) for name, match in found.items()})
-    if "segment" not in node.inputs:
+    write_json(folder / LESIONS, {name: asdict(match) for name, match in matches.items()})
+    if spec.searched is None:
         return {}
-    region = context.store.folder("segment", node.inputs["segment"]) / REGION
-    organ = reference > BACKGROUND
-    if not region.is_file() or not organ.any():  # everything was searched, or there is nothing to find
+    region, organ = segment.read_region(context.store, spec.searched), reference > BACKGROUND
+    if region is None or not organ.any():  # everything was searched, or there is nothing to find
         return {"region_recall": None}
-    return {"region_recall": float(read_labels(region)[0][organ].mean())}
+    return {"region_recall": float(region[organ].mean())}
 
 
-def lesions_from_json(loaded: Mapping[str, Any]) -> LesionMatch:
-    """Read back what `measure` wrote for one criterion."""
+def read(store: Store, ref: Ref) -> Measured:
+    """Read what was measured."""
+    folder = store.of(ref)
+    lesions = {name: _match(of) for name, of in read_json(folder / LESIONS).items()}
+    return Measured(read_json(folder / MEASURES), lesions)
+
+
+def _match(loaded: Mapping[str, Any]) -> LesionMatch:
     return LesionMatch(tuple(Lesion(**item) for item in loaded["lesions"]), tuple(loaded["false_positives"]))
+
+
+STAGE = Stage(MeasureSpec.stage, run)

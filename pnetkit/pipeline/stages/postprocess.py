@@ -1,46 +1,71 @@
 """Clean a segmentation up with the recipe's chain of postprocessors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from pnetkit.errors import PluginError
-from pnetkit.imaging.nifti import read_labels, write_labels
-from pnetkit.pipeline.context import Context
-from pnetkit.pipeline.node import Node
-from pnetkit.pipeline.plugins import build
-from pnetkit.pipeline.stages.segment import LABELS
-from pnetkit.pipeline.store import write_json
-from pnetkit.types import CLASSES, Segmentation
+from pnetkit.files import read_json, write_json
+from pnetkit.imaging.nifti import write_labels
+from pnetkit.method.rules import cleaned
+from pnetkit.pipeline.stages.context import Context
+from pnetkit.pipeline.stages.draft import Draft
+from pnetkit.pipeline.stages.segmentation import LABELS, read_segmentation
+from pnetkit.pipeline.stages.stage import Stage
+from pnetkit.store.node import File, Node, Ref, Subject
+from pnetkit.store.store import Store
+from pnetkit.types import CLASSES
 
 VOXELS = "voxels.json"
-"""The number of voxels of each class in the result of `postprocess`."""
+"""The number of voxels of each class."""
 
 
-def postprocess(node: Node, context: Context, folder: Path) -> dict[str, Any]:
-    """Write the label map that the chain leaves."""
-    ((stage, key),) = node.inputs.items()  # "segment", or "adopt" for what was made elsewhere
-    source = context.store.folder(stage, key) / LABELS
-    labels, grid = read_labels(source)
-    before = Segmentation(labels, grid)
-    segmentation = cleaned(before, node.identity["chain"])
-    write_labels(folder / LABELS, segmentation.labels, like=source)
+@dataclass(frozen=True, slots=True)
+class PostprocessSpec:
+    """All of it is in the key: the chain, and the segmentation of `segment` or `adopt`."""
+
+    stage: ClassVar[str] = "postprocess"
+    version: ClassVar[int] = 1
+
+    chain: tuple[Mapping[str, Any], ...]
+    segmentation: Ref
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Give the chain."""
+        return {"chain": [dict(plugin) for plugin in self.chain]}
+
+    @property
+    def inputs(self) -> dict[str, Ref]:
+        """Give the segmentation, under the name of the stage that made it."""
+        return {self.segmentation.stage: self.segmentation}
+
+    @property
+    def files(self) -> dict[str, File]:
+        """Give nothing."""
+        return {}
+
+
+def draft(draft: Draft, segmentation: Node, subject: Subject) -> Node:
+    """Lay out the cleaning of a segmentation."""
+    return draft.add(PostprocessSpec(tuple(draft.parts.chain), segmentation.ref), subject)
+
+
+def run(spec: PostprocessSpec, context: Context, folder: Path) -> dict[str, Any]:
+    """Write the label map that the chain leaves, and how many voxels of each class it has."""
+    before = read_segmentation(context.store, spec.segmentation)
+    segmentation = cleaned(before, spec.chain)
+    write_labels(folder / LABELS, segmentation.labels, like=context.store.of(spec.segmentation) / LABELS)
     counts = np.bincount(segmentation.labels.reshape(-1), minlength=len(CLASSES))
     write_json(folder / VOXELS, {name: int(count) for name, count in zip(CLASSES, counts, strict=True)})
     return {"removed_voxels": int((before.labels != segmentation.labels).sum())}
 
 
-def cleaned(segmentation: Segmentation, chain: Sequence[Mapping[str, Any]]) -> Segmentation:
-    """Apply a chain of postprocessors, named by their identities. Raises PluginError for what is not a segmentation."""
-    shape = segmentation.labels.shape
-    for identity in chain:
-        found: Any = build(identity)(segmentation)
-        if not isinstance(found, Segmentation) or found.labels.shape != shape:
-            raise PluginError(
-                f"The postprocessor {identity['plugin']!r} (from {identity['distribution']}) has to give a "
-                f"Segmentation of shape {shape}, it gave {type(found).__name__}."
-            )
-        segmentation = found
-    return segmentation
+def read_voxels(store: Store, ref: Ref) -> dict[str, int]:
+    """Read the number of voxels of each class."""
+    return {name: int(count) for name, count in read_json(store.of(ref) / VOXELS).items()}
+
+
+STAGE = Stage(PostprocessSpec.stage, run)

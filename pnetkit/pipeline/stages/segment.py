@@ -2,28 +2,30 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pnetkit.cohort.check import CheckedCase
 from pnetkit.imaging.body import body_mask
-from pnetkit.imaging.nifti import write_labels
-from pnetkit.inference.coarse import Coarse
-from pnetkit.inference.runtime import largest_batch, runnable
-from pnetkit.inference.search import Settings
-from pnetkit.inference.segment import segment as segment_volume
-from pnetkit.inference.sliding import Fill
-from pnetkit.interfaces import Backbone
+from pnetkit.imaging.nifti import read_labels, write_labels
+from pnetkit.inference.runtime import largest_batch
+from pnetkit.inference.segment import segment
+from pnetkit.method.inference import inference_settings, network_as_run
 from pnetkit.networks import Network
-from pnetkit.pipeline.context import Context
-from pnetkit.pipeline.node import Node
-from pnetkit.pipeline.stages.inputs import load_backbone, network_input
-from pnetkit.types import BACKGROUND
-
-LABELS = "labels.nii.gz"
-"""The label map in the results of `segment` and `postprocess`, on the image's own grid."""
+from pnetkit.pipeline.stages import train
+from pnetkit.pipeline.stages.context import Context
+from pnetkit.pipeline.stages.draft import Draft
+from pnetkit.pipeline.stages.scans import Reading, read_input, reading_of
+from pnetkit.pipeline.stages.segmentation import LABELS
+from pnetkit.pipeline.stages.stage import Stage
+from pnetkit.store.node import File, Node, Ref, Subject
+from pnetkit.store.store import Store
+from pnetkit.types import BACKGROUND, Triple
 
 REGION = "region.nii.gz"
 """Where a coarse-to-fine search looked closely, 1 or 0, on the image's own grid; not there where it was given up."""
@@ -32,14 +34,59 @@ AGREEMENT = "agreement.nii.gz"
 """The share of windows that voted for the winning label, in whole percent; 0 outside the body, where none was asked."""
 
 
-def segment(node: Node, context: Context, folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class SegmentSpec:
+    """In the key: how scans are read and searched, and the network. Not: windows at once, the scan's shape."""
+
+    stage: ClassVar[str] = "segment"
+    version: ClassVar[int] = 3
+
+    reading: Reading
+    inference: Mapping[str, Any]
+    network: Ref
+    batch_size: int
+    shape: Triple
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Give how scans are read and searched."""
+        return self.reading.identity | {"inference": dict(self.inference)}
+
+    @property
+    def inputs(self) -> dict[str, Ref]:
+        """Give the fold's network."""
+        return {"train": self.network}
+
+    @property
+    def files(self) -> dict[str, File]:
+        """Give the images."""
+        return self.reading.files
+
+    @property
+    def is_coarse(self) -> bool:
+        """Tell whether the search is coarse-to-fine."""
+        return "coarse" in self.inference
+
+
+def draft(draft: Draft, item: CheckedCase, network: Node, subject: Subject) -> Node:
+    """Lay out the segmentation of a case by one network."""
+    spec = SegmentSpec(
+        reading=reading_of(draft, item),
+        inference=draft.parts.inference,
+        network=network.ref,
+        batch_size=draft.recipe.inference.windows_at_once,
+        shape=item.scans[draft.seen.phases[0]].grid.shape,
+    )
+    return draft.add(spec, subject)
+
+
+def run(spec: SegmentSpec, context: Context, folder: Path) -> dict[str, Any]:
     """Write the voted labels, the region of a coarse-to-fine search, and the agreement map when the recipe keeps it."""
-    seen = network_input(node)
-    inference = node.identity["inference"]
-    batch_size = largest_batch(inference.get("runtime", "torch"), node.given["batch_size"])
-    trained = context.store.folder("train", node.inputs["train"])
-    found = segment_volume(
-        _network(trained, context.device, json.dumps(inference)),
+    seen = read_input(spec.reading)
+    inference = spec.inference
+    batch_size = largest_batch(inference.get("runtime", "torch"), spec.batch_size)
+    found = segment(
+        _network(context.store.root, spec.network, context.device, json.dumps(dict(inference))),
         seen.volume,
         seen.grid,
         inference_settings(inference, batch_size=batch_size, fill=seen.air, device=context.device),
@@ -49,7 +96,7 @@ def segment(node: Node, context: Context, folder: Path) -> dict[str, Any]:
     took: dict[str, Any] = {"windows": found.windows, "coarse_windows": found.coarse_windows}
     if found.fallback:
         took["fallback"] = found.fallback
-    image = node.files["image"][0]
+    image = spec.reading.images[0].path
     write_labels(folder / LABELS, result.labels, like=image)
     if found.region is not None:
         write_labels(folder / REGION, found.region.view(np.uint8), like=image)
@@ -63,38 +110,16 @@ def segment(node: Node, context: Context, folder: Path) -> dict[str, Any]:
     return took | {"mean_foreground_agreement": float(agreed.mean()) if agreed.size else None}
 
 
+def read_region(store: Store, ref: Ref) -> NDArray[np.uint8] | None:
+    """Read where a coarse-to-fine search looked closely; None where everything was searched."""
+    path = store.of(ref) / REGION
+    return read_labels(path)[0] if path.is_file() else None
+
+
 @lru_cache(maxsize=1)
-def _network(folder: Path, device: str, inference: str) -> Network:
+def _network(root: Path, network: Ref, device: str, inference: str) -> Network:
     """Make the network that is run; a worker keeps the last one. `inference` is JSON, because it is a key here."""
-    return network_as_run(load_backbone(folder), json.loads(inference), device)
+    return network_as_run(train.read(Store(root), network), json.loads(inference), device)
 
 
-def network_as_run(backbone: Backbone, inference: Mapping[str, Any], device: str) -> Network:
-    """Make the network that is run of a trained one and a recipe's `inference` section, as it stands in keys."""
-    return runnable(
-        backbone,
-        device=device,
-        precision=inference["precision"],
-        runtime=inference.get("runtime", "torch"),
-        window=tuple(inference["window_size"]),
-    )
-
-
-def inference_settings(inference: Mapping[str, Any], *, batch_size: int, fill: Fill, device: str) -> Settings:
-    """Make the settings of a segmentation of a recipe's `inference` section, as it stands in keys."""
-    return Settings(
-        window=tuple(inference["window_size"]),
-        stride=tuple(inference["stride"]),
-        batch_size=batch_size,
-        fill=fill,
-        device=device,
-        precision=inference["precision"],
-        combine=inference.get("combine", "vote"),
-        body_box=inference["body"] == "box",
-        coarse=_coarse(inference["coarse"]) if "coarse" in inference else None,
-    )
-
-
-def _coarse(section: dict[str, Any]) -> Coarse:
-    edges: dict[str, Any] = {name: tuple(section[name]) for name in ("stride", "region_stride") if name in section}
-    return Coarse(**section | edges)
+STAGE = Stage(SegmentSpec.stage, run, on_device=True)

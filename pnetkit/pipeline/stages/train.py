@@ -1,52 +1,144 @@
-"""Train one network: one input, one fold."""
+"""Train one network: one input, the cases of all folds but some."""
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from pnetkit.imaging.intensity import Intensity
-from pnetkit.pipeline.context import Context
-from pnetkit.pipeline.node import Node
-from pnetkit.pipeline.stages.inputs import BACKBONE, WEIGHTS, new_backbone
-from pnetkit.pipeline.store import write_json
+from pnetkit.errors import Fault, StoreError
+from pnetkit.files import read_json, write_json
+from pnetkit.interfaces import Backbone
+from pnetkit.method.seeds import derived_seed
+from pnetkit.method.trained_network import load_weights, new_backbone
+from pnetkit.pipeline.stages import prepare
+from pnetkit.pipeline.stages.context import Context
+from pnetkit.pipeline.stages.draft import Draft
+from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.sources import source_digest
+from pnetkit.store.node import File, Node, Ref, Subject
+from pnetkit.store.store import Store
 from pnetkit.training.checkpoint import write_weights
 from pnetkit.training.loop import TrainingPlan
 from pnetkit.training.loop import train as train_backbone
-from pnetkit.training.sampling import MixedPatches, Sampling, TrainingCase, load_case
+from pnetkit.training.sampling import MixedPatches, Sampling
+
+WEIGHTS = "weights.safetensors"
+"""The file of a trained network's tensors."""
+
+BACKBONE = "backbone.json"
+"""The file beside it that says which network they belong to."""
 
 CHECKPOINT = "checkpoint.safetensors"
 """The file from which an interrupted training goes on; it is gone when the training is done."""
 
+LOSSES = "losses.json"
+"""The course of the loss."""
 
-def train(node: Node, context: Context, folder: Path) -> dict[str, Any]:
+
+@dataclass(frozen=True, slots=True)
+class TrainSpec:
+    """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved."""
+
+    stage: ClassVar[str] = "train"
+    version: ClassVar[int] = 2
+
+    backbone: Mapping[str, Any]
+    in_channels: int
+    training: Mapping[str, Any]
+    seed: int
+    abnormal: tuple[bool, ...]
+    prepared: tuple[Ref, ...]
+    case_ids: tuple[str, ...]
+    checkpoint_every: int
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Give what is trained, how, and on cases of which diagnoses."""
+        return {
+            "backbone": dict(self.backbone),
+            "in_channels": self.in_channels,
+            "training": dict(self.training),
+            "seed": self.seed,
+            "abnormal": list(self.abnormal),
+        }
+
+    @property
+    def inputs(self) -> dict[str, Ref]:
+        """Give the prepared cases, in their order."""
+        return {f"{number:05}": ref for number, ref in enumerate(self.prepared)}
+
+    @property
+    def files(self) -> dict[str, File]:
+        """Give nothing: scans are read by `prepare`."""
+        return {}
+
+
+def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
+    """Lay out a training on all folds but some; None, and a fault, where no case is left."""
+    name, recipe = draft.seen.name, draft.recipe
+    training, subject = draft.outside(left_out), Subject(name, folds=tuple(left_out))
+    if not training:
+        draft.faults.append(Fault(subject.label, "no training case has a reference label"))
+        return None
+    spec = TrainSpec(
+        backbone=draft.parts.backbone,
+        in_channels=len(draft.seen.phases),
+        training=draft.parts.training,
+        seed=derived_seed(recipe.training.seed, "train", name, *left_out),
+        abnormal=tuple(bool(item.case.abnormal) for item in training),
+        prepared=tuple(draft.prepared[item.case.id].ref for item in training),
+        case_ids=tuple(item.case.id for item in training),
+        checkpoint_every=recipe.training.checkpoint_every,
+    )
+    return draft.add(spec, subject, weight=recipe.training.iterations)
+
+
+def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
     """Write the trained weights, which network they belong to, and the course of the loss."""
-    identity = node.identity
-    backbone = new_backbone(identity["backbone"], in_channels=identity["in_channels"], seed=identity["seed"])
+    identity = dict(spec.backbone)
+    backbone = new_backbone(identity, in_channels=spec.in_channels, seed=spec.seed)
+    store = context.store
 
     def report(iteration: int, loss: float) -> None:
         write_json(folder / "progress.json", {"done": iteration, "loss": loss})
 
     trained = train_backbone(
         backbone,
-        _cases(node, context),
-        training_plan(identity["training"], checkpoint_every=node.given["checkpoint_every"]),
-        seed=identity["seed"],
+        [
+            prepare.read(store, ref, case_id=case_id, abnormal=abnormal)
+            for ref, case_id, abnormal in zip(spec.prepared, spec.case_ids, spec.abnormal, strict=True)
+        ],
+        training_plan(spec.training, checkpoint_every=spec.checkpoint_every),
+        seed=spec.seed,
         device=context.device,
         checkpoint=folder / CHECKPOINT,
         report=report,
-        maker=maker(identity["backbone"]),
+        maker=maker(identity),
     )
     (folder / CHECKPOINT).unlink(missing_ok=True)
     write_weights(folder / WEIGHTS, backbone.state_dict())
-    write_json(folder / BACKBONE, {"backbone": identity["backbone"], "in_channels": identity["in_channels"]})
-    write_json(folder / "losses.json", trained.losses)
+    write_json(folder / BACKBONE, {"backbone": identity, "in_channels": spec.in_channels})
+    write_json(folder / LOSSES, trained.losses)
     return {
         "parameters": sum(p.numel() for p in backbone.parameters()),
         "last_loss": trained.losses[-1],
         "makers": [dict(made) for made in trained.makers],
     }
+
+
+def read(store: Store, ref: Ref) -> Backbone:
+    """Load the network of a fold, as it was trained; a worker keeps the last one it loaded."""
+    return _loaded(store.of(ref))
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: Path) -> Backbone:
+    described = read_json(folder / BACKBONE)
+    try:
+        return load_weights(folder / WEIGHTS, described["backbone"], in_channels=described["in_channels"])
+    except StoreError as error:
+        raise StoreError(f"{error} Delete {folder} to train again.") from error
 
 
 def maker(backbone: Mapping[str, Any]) -> dict[str, str]:
@@ -70,7 +162,7 @@ def mixed_in_words(records: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def training_plan(training: dict[str, Any], *, checkpoint_every: int) -> TrainingPlan:
+def training_plan(training: Mapping[str, Any], *, checkpoint_every: int) -> TrainingPlan:
     """Make the training loop's plan of a recipe's `training` section (without seed and checkpoints, as in a key)."""
     weights = training["class_weights"]
     return TrainingPlan(
@@ -99,14 +191,4 @@ def training_plan(training: dict[str, Any], *, checkpoint_every: int) -> Trainin
     )
 
 
-def _cases(node: Node, context: Context) -> list[TrainingCase]:
-    """Open the prepared cases, in the order of the node's inputs."""
-    cases = []
-    for index, (_, key) in enumerate(sorted(node.inputs.items())):
-        folder = context.store.folder("prepare", key)
-        fitted = json.loads((folder / "intensity.json").read_text(encoding="utf-8"))
-        intensities = tuple(Intensity(**channel) for channel in fitted)
-        case_id = node.given["case_ids"][index]
-        abnormal = bool(node.identity["abnormal"][index])
-        cases.append(load_case(folder, case_id=case_id, intensities=intensities, abnormal=abnormal))
-    return cases
+STAGE = Stage(TrainSpec.stage, run, on_device=True, keeps_partial=True)

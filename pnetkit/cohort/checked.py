@@ -1,0 +1,74 @@
+"""Check every file of a cohort, and set bad cases aside or refuse."""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from pnetkit.cohort.check import CheckedCase, LabelPolicy, check_case, duplicate_images
+from pnetkit.cohort.table import read_cohort
+from pnetkit.errors import CohortError, Fault
+
+OnBadCase = Literal["stop", "skip"]
+"""What becomes of cases with faults: they stop everything, or are set aside and counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCohort:
+    """Hold every case of a table with what its check found."""
+
+    cases: tuple[CheckedCase, ...]
+    source: Path
+
+    @property
+    def notes(self) -> list[Fault]:
+        """Give what is worth knowing but no fault."""
+        return [note for item in self.cases for note in item.notes]
+
+    def summary(self) -> str:
+        """Say in one line what the cohort holds."""
+        diagnoses = [item.case.abnormal for item in self.cases]
+        patients = len({item.case.patient for item in self.cases})
+        phases = sorted({phase for item in self.cases for phase in item.scans})
+        return (
+            f"{self.source}: fine. {len(self.cases)} cases of {patients} patients: "
+            f"{diagnoses.count(True)} abnormal, {diagnoses.count(False)} normal, {diagnoses.count(None)} unknown; "
+            f"phases {', '.join(phases)}."
+        )
+
+
+def check_cohort(table: Path, phases: Sequence[str], policy: LabelPolicy, executor: Executor) -> CheckedCohort:
+    """Read a table and check all files of all cases.
+
+    Raises:
+        CohortError: the table itself is faulty, or one image stands under two cases. Faults of single cases are in the
+            result.
+    """
+    cohort, faults = read_cohort(table, phases)
+    if faults:
+        raise CohortError(f"{table}: {len(faults)} faults in the table:", faults)
+    checked = tuple(executor.map(partial(check_case, labels=policy), cohort.cases))
+    faults = duplicate_images(checked)
+    if faults:
+        raise CohortError(f"{table}: the same scan is there more than once:", faults)
+    return CheckedCohort(checked, table)
+
+
+def sort_out(cohort: CheckedCohort, on_bad_case: OnBadCase) -> tuple[list[CheckedCase], list[CheckedCase]]:
+    """Part the good cases from the bad ones.
+
+    Raises:
+        CohortError: there are bad cases and they are not to be skipped, or none is good; every fault is listed.
+    """
+    good = [item for item in cohort.cases if not item.faults]
+    bad = [item for item in cohort.cases if item.faults]
+    if bad and (on_bad_case == "stop" or not good):
+        faults = [fault for item in bad for fault in item.faults]
+        heading = (
+            f"{cohort.source}: {len(bad)} of {len(cohort.cases)} cases have faults. Mend them, or set them aside with "
+            f"--on-bad-case skip:"
+        )
+        raise CohortError(heading, faults)
+    return good, bad

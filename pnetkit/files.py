@@ -1,0 +1,76 @@
+"""Write files complete or not at all, say in words what a disk refuses, and name contents by their digest."""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pnetkit.errors import StoreError
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that it is there complete or not at all, whenever the process dies."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON for people and machines: indented, in the order given, ending in a newline; complete or not at all."""
+    write_atomically(path, (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a file of JSON. Raises OSError and ValueError as they come: who reads knows what the file is."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def disk_errors_in_words(root: Path) -> Iterator[None]:
+    """Turn what a disk refuses into a StoreError that says what to do; `root` stands where the system names no file."""
+    try:
+        yield
+    except OSError as error:
+        wanted = {
+            errno.ENOSPC: "the disk is full; free space and run the same command again, nothing finished is lost",
+            errno.EDQUOT: "the disk quota is used up; free space and run the same command again",
+            errno.EROFS: "the file system is read-only; choose another --store or --out",
+            errno.EACCES: "it may not be written; choose another --store or --out, or change its permissions",
+            errno.EFBIG: "the file is larger than this system allows; raise the limit, or choose another place",
+            errno.ENOTDIR: "it is not a folder; choose another --store or --out",
+        }
+        if error.errno not in wanted:
+            raise
+        raise StoreError(f"{error.filename or root}: {wanted[error.errno]}.") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that what was renamed into a folder stays there when the machine stops."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def file_digest(path: Path) -> str:
+    """Give the SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest(value: Any) -> str:
+    """Give the SHA-256 of a value's canonical JSON: sorted keys, no spaces, no NaN."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

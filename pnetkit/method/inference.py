@@ -1,0 +1,42 @@
+"""How a recipe's `inference` section, as it stands in keys, runs a trained network."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pnetkit.inference.coarse import Coarse
+from pnetkit.inference.runtime import runnable
+from pnetkit.inference.search import Settings
+from pnetkit.inference.sliding import Fill
+from pnetkit.interfaces import Backbone
+from pnetkit.networks import Network
+
+
+def network_as_run(backbone: Backbone, inference: Mapping[str, Any], device: str) -> Network:
+    """Make the network that is run of a trained one and a recipe's `inference` section, as it stands in keys."""
+    return runnable(
+        backbone,
+        device=device,
+        precision=inference["precision"],
+        runtime=inference.get("runtime", "torch"),
+        window=tuple(inference["window_size"]),
+    )
+
+
+def inference_settings(inference: Mapping[str, Any], *, batch_size: int, fill: Fill, device: str) -> Settings:
+    """Make the settings of a segmentation of a recipe's `inference` section, as it stands in keys."""
+    return Settings(
+        window=tuple(inference["window_size"]),
+        stride=tuple(inference["stride"]),
+        batch_size=batch_size,
+        fill=fill,
+        device=device,
+        precision=inference["precision"],
+        combine=inference.get("combine", "vote"),
+        body_box=inference["body"] == "box",
+        coarse=_coarse(inference["coarse"]) if "coarse" in inference else None,
+    )
+
+
+def _coarse(section: dict[str, Any]) -> Coarse:
+    edges: dict[str, Any] = {name: tuple(section[name]) for name in ("stride", "region_stride") if name in section}
+    return Coarse(**section | edges)

@@ -1,0 +1,160 @@
+"""Say before a run what there is to do, and what it will take.
+
+Trainings and segmentations are estimated from one step and one window of the recipe's own network, timed here and now;
+the other stages from earlier results of the same stage in the store. What cannot be known is not guessed.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, TypeVar
+
+import numpy as np
+
+from pnetkit.files import digest
+from pnetkit.inference.runtime import largest_batch
+from pnetkit.inference.windows import padded_shape, window_grid
+from pnetkit.method.inference import network_as_run
+from pnetkit.method.trained_network import new_backbone
+from pnetkit.pipeline.budget.throughput import window_seconds
+from pnetkit.pipeline.stages import segment, train
+from pnetkit.pipeline.stages.table import STAGES
+from pnetkit.store.node import Node
+from pnetkit.store.store import RECORD, Store
+from pnetkit.training.loop import TrainingPlan, one_step, ready_to_train
+from pnetkit.training.sampling import Batch, Sampling, with_patches
+
+S = TypeVar("S")
+
+MOST_RECORDS = 50
+"""Earlier results of a stage that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageEstimate:
+    """Hold what a stage of a plan has and needs; None where nothing is known.
+
+    `seconds` is for one worker, `peak_mib` the memory of one worker, `disk_mib` what is added to the store.
+    """
+
+    stage: str
+    there: int
+    todo: int
+    seconds: float | None
+    peak_mib: float | None
+    disk_mib: float | None
+
+
+def estimate(nodes: Sequence[Node], store: Store, *, device: str) -> list[StageEstimate]:
+    """Estimate every stage of a plan, in their order."""
+    found = []
+    for stage in STAGES:
+        of_stage = [node for node in nodes if node.stage == stage]
+        todo = [node for node in of_stage if not store.has(stage, node.key)]
+        if not of_stage:
+            continue
+        earlier = _earlier(store, stage)
+        seconds = _median([float(record["seconds"]) for record, _ in earlier])
+        peaks = [float(record["peak_mib"]) for record, _ in earlier if record.get("peak_mib") is not None]
+        total = None if seconds is None else seconds * len(todo)
+        if todo and stage in (train.STAGE.name, segment.STAGE.name):
+            total = sum(
+                _training_seconds(todo, device) if stage == train.STAGE.name else _segment_seconds(todo, nodes, device)
+            )
+        size = _median([size for _, size in earlier])
+        found.append(
+            StageEstimate(
+                stage=stage,
+                there=len(of_stage) - len(todo),
+                todo=len(todo),
+                seconds=total if todo else 0.0,
+                peak_mib=max(peaks) if peaks else None,
+                disk_mib=None if size is None and todo else (size or 0.0) * len(todo) / 2**20,
+            )
+        )
+    return found
+
+
+def _earlier(store: Store, stage: str) -> list[tuple[Mapping[str, Any], float]]:
+    """Read records of a stage's earlier results, with the bytes that each takes."""
+    folder = store.root / stage
+    paths = sorted(folder.glob(f"*/{RECORD}"))[:MOST_RECORDS] if folder.is_dir() else []
+    return [
+        (json.loads(path.read_text(encoding="utf-8")), sum(f.stat().st_size for f in path.parent.iterdir()))
+        for path in paths
+    ]
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return float(median(values)) if values else None
+
+
+def _training_seconds(todo: Sequence[Node], device: str) -> list[float]:
+    """Time one step for every different network and batch, and multiply."""
+    known: dict[str, float] = {}
+    seconds = []
+    for node in todo:
+        spec = _as(train.TrainSpec, node)
+        settings = digest([dict(spec.backbone), dict(spec.training)])
+        if settings not in known:
+            known[settings] = _step_seconds(spec, device)
+        seconds.append(known[settings] * node.weight)
+    return seconds
+
+
+def _step_seconds(spec: train.TrainSpec, device: str) -> float:
+    """Time a step of each size of patch and give their mean, each by its share of the steps."""
+    plan = train.training_plan(spec.training, checkpoint_every=1)
+    usual = 1 - sum(other.share for other in plan.sampling.mixed)
+    shares = [(plan.sampling, usual)]
+    shares += [(with_patches(plan.sampling, other.size), other.share) for other in plan.sampling.mixed]
+    return sum(share * _one_size(spec, plan, sampling, device) for sampling, share in shares)
+
+
+def _one_size(spec: train.TrainSpec, plan: TrainingPlan, sampling: Sampling, device: str) -> float:
+    channels, count = spec.in_channels, sampling.batch_size // plan.accumulation
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((count, channels, *sampling.patch_size), dtype=np.float32)
+    batch = Batch(x, rng.integers(0, 4, (count, *sampling.patch_size), dtype=np.uint8), ())
+    backbone = new_backbone(dict(spec.backbone), in_channels=channels, seed=0)
+    ready_to_train(backbone, device)
+    timed = []
+    for _ in range(2):  # the first warms up
+        started = time.perf_counter()
+        one_step(backbone, batch, plan, device)
+        timed.append(time.perf_counter() - started)
+    return min(timed) * plan.accumulation
+
+
+def _segment_seconds(todo: Sequence[Node], nodes: Sequence[Node], device: str) -> list[float]:
+    """Time one batch of windows for every different network, and multiply by all windows of each scan: at most that."""
+    trainings = {node.key: _as(train.TrainSpec, node) for node in nodes if node.stage == train.STAGE.name}
+    known: dict[str, float] = {}
+    seconds = []
+    for node in todo:
+        spec = _as(segment.SegmentSpec, node)
+        trained, inference = trainings[spec.network.key], spec.inference
+        window, stride = tuple(inference["window_size"]), tuple(inference["stride"])
+        batch = largest_batch(inference.get("runtime", "torch"), spec.batch_size)
+        settings = digest(
+            [dict(trained.backbone), list(window), inference["precision"], inference.get("runtime"), batch]
+        )
+        if settings not in known:
+            known[settings] = _window_seconds(trained, inference, device, batch)
+        seconds.append(known[settings] * len(window_grid(padded_shape(spec.shape, window), window, stride)))
+    return seconds
+
+
+def _window_seconds(trained: train.TrainSpec, inference: Mapping[str, Any], device: str, batch: int) -> float:
+    backbone = new_backbone(dict(trained.backbone), in_channels=trained.in_channels, seed=0)
+    network = network_as_run(backbone, inference, device)
+    how: dict[str, Any] = {"precision": inference["precision"], "device": device, "batch": batch}
+    return window_seconds(network, tuple(inference["window_size"]), **how)
+
+
+def _as(kind: type[S], node: Node) -> S:
+    if not isinstance(node.spec, kind):
+        raise TypeError(f"{node.stage} of {node.label} holds a {type(node.spec).__name__}, not a {kind.__name__}")
+    return node.spec

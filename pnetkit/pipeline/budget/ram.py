@@ -1,0 +1,246 @@
+"""Predict, before anything runs, what memory each kind of stage takes at its peak, of one worker.
+
+What a network takes is counted from the tensors that it makes, what volumes take from the arrays that each stage holds
+at once; both were held against measured peaks. They are upper bounds: a prediction that is passed is an error.
+"""
+
+import math
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pnetkit.acceleration import accelerated
+from pnetkit.cohort.table import read_cohort
+from pnetkit.errors import ImageError
+from pnetkit.imaging.nifti import read_grid
+from pnetkit.inference.runtime import largest_batch
+from pnetkit.inference.windows import most_votes, padded_shape
+from pnetkit.method.parts import Parts, take_apart
+from pnetkit.method.trained_network import new_backbone
+from pnetkit.networks import kept_bytes_per_voxel, small_size, window_bytes
+from pnetkit.pipeline.budget.proposal import OVERHEAD
+from pnetkit.pipeline.engine.workers import start_worker
+from pnetkit.pipeline.stages.train import training_plan
+from pnetkit.process_memory import peak_memory_mib
+from pnetkit.recipe.models import Recipe
+from pnetkit.training.sampling import with_patches
+from pnetkit.types import CLASSES, Triple
+
+VOXEL_BYTES = {"phantom": 40, "check": 16, "prepare": 24, "measure": 23, "postprocess": 15, "classify": 12}
+"""Bytes for a voxel of a scan that a stage of one channel holds at once: files unpacked, HU, masks, labels."""
+
+SEGMENT_VOXEL_BYTES, VOTES_VOXEL_BYTES, MEAN_VOXEL_BYTES = 26, 12, 70
+"""Bytes for a voxel: of a scan that is segmented; more where votes are kept; more where probabilities are averaged."""
+
+CHANNEL_BYTES, RESAMPLED_BYTES = 14, 24
+"""Bytes for a voxel that each further channel adds, and what interpolating it onto the first one's grid adds."""
+
+PROCESS_BYTES = 24 * 2**20
+"""What a worker gathers beside its stages: modules that are imported late, the network of the stage before."""
+
+LIBRARIES_BYTES = 112 * 2**20
+"""What convolutions take at their first call, whatever their size: compiled kernels, buffers of their library."""
+
+MARGIN = 1.1
+"""What freed memory loses in gaps between what is still held."""
+
+PARAMETER_BYTES = 4 * 3 + 4 * 4 + 4
+"""Weights, gradients, momentum; copies of weights and momentum while a checkpoint is written; a reordered copy."""
+
+CPU_HALF = 4
+"""Half precision takes more on a CPU: its library computes in single precision where it has no kernels."""
+
+
+@dataclass(frozen=True, slots=True)
+class CohortSize:
+    """Hold what counts of a cohort: the shape of its largest scan, and voxels of all scans that have labels.
+
+    `phantoms` tells that they are still to be made.
+    """
+
+    shape: Triple
+    labeled_voxels: int
+    phantoms: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkMemory:
+    """Hold what was measured of a network, and the memory of a worker process before it does anything."""
+
+    bare_bytes: int
+    parameters: int
+    outputs: int
+    kept_bytes_per_voxel: float
+    window_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageMemory:
+    """Say how many bytes a worker holds at the peak of a stage, the bare process included."""
+
+    stage: str
+    bytes: int
+
+
+def cohort_size(recipe: Recipe, table: Path | None) -> CohortSize:
+    """Read the sizes of a cohort's scans from their headers; those of phantoms from the recipe.
+
+    Files that cannot be read are left out: the cohort's check is to name them. Raises CohortError as `read_cohort`.
+    """
+    if table is None:
+        settings = recipe.cohort.phantom
+        x, y, z = settings.shape if settings is not None else (1, 1, 1)
+        shape = (x, y, z + z // 8)  # arterial scans have more slices
+        cases = settings.cases if settings is not None else 0
+        return CohortSize(shape, cases * math.prod(shape), phantoms=True)
+    largest: Triple = (1, 1, 1)
+    labeled = 0
+    for case in read_cohort(table, recipe.phases)[0].cases:
+        sizes = {}
+        for phase, files in case.scans.items():
+            try:
+                sizes[phase] = read_grid(files.image).shape
+            except ImageError:
+                continue
+            largest = max(largest, sizes[phase], key=math.prod)
+        labeled += max((math.prod(sizes[p]) for p in sizes if case.scans[p].label is not None), default=0)
+    return CohortSize(largest, labeled)
+
+
+def network_memory(recipe: Recipe) -> NetworkMemory:
+    """Measure the recipe's network in a process like that of a worker, and that process before it does anything."""
+    parts = take_apart(recipe, {})
+    channels = max(len(seen.phases) for seen in parts.inputs)
+    return _measured_once(_Frozen(parts.backbone), channels, tuple(parts.inference["window_size"]))
+
+
+def predict_memory(recipe: Recipe, size: CohortSize, network: NetworkMemory, *, adopted: bool) -> list[StageMemory]:
+    """Predict the peak of each kind of stage, in their order; with `adopted` segmentations no network is run.
+
+    Feature maps and the fitting of classifiers are not predicted: their size depends on where the pancreas is found.
+    """
+    parts = take_apart(recipe, {})
+    channels = max(len(seen.phases) for seen in parts.inputs)
+    more = (channels - 1) * (CHANNEL_BYTES + RESAMPLED_BYTES * any(seen.resample for seen in parts.inputs))
+    voxels = math.prod(size.shape)
+    found = {name: voxels * of for name, of in VOXEL_BYTES.items() if name != "phantom" or size.phantoms}
+    found["prepare"] += voxels * more
+    if adopted:
+        found["adopt"] = found.pop("prepare")
+    else:
+        found["train"] = training_bytes(recipe, parts, size, network)
+        found["segment"] = segment_bytes(recipe, parts, size.shape, network, networks=1)
+    order = ("phantom", "check", "prepare", "train", "segment", "adopt", "postprocess", "classify", "measure")
+    return [StageMemory(name, _whole(network, found[name])) for name in order if name in found]
+
+
+def with_batch(recipe: Recipe, batch_size: int) -> Recipe:
+    """Give the recipe with another number of windows at once."""
+    return recipe.model_copy(update={"inference": recipe.inference.model_copy(update={"batch_size": batch_size})})
+
+
+def in_main_memory(recipe: Recipe, device: str) -> Recipe:
+    """Give the recipe as the memory of the processor sees it: what runs on a GPU is held there."""
+    return recipe if device == "cpu" else with_batch(recipe, 1)
+
+
+def segmenting_bytes(recipe: Recipe, shape: Triple, device: str) -> int:
+    """Predict the peak of a worker that segments a scan of a shape with one network, in the processor's memory."""
+    recipe = in_main_memory(recipe, device)
+    network = network_memory(recipe)
+    return _whole(network, segment_bytes(recipe, take_apart(recipe, {}), shape, network, networks=1))
+
+
+def _whole(network: NetworkMemory, of_stage: float) -> int:
+    return int(network.bare_bytes + PROCESS_BYTES + MARGIN * of_stage)
+
+
+def micro_batch_voxels(parts: Parts) -> tuple[int, int]:
+    """Give the voxels of a training's largest micro-batch, and of its largest whole batch."""
+    plan = training_plan(parts.training, checkpoint_every=1)
+    kinds = [plan.sampling, *(with_patches(plan.sampling, other.size) for other in plan.sampling.mixed)]
+    whole = max(kind.batch_size * math.prod(kind.patch_size) for kind in kinds)
+    return whole // plan.accumulation, whole
+
+
+def training_bytes(recipe: Recipe, parts: Parts, size: CohortSize, network: NetworkMemory) -> int:
+    """Count what a training holds on a CPU: network, micro-batch, batches drawn, and mapped cases of the last ones."""
+    channels = max(len(seen.phases) for seen in parts.inputs)
+    micro, whole = micro_batch_voxels(parts)
+    batches = whole * (16 * channels + 8)  # one in use, one drawn ahead, and copies while patches are turned
+    mapped = min(size.labeled_voxels, _slabs(recipe, size.shape)) * (4 * channels + 2)  # HU, labels, some indices
+    fixed = LIBRARIES_BYTES + network.parameters * PARAMETER_BYTES
+    return int(fixed + micro * step_bytes_per_voxel(network) * OVERHEAD + batches + mapped)
+
+
+def segment_bytes(recipe: Recipe, parts: Parts, shape: Triple, network: NetworkMemory, *, networks: int) -> int:
+    """Count what segmenting a scan holds on a CPU: the volume with its counters, networks with their windows."""
+    inference = parts.inference
+    window, stride = tuple(inference["window_size"]), tuple(inference["stride"])
+    channels = max(len(seen.phases) for seen in parts.inputs)
+    padded = padded_shape(shape, window)
+    counter = np.min_scalar_type(most_votes(padded, window, stride) * networks).itemsize
+    voxel = SEGMENT_VOXEL_BYTES + (channels - 1) * CHANNEL_BYTES
+    voxel += 2 * (counter - 1) + counter * len(CLASSES) * window[0] / padded[0]
+    if any(seen.resample for seen in parts.inputs):
+        voxel += RESAMPLED_BYTES
+    if inference.get("combine", "vote") != "vote":
+        voxel += MEAN_VOXEL_BYTES
+    elif inference["keep_votes"]:
+        voxel += VOTES_VOXEL_BYTES
+    half = 1 if inference["precision"] == "fp32" else CPU_HALF
+    batch = largest_batch(recipe.inference.runtime, recipe.inference.windows_at_once)
+    return int(
+        LIBRARIES_BYTES
+        + network.parameters * 4 * 3 * networks  # as trained, as run, reordered
+        + network.window_bytes * batch * half * OVERHEAD
+        + math.prod(padded) * voxel
+    )
+
+
+def _slabs(recipe: Recipe, shape: Triple) -> int:
+    """Give the voxels of the slabs of whole planes in which a batch's patches lie: pages that hold them are mapped."""
+    sizes = [recipe.training.patch_size, *(other.size for other in recipe.training.mixed_patches)]
+    deep = min(max(size[0] for size in sizes), shape[0])
+    return recipe.training.batch_size * deep * shape[1] * shape[2]
+
+
+def step_bytes_per_voxel(network: NetworkMemory) -> float:
+    """Give the bytes that a step keeps for a voxel: by autograd in the network, and by the loss of each output."""
+    loss = network.outputs * 3 * 4 * len(CLASSES)  # logits, log-probabilities, their gradient
+    return network.kept_bytes_per_voxel + loss + 8 + 4
+
+
+class _Frozen(dict[str, Any]):
+    """An identity that `cache` can hold; two of one plugin, parameters and source are equal."""
+
+    def __hash__(self) -> int:  # type: ignore[override]  # nobody changes it
+        return hash(repr(sorted(self.items())))
+
+
+@cache
+def _measured_once(backbone: _Frozen, channels: int, window: Triple) -> NetworkMemory:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_measure, dict(backbone), channels, window).result()
+
+
+def _measure(backbone: dict[str, Any], channels: int, window: Triple) -> NetworkMemory:
+    start_worker(1)
+    bare = peak_memory_mib() or 512.0
+    network = new_backbone(backbone, in_channels=channels, seed=0)
+    kept = kept_bytes_per_voxel(network, small_size(network.spec))
+    with torch.device("meta"):
+        shape_only = new_backbone(backbone, in_channels=channels, seed=0)
+    return NetworkMemory(
+        bare_bytes=int(bare * 2**20),
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        outputs=1 + len(network.spec.aux_heads),
+        kept_bytes_per_voxel=kept,
+        window_bytes=window_bytes(accelerated(shape_only, device="meta", precision="fp32"), channels, window),
+    )

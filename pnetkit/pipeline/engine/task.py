@@ -1,0 +1,56 @@
+"""Make one result in a worker, and say how it was made."""
+
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pnetkit import cuda
+from pnetkit.pipeline.stages.context import Context
+from pnetkit.pipeline.stages.table import STAGES
+from pnetkit.process_memory import give_back_freed_memory, peak_memory_mib, restart_peak_memory
+from pnetkit.provenance import versions
+from pnetkit.sources import made_with
+from pnetkit.store.node import Node
+
+
+def execute(node: Node, context: Context) -> bool:
+    """Make one node's result in the store, in whatever process this is; tell whether it had to be made."""
+    stage = STAGES[node.stage]
+
+    def make(folder: Path) -> dict[str, Any]:
+        give_back_freed_memory()  # of whatever this worker made before, so that the peak is this node's own
+        restart_peak_memory()
+        started, before = time.perf_counter(), peak_memory_mib()
+        if stage.on_device:
+            cuda.restart_peak(context.device)
+            if context.gpu_bytes is not None:
+                cuda.limit_memory(context.device, context.gpu_bytes)
+        details = stage.run(node.spec, context, folder)
+        return _record(node, context, details, time.perf_counter() - started, before)
+
+    return context.store.produce(node.stage, node.key, make, keeps_partial=stage.keeps_partial)
+
+
+def _record(
+    node: Node, context: Context, details: Mapping[str, Any], seconds: float, peak_before_mib: float | None
+) -> dict[str, Any]:
+    return {
+        "stage": node.stage,
+        "key": node.key,
+        "label": node.label,
+        "identity": dict(node.spec.identity),
+        "inputs": {name: ref.key for name, ref in node.spec.inputs.items()},
+        "files": {name: file.digest for name, file in node.spec.files.items()},
+        "made_with": made_with(node.spec.identity),
+        "details": dict(details),
+        "seconds": round(seconds, 3),
+        "peak_mib": peak_memory_mib(),
+        "peak_before_mib": peak_before_mib,  # where a peak cannot begin anew, only what raised it made it
+        "gpu_peak_mib": cuda.peak_mib(context.device) if STAGES[node.stage].on_device else None,
+        "device": context.device,
+        "threads": context.threads,
+        "machine": platform.machine(),
+        "versions": versions(),
+    }

@@ -1,0 +1,103 @@
+"""`cases.csv` of a run: one line a case, written and read back. No patient ids, no paths."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pnetkit.evaluation.comparison import Call
+from pnetkit.evaluation.summary import CaseRow
+from pnetkit.files import write_atomically
+
+CASES = "cases.csv"
+"""The file."""
+
+OVERLAPS = ("pancreas", "tumor", "duct")
+"""Whose Dice is told, in columns `PHASE_NAME_dice`."""
+
+OF_CASE = ("case_id", "abnormal", "fold", "status", "called_abnormal", "score", "fired", "missing")
+OF_PHASE = (
+    "called_abnormal",
+    "score",
+    "tumor_voxels",
+    "duct_voxels",
+    *(f"{name}_dice" for name in OVERLAPS),
+    "flags",
+)
+REASON = "reason"
+
+UNDEFINED = "undefined"
+"""A Dice of what neither prediction nor reference has."""
+
+
+def write_cases(folder: Path, rows: Sequence[CaseRow], phases: Sequence[str]) -> None:
+    """Write one line a case; the case ids lead back to the cohort's table."""
+    columns = [*OF_CASE, *(f"{phase}_{name}" for phase in phases for name in OF_PHASE), REASON]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_cells(row, phases) for row in rows)
+    write_atomically(folder / CASES, text.getvalue().encode())
+
+
+def read_cases(folder: Path) -> list[dict[str, str]]:
+    """Read the lines of a run's cases. Raises OSError and ValueError as reading does."""
+    text = (folder / CASES).read_text(encoding="utf-8")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def fused_calls(lines: Sequence[Mapping[str, str]]) -> dict[str, Call]:
+    """Give the fused call of every case that was decided."""
+    decided = [line for line in lines if line["status"] == "ok"]
+    return {line["case_id"]: _call(line["called_abnormal"], line["score"], {}) for line in decided}
+
+
+def phase_calls(lines: Sequence[Mapping[str, str]], phase: str) -> dict[str, Call]:
+    """Give what was found in one phase of every case that has it."""
+    calls = {}
+    for line in lines:
+        if line[f"{phase}_score"] == "":
+            continue
+        overlaps = {name: line[f"{phase}_{name}_dice"] for name in OVERLAPS}
+        dice = {name: None if text == UNDEFINED else float(text) for name, text in overlaps.items() if text}
+        calls[line["case_id"]] = _call(line[f"{phase}_called_abnormal"], line[f"{phase}_score"], dice)
+    return calls
+
+
+def _cells(row: CaseRow, phases: Sequence[str]) -> dict[str, str]:
+    cells = {
+        "case_id": row.case_id,
+        "abnormal": _flag(row.abnormal),
+        "fold": "" if row.fold is None else str(row.fold),
+        "status": row.status,
+        REASON: row.reason,
+    }
+    if row.fused is not None:
+        cells |= {
+            "called_abnormal": _flag(row.fused.abnormal),
+            "score": repr(row.fused.score),
+            "fired": ";".join(row.fused.fired),
+            "missing": ";".join(row.fused.missing),
+        }
+    for phase in phases:
+        if phase not in row.phases:
+            continue
+        found = row.phases[phase]
+        cells |= {
+            f"{phase}_called_abnormal": _flag(found.finding.abnormal),
+            f"{phase}_score": repr(found.finding.score),
+            f"{phase}_tumor_voxels": str(found.voxels["tumor"]),
+            f"{phase}_duct_voxels": str(found.voxels["duct"]),
+            f"{phase}_flags": ";".join(found.finding.flags),
+        }
+        for label, value in (found.dice or {}).items():
+            cells[f"{phase}_{label}_dice"] = UNDEFINED if value is None else repr(value)
+    return cells
+
+
+def _flag(value: bool | None) -> str:
+    return "" if value is None else str(int(value))
+
+
+def _call(called: str, score: str, dice: Mapping[str, float | None]) -> Call:
+    return Call(called == "1", float(score), dice)

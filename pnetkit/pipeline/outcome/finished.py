@@ -1,0 +1,159 @@
+"""Read finished runs back, and tell whether they may be compared."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pnetkit.errors import Fault, RunError, StoreError
+from pnetkit.evaluation.comparison import Call, CaseTruth
+from pnetkit.evaluation.lesions import LesionMatch
+from pnetkit.files import read_json
+from pnetkit.pipeline.outcome.cases_csv import fused_calls, phase_calls, read_cases
+from pnetkit.pipeline.outcome.lesions_csv import read_lesions
+from pnetkit.pipeline.stages import fit, measure, train
+from pnetkit.store.store import RUN_RECORD
+
+EARLIER = "was written by an earlier release"
+AGAIN = "Run its recipe again with the same store: nothing is computed anew."
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """Hold a run as its folder tells it: its record, what is true of its cases, and its calls, fused and by phase."""
+
+    name: str
+    folder: Path
+    record: Mapping[str, Any]
+    truth: Mapping[str, CaseTruth]
+    fused: Mapping[str, Call]
+    by_phase: Mapping[str, Mapping[str, Call]]
+    lesions: Mapping[str, Mapping[str, Sequence[LesionMatch]]]
+    """By phase and criterion, one match for each scan with a reference label."""
+
+    @property
+    def cohort(self) -> str:
+        """Give the cohort in words."""
+        return str(self.record["cohort"])
+
+    @property
+    def store(self) -> Path:
+        """Give the folder of the store that holds its results, as it was when the run ended.
+
+        Raises StoreError for a run of an earlier release, which does not say.
+        """
+        if "store" not in self.record:
+            raise StoreError(f"{self.folder}: {EARLIER}, and does not say where its store is; give --store. {AGAIN}")
+        return Path(os.path.normpath(self.folder / self.record["store"]))
+
+    @property
+    def trainings(self) -> frozenset[str]:
+        """Give the keys of its trainings."""
+        return frozenset(of["key"] for of in self.record["stages"] if of["stage"] == train.STAGE.name)
+
+    def results(self, *stages: str) -> list[Mapping[str, Any]]:
+        """Name the results of some stages, with what each is of. Raises StoreError for a run of an earlier release."""
+        found = [of for of in self.record["stages"] if of["stage"] in stages]
+        if any("input" not in of for of in found):
+            raise StoreError(f"{self.folder}: {EARLIER}, and does not say what its results are of. {AGAIN}")
+        return found
+
+
+def behind(run: FinishedRun, case_id: str) -> list[Mapping[str, Any]]:
+    """Name the results behind one case's figures: its own, and the networks and classifiers that tested its fold.
+
+    Raises StoreError for a run of an earlier release.
+    """
+    learned, fold = {train.STAGE.name, fit.STAGE.name}, run.record["cases"][case_id]["fold"]
+    return [
+        of
+        for of in run.results(*{of["stage"] for of in run.record["stages"]})
+        if (of["folds"] == [fold] if of["stage"] in learned else of["case"] == case_id)
+    ]
+
+
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder holds a finished run."""
+    return (folder / RUN_RECORD).is_file()
+
+
+def read_run(folder: Path) -> FinishedRun:
+    """Read a run's folder.
+
+    Raises:
+        StoreError: it holds no finished run, or one that is damaged or was written by another release.
+    """
+    try:
+        record = read_json(folder / RUN_RECORD)
+        lines, matches = read_cases(folder), read_lesions(folder)
+        truth = {case: CaseTruth(of["abnormal"], of["patient"]) for case, of in record["cases"].items()}
+        by_phase = {phase: phase_calls(lines, phase) for phase in record["inputs"]}
+        lesions = {phase: _lesions(matches, record, phase, by_phase[phase]) for phase in record["inputs"]}
+        return FinishedRun(str(record["recipe"]), folder, record, truth, fused_calls(lines), by_phase, lesions)
+    except FileNotFoundError as error:
+        raise StoreError(f"{folder}: holds no finished run ({Path(error.filename).name} is missing).") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{folder}: its files cannot be read as a run ({error!r}). Run its recipe again.") from error
+
+
+def differences(runs: Sequence[FinishedRun]) -> list[Fault]:
+    """Say in what the runs' cohorts, folds or label policies differ from the first one's."""
+    faults: list[Fault] = []
+    first = runs[0]
+    for other in runs[1:]:
+        where = f"{other.name} and {first.name}"
+        faults += [Fault(where, message) for message in _differences(first.record, other.record)]
+    return faults
+
+
+def require_comparable(runs: Sequence[FinishedRun]) -> None:
+    """Raise RunError listing every difference that makes a comparison one of cohorts and not of methods."""
+    faults = differences(runs)
+    if faults:
+        lines = "\n".join(f"  {fault}" for fault in faults)
+        raise RunError(
+            f"These runs cannot be compared:\n{lines}\nRun them on the same cohort, folds and labels; or compare "
+            f"--anyway, and the table says so."
+        )
+
+
+def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    found = []
+    one, two = first["cases"], other["cases"]
+    for label, missing in (("lacks", sorted(one.keys() - two.keys())), ("adds", sorted(two.keys() - one.keys()))):
+        if missing:
+            found.append(f"the second of them {label} {len(missing)} cases ({_few(missing)})")
+    shared = sorted(one.keys() & two.keys())
+    for what, part in (("diagnoses", "abnormal"), ("patients", "patient"), ("folds", "fold")):
+        of = [case for case in shared if one[case][part] != two[case][part]]
+        if of:
+            found.append(f"the {what} of {len(of)} cases differ ({_few(of)})")
+    for kind in ("image", "label"):
+        of = [case for case in shared if _files_differ(one[case], two[case], kind)]
+        if of:
+            found.append(f"the {kind}s of {len(of)} cases differ ({_few(of)})")
+    if first["labels"] != other["labels"]:
+        found.append(f"the label policies differ: {other['labels']} and {first['labels']}")
+    return found
+
+
+def _files_differ(one: Mapping[str, Any], two: Mapping[str, Any], kind: str) -> bool:
+    phases = one["files"].keys() & two["files"].keys()  # an arm may use fewer phases
+    return any(one["files"][phase][kind] != two["files"][phase][kind] for phase in phases)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")  # noqa: PLR2004
+
+
+def _lesions(
+    found: Mapping[tuple[str, str, str], LesionMatch], record: Mapping[str, Any], phase: str, calls: Mapping[str, Call]
+) -> dict[str, Sequence[LesionMatch]]:
+    """Give the lesions of one phase; a scan with a reference label but no tumor counts as one without lesions."""
+    labeling = record["inputs"][phase][0]
+    labeled = [case for case in calls if record["cases"][case]["files"][labeling]["label"] is not None]
+    nothing = LesionMatch((), ())
+    return {
+        criterion: [found.get((case, phase, criterion), nothing) for case in labeled] for criterion in measure.CRITERIA
+    }

@@ -1,0 +1,38 @@
+"""Say what a reader of the tables has to know of how their figures came about, beside the thresholds."""
+
+from statistics import fmean
+from typing import Any
+
+from pnetkit.pipeline.outcome.tuning import EVIDENCE
+from pnetkit.pipeline.plan.graph import Graph
+from pnetkit.pipeline.stages import adopt, fit, measure, segment, train
+from pnetkit.recipe.models import Recipe
+from pnetkit.store.store import Store
+
+
+def remarks(recipe: Recipe, graph: Graph, store: Store) -> list[str]:
+    """Give sentences on the classifier's evidence, adopted segmentations, code that changed, and the search."""
+    said = [EVIDENCE[recipe.classifier_evidence]] if any(node.stage == fit.STAGE.name for node in graph.nodes) else []
+    if any(node.stage == adopt.STAGE.name for node in graph.nodes):
+        return [*said, "Segmentations were made elsewhere; whether by who had seen these cases is not known."]
+    said += filter(None, [train.mixed_in_words(_records(graph, store, train.STAGE.name))])
+    if recipe.inference.search == "coarse-to-fine":
+        said += of_search(_records(graph, store, segment.STAGE.name), _records(graph, store, measure.STAGE.name))
+    return said
+
+
+def of_search(segmented: list[dict[str, Any]], measured: list[dict[str, Any]]) -> list[str]:
+    """Say how many scans were searched as a whole, and how much of the reference lay in the regions of the others."""
+    whole = sum("fallback" in record["details"] for record in segmented)
+    said = [f"Coarse-to-fine search; {whole} of {len(segmented)} scans were searched as a whole."]
+    held = [share for record in measured if (share := record["details"].get("region_recall")) is not None]
+    if held:
+        said.append(
+            f"The region held {fmean(held):.1%} of the reference's pancreas set, {min(held):.1%} at worst, in the "
+            f"{len(held)} scans where there is both."
+        )
+    return said
+
+
+def _records(graph: Graph, store: Store, stage: str) -> list[dict[str, Any]]:
+    return [store.record(stage, n.key) for n in graph.nodes if n.stage == stage and store.has(stage, n.key)]

@@ -1,0 +1,102 @@
+"""Lay a run out before anything is made: its request, its cases and folds, its stages."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pnetkit.cohort.check import CheckedCase
+from pnetkit.cohort.checked import CheckedCohort, check_cohort, sort_out
+from pnetkit.cohort.folds import assign_folds
+from pnetkit.cohort.predictions import find_predictions
+from pnetkit.files import digest
+from pnetkit.method.device_fit import fit_to_device
+from pnetkit.networks import choose_device
+from pnetkit.pipeline.engine.session import Listener, Session
+from pnetkit.pipeline.plan.cohort import fit_for_inputs, label_policy, phantom_cohort
+from pnetkit.pipeline.plan.drafting import AdoptedLabels
+from pnetkit.pipeline.plan.graph import Graph, make_graph
+from pnetkit.pipeline.plan.request import RunRequest
+from pnetkit.recipe.models import Recipe
+from pnetkit.store.code_change import settle_sources
+from pnetkit.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A run before anything is made: its cases, folds and stages, its cohort in words, and the key of them all."""
+
+    good: list[CheckedCase]
+    bad: list[CheckedCase]
+    folds: Mapping[str, int]
+    graph: Graph
+    cohort: str
+    run_key: str
+
+
+def lay_out(request: RunRequest, store: Store, session: Session, listener: Listener) -> Layout:
+    """Check the cohort, deal it into folds, and lay out every stage; nothing is made but missing phantoms.
+
+    Raises:
+        PnetkitError: the recipe, the cohort, the predictions or a plugin cannot be used.
+    """
+    recipe = fit_to_device(request.loaded.recipe, choose_device(request.device))
+    checked, cohort = _take_in(request, store, session, listener)
+    checked, adopted = _with_predictions(fit_for_inputs(checked, recipe), request)
+    good, bad = sort_out(checked, request.on_bad_case)
+    sources, changed = settle_sources(recipe, store, request.on_code_change)
+    for line in changed:
+        listener.say(line)
+    folds = assign_folds([item.case for item in good], folds=recipe.cohort.folds, seed=recipe.cohort.seed)
+    graph = make_graph(recipe, good, folds, sources, adopted)
+    return Layout(good, bad, folds, graph, cohort, _run_key(recipe, graph, good, bad, folds))
+
+
+def _with_predictions(checked: CheckedCohort, request: RunRequest) -> tuple[CheckedCohort, AdoptedLabels | None]:
+    """Add the faults of predictions made elsewhere to their cases, and give those that are to be taken over."""
+    predictions = request.predictions
+    if predictions is None:
+        return checked, None
+    phases = [found.phases[0] for found in request.loaded.recipe.networks.values()]
+    files, faults = find_predictions(predictions, checked.cases, phases)
+    cases = tuple(replace(item, faults=(*item.faults, *faults.get(item.case.id, ()))) for item in checked.cases)
+    policy = predictions.labels
+    mapping = None if policy.mapping is None else {str(k): v for k, v in policy.mapping.items()}
+    return replace(checked, cases=cases), AdoptedLabels(files, {"mapping": mapping, "unmapped": policy.unmapped})
+
+
+def _take_in(request: RunRequest, store: Store, session: Session, listener: Listener) -> tuple[CheckedCohort, str]:
+    recipe, table = request.loaded.recipe, request.table
+    if table is None:
+        table = phantom_cohort(recipe, store, session.executor)
+        cohort = f"generated phantoms, seed {recipe.cohort.seed} (synthetic, not clinical data)"
+    else:
+        cohort = f"{table.name} of {table.resolve().parent.name}"
+        listener.say(f"Checking every file of {table}.")
+    policy = label_policy(recipe)
+    key = (table, recipe.phases, json.dumps(policy.mapping), policy.unmapped)
+    if key not in session.checked:
+        session.checked[key] = check_cohort(table, recipe.phases, policy, session.executor)
+        for note in session.checked[key].notes:
+            listener.say(f"note: {note}")
+    return session.checked[key], cohort
+
+
+def _run_key(
+    recipe: Recipe, graph: Graph, good: list[CheckedCase], bad: list[CheckedCase], folds: Mapping[str, int]
+) -> str:
+    point = recipe.operating_point
+    learned = {
+        "seed": recipe.training.seed,
+        "folds": dict(folds),
+    }  # trainings hold these too, where there are any
+    return digest(
+        {
+            "nodes": sorted(node.key for node in graph.nodes),
+            "fusion": graph.plugins["fusion"],
+            "cases": {item.case.id: item.case.abnormal for item in good},
+            "bad": sorted(item.case.id for item in bad),
+            "name": recipe.name,
+            "operating_point": None if point is None else point.model_dump(mode="json"),
+        }
+        | (learned if graph.fusion_is_trained else {})
+    )

@@ -1,0 +1,30 @@
+"""What a user asks a run for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pnetkit.cohort.checked import OnBadCase
+from pnetkit.cohort.predictions import Predictions
+from pnetkit.recipe.check import LoadedRecipe
+from pnetkit.store.code_change import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """Say what to run, on what, and where to put it.
+
+    A `table` of None stands for the recipe's phantoms; `predictions` stand in for networks. `ram_bytes` (of all
+    processes together) and `vram_bytes` are limits, None for none.
+    """
+
+    loaded: LoadedRecipe
+    table: Path | None
+    store_root: Path
+    out: Path | None
+    device: str = "auto"
+    workers: int | None = None
+    predictions: Predictions | None = None
+    on_bad_case: OnBadCase = "stop"
+    on_code_change: Policy = "rebuild"
+    ram_bytes: int | None = None
+    vram_bytes: int | None = None

@@ -1,0 +1,39 @@
+"""A plan in the making, for one input: what every stage is drafted from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pnetkit.cohort.check import CheckedCase
+from pnetkit.errors import Fault
+from pnetkit.method.parts import Input, Parts
+from pnetkit.recipe.models import Recipe
+from pnetkit.store.node import Node, Spec, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Hold a plan in the making: `labeled` cases have a reference label, `prepared` are nodes of these by case."""
+
+    recipe: Recipe
+    parts: Parts
+    seen: Input
+    folds: Mapping[str, int]
+    nodes: dict[str, Node]
+    faults: list[Fault]
+    labeled: Sequence[CheckedCase]
+    prepared: dict[str, Node] = field(default_factory=dict)
+
+    def add(self, spec: Spec, subject: Subject, *, weight: int = 1) -> Node:
+        """Take a piece of work in, or give the equal one that is there."""
+        node = Node(spec, subject, weight)
+        return self.nodes.setdefault(node.key, node)
+
+    def outside(self, left_out: Sequence[int]) -> list[CheckedCase]:
+        """Give the labeled cases of all folds but some: the only ones that a network without these may see."""
+        return [item for item in self.labeled if self.folds[item.case.id] not in left_out]
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """Give the rule for label values, as it stands in keys."""
+        return self.parts.labels

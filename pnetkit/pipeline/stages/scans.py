@@ -1,0 +1,78 @@
+"""What stages that read scans have in common: which files, how they are read, and the reference labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pnetkit.cohort.check import CheckedCase
+from pnetkit.imaging.nifti import read_labels, read_scan
+from pnetkit.imaging.resampling import resample
+from pnetkit.method.network_input import NetworkInput, as_network_input
+from pnetkit.method.parts import Input
+from pnetkit.pipeline.stages.draft import Draft
+from pnetkit.store.node import File
+from pnetkit.types import Scan
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Name the images of an input, one for each channel, and what decides how they become the network's volume.
+
+    With `resample` further channels are brought onto the grid of the first.
+    """
+
+    images: tuple[File, ...]
+    intensity: Mapping[str, Any]
+    resample: bool
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Give the part of it that stands in a key."""
+        return {"intensity": dict(self.intensity)} | ({"resample": True} if self.resample else {})
+
+    @property
+    def files(self) -> dict[str, File]:
+        """Give the images, each under the name of its channel."""
+        return {f"image_{channel}" if channel else "image": file for channel, file in enumerate(self.images)}
+
+
+def reading_of(draft: Draft, item: CheckedCase) -> Reading:
+    """Say how a case's scans are read for an input."""
+    scans = [(item.case.scans[phase].image, item.scans[phase].image_digest) for phase in draft.seen.phases]
+    return Reading(tuple(File(*scan) for scan in scans), draft.parts.intensity, draft.seen.resample)
+
+
+def label_of(seen: Input, item: CheckedCase) -> File | None:
+    """Give the reference label of an input: that of its first phase; None where there is none."""
+    phase = seen.phases[0]
+    path, digest = item.case.scans[phase].label, item.scans[phase].label_digest
+    return None if path is None or digest is None else File(path, digest)
+
+
+def required_label(seen: Input, item: CheckedCase) -> File:
+    """Give the reference label of a case that was chosen because it has one."""
+    label = label_of(seen, item)
+    if label is None:
+        raise ValueError(f"{item.case.id} has no reference label of {seen.phases[0]}")
+    return label
+
+
+def read_scans(images: Sequence[File]) -> list[Scan]:
+    """Read images, one for each channel of a network, on the grid of the first."""
+    first = read_scan(images[0].path)
+    return [first, *(resample(read_scan(file.path), first.grid) for file in images[1:])]
+
+
+def read_input(reading: Reading) -> NetworkInput:
+    """Read images as the network sees them."""
+    return as_network_input(read_scans(reading.images), reading.intensity)
+
+
+def read_reference(label: File, policy: Mapping[str, Any]) -> NDArray[np.uint8]:
+    """Read a label file under a label policy, as it stands in keys."""
+    mapping = policy["mapping"]
+    translated = None if mapping is None else {int(key): int(value) for key, value in mapping.items()}
+    return read_labels(label.path, translated, unmapped=policy["unmapped"])[0]

@@ -1,0 +1,99 @@
+"""Make cases of the studies in a DICOM folder."""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pnetkit.dicom.results import Author, Said, write_report, write_segmentation
+from pnetkit.dicom.series import Found, Series, case_id_of, find_series
+from pnetkit.dicom.volume import SeriesScan, read_series
+from pnetkit.errors import CohortError, Fault, SeriesError
+from pnetkit.files import file_digest
+from pnetkit.screening.series_choice import Choice, SeriesRules, choose_series, is_candidate
+from pnetkit.screening.source import Answer, Loaded, ScanSource, ScreeningCase
+
+
+def dicom_cases(
+    folder: Path,
+    phases: Sequence[str],
+    rules: SeriesRules,
+    *,
+    case_id: str | None,
+    write_dicom: bool,
+    say: Callable[[str], None],
+) -> list[ScreeningCase]:
+    """Give a case for each study of a folder that has CT; with UIDs by phase one case of these series.
+
+    Raises:
+        CohortError: the folder holds no CT series.
+    """
+    found = find_series(folder)
+    if found.others:
+        say(f"note: {folder}: {found.others} files are no DICOM images")
+    studies: dict[str, list[Series]] = {}
+    for series in found.series:
+        studies.setdefault(series.study_uid, []).append(series)
+    if rules.uids:  # phases may come from two studies of a patient
+        groups = {case_id or case_id_of(_study_of(found.series, rules)): list(found.series)}
+    else:
+        groups = {case_id_of(uid): of for uid, of in studies.items() if any(map(is_candidate, of))}
+        if case_id and len(groups) == 1:
+            groups = {case_id: next(iter(groups.values()))}
+    if not groups:
+        faults = found.faults or [Fault(str(folder), f"{len(found.series)} series, none of them a stack of axial CT")]
+        raise CohortError("These inputs cannot be screened:", faults)
+    stray = _stray_faults(found)
+    for fault in stray:
+        say(f"note: {fault}")
+    return [_case(name, of, found, phases, rules, write_dicom) for name, of in groups.items()]
+
+
+def _case(
+    name: str, study: Sequence[Series], found: Found, phases: Sequence[str], rules: SeriesRules, write_dicom: bool
+) -> ScreeningCase:
+    places = {instance.path.parent for series in study for instance in series.instances}
+    near = [fault for fault in found.faults if Path(fault.where).parent in places]
+    if near:
+        return ScreeningCase(name, {}, "\n    ".join(["images of this study are damaged:", *map(str, near)]))
+    try:
+        chosen = choose_series(study, phases, rules, lambda series: read_series(series).scan)
+    except SeriesError as error:
+        return ScreeningCase(name, {}, str(error))
+    return ScreeningCase(name, {phase: dicom_source(choice, write_dicom) for phase, choice in chosen.items()})
+
+
+def dicom_source(choice: Choice, write_dicom: bool) -> ScanSource:
+    """Give a scan that is a DICOM series."""
+    series = choice.series
+    read: list[SeriesScan] = []
+
+    def load() -> Loaded:
+        read[:] = [read_series(series)]
+        return Loaded(read[0].scan, read[0].scan.grid, read[0].flags)
+
+    def digest() -> str:
+        of = sorted(file_digest(instance.path) for instance in series.instances)
+        return sha256("".join(of).encode()).hexdigest()
+
+    def write(stem: Path, labels: NDArray[np.uint8], answer: Answer) -> None:
+        pile, author = read[0].stack, Author(answer.model_name, answer.model_digest)
+        said = Said(answer.abnormal, answer.case_abnormal, answer.volume_mm3)
+        segmentation = write_segmentation(stem.with_name(f"{stem.name}_segmentation.dcm"), labels, series, pile, author)
+        write_report(stem.with_name(f"{stem.name}_report.dcm"), segmentation, series, pile, said, author)
+
+    about = {"kind": "DICOM", "images": str(len(series.instances)), "chosen_by": choice.by}
+    return ScanSource(load, digest, about, write if write_dicom else None)
+
+
+def _study_of(series: Sequence[Series], rules: SeriesRules) -> str:
+    wanted = next(iter(rules.uids.values()))
+    return next((of.study_uid for of in series if of.uid == wanted), wanted)
+
+
+def _stray_faults(found: Found) -> list[Fault]:
+    """Give the damaged files that lie beside no image of any study."""
+    places = {instance.path.parent for series in found.series for instance in series.instances}
+    return [fault for fault in found.faults if Path(fault.where).parent not in places]

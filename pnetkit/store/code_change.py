@@ -1,0 +1,71 @@
+"""Notice that a plugin's source has changed since the store's results were made, and do as the user wishes.
+
+A plugin's source is part of the keys of what it makes, so a change leads to other keys. `rebuild` lets it: everything
+that the plugin touches is made again, and the old results stay in the store. `warn` goes on with the keys of the old
+source, so that old results are reused and missing ones made beside them; each new result's own record still names the
+source that made it. `error` stops.
+"""
+
+import json
+from typing import Any, Literal
+
+from pnetkit.errors import PluginError, StoreError
+from pnetkit.files import disk_errors_in_words, write_json
+from pnetkit.recipe.models import Recipe
+from pnetkit.registry import plugin_info
+from pnetkit.sources import Sources, source_digest
+from pnetkit.store.store import Store
+
+Policy = Literal["warn", "rebuild", "error"]
+
+
+def plugins_of(recipe: Recipe) -> list[tuple[str, str]]:
+    """Give kind and name of every plugin that a recipe uses, each once."""
+    chosen = [("backbone", recipe.backbone.plugin)]
+    chosen += [("postprocessor", choice.plugin) for choice in recipe.postprocess]
+    chosen += [("case-classifier", recipe.classifier.plugin), ("phase-fusion", recipe.fusion.plugin)]
+    return list(dict.fromkeys(chosen))
+
+
+def settle_sources(recipe: Recipe, store: Store, policy: Policy) -> tuple[Sources, list[str]]:
+    """Choose the source digest that each plugin has in keys, and say in one line what changed.
+
+    Raises:
+        PluginError: a source changed and the policy is `error`.
+        StoreError: the store's note of sources is damaged.
+    """
+    path = store.root / "sources.json"
+    known = _read(path)
+    settled: dict[tuple[str, str], str] = {}
+    changed: list[str] = []
+    for kind, name in plugins_of(recipe):
+        info, now = plugin_info(kind, name), source_digest(kind, name)
+        key = f"{kind} {name} {info.version}"
+        settled[kind, name] = now
+        if known.get(key, now) != now:
+            changed.append(f"{name} ({info.distribution} {info.version})")
+            if policy == "warn":
+                settled[kind, name] = known[key]
+        if policy != "warn" or key not in known:
+            known[key] = now
+    lines = []
+    if changed:
+        what = f"The source of {', '.join(changed)} has changed since this store's results were made"
+        if policy == "error":
+            raise PluginError(f"{what}. Choose --on-code-change rebuild or warn, or go back to the old source.")
+        does = {"rebuild": "what depends on it is made again", "warn": "the old results are used all the same"}
+        lines = [f"{what}: {does[policy]} (--on-code-change {policy})."]
+    with disk_errors_in_words(store.root):
+        store.root.mkdir(parents=True, exist_ok=True)
+        write_json(path, known)
+    return settled, lines
+
+
+def _read(path: Any) -> dict[str, str]:
+    try:
+        found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: cannot be read ({error}). Delete it; results are not lost by that.") from error
+    return found

@@ -1,0 +1,92 @@
+"""Parts of a recipe: sizes, and whether its plugins fit each other."""
+
+from pathlib import Path
+
+import pytest
+
+from pnetkit.errors import PluginError, RecipeError
+from pnetkit.method.parts import take_apart
+from pnetkit.recipe.check import load_recipe
+from pnetkit.recipe.models import MixedPatchSettings, PluginChoice
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "s4c_dual.yaml"
+
+PLUGINS = """
+from torch import nn
+from pnetkit.interfaces import BackboneOutput
+from pnetkit.types import BackboneSpec, FeatureNeeds, FeatureSpec
+
+class Net(nn.Module):
+    def __init__(self, *, in_channels: int = 1, num_classes: int = 4, one_size: bool = True):
+        super().__init__()
+        maps = {"pool3": FeatureSpec(8, (8, 8, 8))}
+        only = (24, 24, 16) if one_size else None
+        self.spec = BackboneSpec(in_channels, num_classes, (8, 8, 8), maps, only_size=only)
+        self.one = nn.Conv3d(in_channels, num_classes, 1)
+
+    def forward(self, x):
+        return BackboneOutput(self.one(x))
+
+    def encode(self, x, features):
+        return {}
+
+class Needs:
+    def __init__(self, *, channels: int = 8):
+        self.needs = FeatureNeeds(("pool3",), channels=channels)
+
+    def classify(self, evidence):
+        raise NotImplementedError
+"""
+
+
+@pytest.fixture
+def recipe(install):
+    install(
+        "acme-net", "acme_net", PLUGINS, backbone={"acme": "acme_net:Net"}, case_classifier={"needs": "acme_net:Needs"}
+    )
+    given = load_recipe(RECIPE).recipe
+    return given.model_copy(
+        update={
+            "backbone": PluginChoice(plugin="acme"),
+            "training": given.training.model_copy(update={"patch_size": (24, 24, 16)}),
+        }
+    )
+
+
+def with_training(recipe, **changed):
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update=changed)})
+
+
+def test_a_recipe_of_a_network_s_only_size_is_taken(recipe):
+    assert take_apart(recipe, {}).inference["window_size"] == [24, 24, 16]
+
+
+def test_every_other_size_of_patch_or_window_is_refused_by_its_key(recipe):
+    with pytest.raises(PluginError, match=r"training\.patch_size is \(48, 24, 16\).*no other size than \(24, 24, 16\)"):
+        take_apart(with_training(recipe, patch_size=(48, 24, 16)), {})
+    mixed = (MixedPatchSettings(size=(32, 32, 32), share=0.5),)
+    with pytest.raises(PluginError, match=r"mixed_patches\.size is \(32, 32, 32\).*no other size"):
+        take_apart(with_training(recipe, mixed_patches=mixed), {})
+    window = recipe.inference.model_copy(update={"window_size": (32, 32, 32)})
+    with pytest.raises(
+        PluginError, match=r"inference\.window_size is \(32, 32, 32\).*Set inference\.window_size to \[24,"
+    ):
+        take_apart(recipe.model_copy(update={"inference": window}), {})
+
+
+def test_a_classifier_that_looks_at_boxes_does_not_go_with_a_network_of_one_size(recipe):
+    chosen = recipe.model_copy(update={"classifier": PluginChoice(plugin="needs")})
+    with pytest.raises(RecipeError, match=r"box, but the backbone 'acme' takes \(24, 24, 16\) alone"):
+        take_apart(chosen, {})
+
+
+@pytest.mark.parametrize(("channels", "fits"), [(8, True), (1, False)])
+def test_a_classifier_s_maps_have_to_have_its_channels(recipe, channels, fits):
+    of_any_size = {"backbone": PluginChoice(plugin="acme", params={"one_size": False})}
+    needs = {"classifier": PluginChoice(plugin="needs", params={"channels": channels})}
+    chosen = recipe.model_copy(update=of_any_size | needs)
+    if fits:
+        assert take_apart(chosen, {}).needs.channels == 8
+    else:
+        with pytest.raises(RecipeError, match="needs maps of 1 channels, pool3 of 'acme' has 8"):
+            take_apart(chosen, {})

@@ -1,0 +1,95 @@
+"""Tests of pnetkit.pipeline.budget.ram: what is predicted before a run."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pnetkit.cohort.phantom import PhantomSpec, write_cohort
+from pnetkit.interfaces import BackboneOutput
+from pnetkit.networks import window_bytes
+from pnetkit.pipeline.budget.ram import CohortSize, NetworkMemory, cohort_size, network_memory, predict_memory
+from pnetkit.recipe.check import load_recipe
+from pnetkit.types import BackboneSpec
+
+S4C = Path(__file__).parents[3] / "recipes" / "s4c_dual.yaml"
+CT = CohortSize((512, 512, 320), 100 * 512 * 512 * 320)
+NETWORK = NetworkMemory(300 * 2**20, 7_600_000, 3, 1600.0, 150 * 2**20)
+
+
+def peaks(*sets, size=CT, adopted=False):
+    recipe = load_recipe(S4C, None, sets).recipe
+    return {stage.stage: stage.bytes for stage in predict_memory(recipe, size, NETWORK, adopted=adopted)}
+
+
+class Chain(nn.Module):
+    """Three activations of 8, 2 and 4 channels, of which two at a time are alive."""
+
+    def __init__(self):
+        super().__init__()
+        self.spec = BackboneSpec(1, 4, (1, 1, 1))
+        self.layers = nn.Sequential(nn.Conv3d(1, 8, 1), nn.Conv3d(8, 2, 1), nn.Conv3d(2, 4, 1))
+
+    def forward(self, x):
+        return BackboneOutput(self.layers(x))
+
+
+def test_a_window_s_bytes_are_those_of_the_activations_alive_at_once():
+    with torch.device("meta"):
+        network = Chain()
+    assert window_bytes(network.eval(), 1, (8, 8, 8)) == (8 + 2) * 4 * 8**3
+
+
+def test_the_largest_scan_is_found_from_headers_and_unreadable_files_are_left_to_the_check(tmp_path):
+    table = write_cohort(tmp_path, PhantomSpec(cases=3, seed=1, shape=(32, 32, 24), difficulty=0))
+    recipe = load_recipe(S4C).recipe
+    size = cohort_size(recipe, table)
+    assert size == CohortSize((32, 32, 27), 3 * 32 * 32 * 27)
+    for path in tmp_path.rglob("P001*arterial*"):
+        path.write_bytes(b"no image")
+    assert cohort_size(recipe, table).shape == (32, 32, 27)
+
+
+def test_phantoms_have_the_recipe_s_shape_and_more_arterial_slices():
+    recipe = load_recipe(S4C, "demo").recipe
+    assert cohort_size(recipe, None) == CohortSize((96, 96, 72), 32 * 96 * 96 * 72, phantoms=True)
+
+
+def test_more_parts_of_a_batch_take_less_memory_and_nothing_else_changes():
+    whole, parts = peaks(), peaks("training.accumulation=8")
+    assert parts["train"] < whole["train"] / 3
+    assert {k: v for k, v in parts.items() if k != "train"} == {k: v for k, v in whole.items() if k != "train"}
+
+
+def test_every_window_more_at_once_takes_a_window_s_activations_more():
+    one, four = peaks("inference.batch_size=1"), peaks("inference.batch_size=4")
+    assert 3 * NETWORK.window_bytes <= four["segment"] - one["segment"] <= 3 * NETWORK.window_bytes * 1.5
+
+
+def test_averaged_probabilities_and_kept_votes_take_more_than_votes():
+    plain = peaks()["segment"]
+    votes, mean = peaks("inference.keep_votes=true"), peaks("inference.combine=mean-softmax")
+    assert plain < votes["segment"] < mean["segment"]
+    assert mean["segment"] - plain > 4 * 8 * math.prod(CT.shape)
+
+
+def test_segmentations_made_elsewhere_need_no_network():
+    assert {"train", "segment", "prepare"}.isdisjoint(peaks(adopted=True))
+    assert "adopt" in peaks(adopted=True)
+
+
+def test_a_large_cohort_takes_no_more_memory_than_the_cases_of_a_batch():
+    hundred, ten_thousand = peaks(), peaks(size=replace(CT, labeled_voxels=CT.labeled_voxels * 100))
+    assert hundred == ten_thousand
+
+
+def test_a_network_is_measured_in_a_process_of_its_own():
+    recipe = load_recipe(S4C, "demo", ["backbone.params.width=2"]).recipe
+    found = network_memory(recipe)
+    assert found.parameters > 0
+    assert found.outputs == 3
+    assert 100 * 2**20 < found.bare_bytes < 2**30
+    assert found.kept_bytes_per_voxel == pytest.approx(408 / 4, rel=0.3)

@@ -1,0 +1,170 @@
+"""Tests of pnetkit.pipeline.engine.schedule: order, failures, reuse, on one process and on several."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from pnetkit.errors import TrainingError
+from pnetkit.pipeline.engine.schedule import run_nodes
+from pnetkit.pipeline.engine.workers import SerialExecutor, WorkerPool
+from pnetkit.pipeline.stages.context import Context
+from pnetkit.pipeline.stages.stage import Stage
+from pnetkit.pipeline.stages.table import STAGES
+from pnetkit.store.node import Node, Subject
+from tests.nodes import AnySpec
+
+
+def node(name, *needs, stage="measure", **identity):
+    spec = AnySpec(stage, identity={"name": name, **identity}, inputs={n.subject.input: n.ref for n in needs})
+    return Node(spec, Subject(name, "P1"))
+
+
+@pytest.fixture
+def context(tmp_path):
+    return Context(tmp_path / "store", "cpu", 1)
+
+
+@pytest.fixture
+def task(monkeypatch):
+    """Nodes note their names; one called `bad...` fails."""
+    done = []
+
+    def work(spec, _context, folder):
+        name = spec.identity["name"]
+        if name.startswith("bad"):
+            raise TrainingError("it went wrong") if name == "bad" else ZeroDivisionError("oops")
+        done.append(name)
+        (folder / "name.json").write_text(json.dumps(name))
+        return {"name": name}
+
+    monkeypatch.setitem(STAGES, "measure", Stage("measure", work))
+    return done
+
+
+def test_each_node_comes_after_what_it_builds_on(context, task):
+    first, other = node("first"), node("other")
+    second = node("second", first)
+    third = node("third", second, other)
+    outcome = run_nodes([third, other, second, first], SerialExecutor(), context)
+    assert task.index("first") < task.index("second") < task.index("third")
+    assert task.index("other") < task.index("third")
+    assert outcome.made == {n.key for n in (first, second, third, other)}
+    record = context.store.record("measure", second.key)
+    assert record["identity"]["name"] == "second"
+    assert record["inputs"] == {"first": first.key}
+    assert record["details"] == {"name": "second"}
+    assert record["versions"]["torch"]
+
+
+def test_a_failure_takes_along_what_builds_on_it_and_nothing_else(context, task):
+    good, bad = node("good"), node("bad")
+    child, grandchild = node("child", bad, good), node("grandchild", node("child", bad, good))
+    outcome = run_nodes([good, bad, child, grandchild], SerialExecutor(), context)
+    assert task == ["good"]
+    assert outcome.failed[bad.key].reason == "it went wrong"
+    assert outcome.failed[bad.key].traceback is None
+    assert outcome.skipped == {child.key, grandchild.key}
+
+
+def test_an_unexpected_failure_keeps_its_traceback(context, task):
+    outcome = run_nodes([node("bad luck")], SerialExecutor(), context)
+    assert task == []
+    (failure,) = outcome.failed.values()
+    assert failure.reason == "ZeroDivisionError: oops (unexpected)"
+    assert "test_schedule.py" in failure.traceback
+
+
+def test_a_gpu_whose_memory_runs_out_is_said_in_words(context, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has")
+
+    monkeypatch.setitem(STAGES, "measure", Stage("measure", full))
+    outcome = run_nodes([node("large")], SerialExecutor(), context)
+    (failure,) = outcome.failed.values()
+    assert failure.reason.startswith("the GPU's memory ran out (CUDA out of memory). Run again with more --vram")
+    assert failure.traceback is None
+
+
+def test_what_the_store_holds_is_told_and_not_made(context, task):
+    nodes = [node("a"), node("b")]
+    run_nodes(nodes[:1], SerialExecutor(), context)
+    told = []
+    outcome = run_nodes(
+        nodes, SerialExecutor(), context, on_progress=lambda p: told.append((p.node.subject.input, p.reused))
+    )
+    assert outcome.made == {nodes[1].key}
+    assert ("a", True) in told
+    assert ("b", False) in told
+    assert task == ["a", "b"]
+
+
+def test_the_pool_works_in_other_processes_with_its_number_of_threads():
+    with WorkerPool(1, threads=1) as pool:
+        import os
+
+        import torch
+
+        assert pool.submit(os.getpid).result() != os.getpid()
+        assert pool.submit(torch.get_num_threads).result() == 1
+
+
+def test_leaving_the_pool_by_an_error_stops_its_processes():
+    import multiprocessing
+    import time
+
+    def interrupted():
+        with WorkerPool(1, threads=1) as pool:
+            future = pool.submit(time.sleep, 60)
+            while not future.running():
+                time.sleep(0.05)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    for _ in range(100):
+        if not multiprocessing.active_children():
+            break
+        time.sleep(0.1)
+    assert multiprocessing.active_children() == []
+
+
+def runs(pid: int) -> bool:
+    """Tell whether a process runs; one that ended and that nobody asked after may still have its number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_worker_ends_with_the_process_that_started_it_even_if_that_is_killed(tmp_path):
+    script = tmp_path / "started.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import os, time
+            from pnetkit.pipeline.engine.workers import WorkerPool
+
+            if __name__ == "__main__":
+                with WorkerPool(1, threads=1) as executor:
+                    print(executor.submit(os.getpid).result(), flush=True)
+                    executor.submit(time.sleep, 300).result()
+            """
+        )
+    )
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+        worker = int(process.stdout.readline())
+        assert runs(worker)
+        process.kill()
+    until = time.monotonic() + 30
+    while runs(worker) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not runs(worker)

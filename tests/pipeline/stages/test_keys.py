@@ -1,0 +1,128 @@
+"""What is in the key of each stage, and what is not: every field of its spec but those named here."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from pnetkit.pipeline.stages.adopt import AdoptSpec
+from pnetkit.pipeline.stages.classify import ClassifySpec
+from pnetkit.pipeline.stages.features import FeaturesSpec
+from pnetkit.pipeline.stages.fit import FitSpec, TrainingEvidence
+from pnetkit.pipeline.stages.measure import MeasureSpec
+from pnetkit.pipeline.stages.postprocess import PostprocessSpec
+from pnetkit.pipeline.stages.prepare import PrepareSpec
+from pnetkit.pipeline.stages.scans import Reading
+from pnetkit.pipeline.stages.segment import SegmentSpec
+from pnetkit.pipeline.stages.table import STAGES
+from pnetkit.pipeline.stages.train import TrainSpec
+from pnetkit.store.node import File, Ref, key_of
+
+IMAGE, LABEL, OTHER = File(Path("i"), "d1"), File(Path("l"), "d2"), File(Path("o"), "d3")
+PLUGIN, OTHER_PLUGIN = {"plugin": "a"}, {"plugin": "b"}
+POLICY, OTHER_POLICY = {"mapping": None, "unmapped": "error"}, {"mapping": None, "unmapped": "background"}
+READING = Reading((IMAGE,), {"normalization": "zscore"}, resample=False)
+OTHER_READING = replace(READING, images=(OTHER,))
+EVIDENCE = (TrainingEvidence("P1", True, Ref("features", "f"), Ref("postprocess", "p")),)
+REFERENCE = (TrainingEvidence("P1", True, Ref("features", "f"), LABEL),)
+
+SPECS = [
+    (PrepareSpec(READING, LABEL, POLICY), {"reading": OTHER_READING, "label": OTHER, "labels": OTHER_POLICY}),
+    (
+        TrainSpec(PLUGIN, 1, {"iterations": 5}, 7, (True,), (Ref("prepare", "p"),), ("P1",), 100),
+        {
+            "backbone": OTHER_PLUGIN,
+            "in_channels": 2,
+            "training": {"iterations": 6},
+            "seed": 8,
+            "abnormal": (False,),
+            "prepared": (Ref("prepare", "q"),),
+            "case_ids": ("P2",),
+            "checkpoint_every": 200,
+        },
+    ),
+    (
+        SegmentSpec(READING, {"stride": [20]}, Ref("train", "t"), 4, (9, 9, 9)),
+        {
+            "reading": OTHER_READING,
+            "inference": {"stride": [10]},
+            "network": Ref("train", "u"),
+            "batch_size": 8,
+            "shape": (8, 8, 8),
+        },
+    ),
+    (AdoptSpec(LABEL, POLICY, IMAGE), {"prediction": OTHER, "labels": OTHER_POLICY, "image": OTHER}),
+    (PostprocessSpec((PLUGIN,), Ref("segment", "s")), {"chain": (OTHER_PLUGIN,), "segmentation": Ref("adopt", "s")}),
+    (
+        FeaturesSpec(READING, ("pool3",), 4, POLICY, Ref("train", "t"), Ref("postprocess", "p")),
+        {
+            "reading": OTHER_READING,
+            "names": ("pool2",),
+            "margin_voxels": 5,
+            "labels": OTHER_POLICY,
+            "network": Ref("train", "u"),
+            "around": LABEL,
+        },
+    ),
+    (
+        FitSpec(PLUGIN, POLICY, "venous", 7, EVIDENCE),
+        {
+            "classifier": OTHER_PLUGIN,
+            "labels": OTHER_POLICY,
+            "phase": "arterial",
+            "seed": 8,
+            "evidence": REFERENCE,
+        },
+    ),
+    (
+        ClassifySpec(PLUGIN, "venous", Ref("postprocess", "p"), Ref("features", "f"), Ref("fit", "g"), "P1"),
+        {
+            "classifier": OTHER_PLUGIN,
+            "phase": "arterial",
+            "clean": Ref("postprocess", "q"),
+            "maps": None,
+            "fitted": None,
+            "case_id": "P2",
+        },
+    ),
+    (
+        MeasureSpec(LABEL, POLICY, Ref("postprocess", "p"), Ref("segment", "s")),
+        {
+            "label": OTHER,
+            "labels": OTHER_POLICY,
+            "clean": Ref("postprocess", "q"),
+            "searched": None,
+        },
+    ),
+]
+"""A spec of each stage, and another value for each of its fields."""
+
+NOT_IN_KEYS = {
+    ("train", "case_ids"),
+    ("train", "checkpoint_every"),
+    ("segment", "batch_size"),
+    ("segment", "shape"),
+    ("classify", "case_id"),
+}
+"""The names of cases, how often a checkpoint is written, how many windows are run at once."""
+
+CHANGES = [(spec, name, value) for spec, others in SPECS for name, value in others.items()]
+
+
+def test_every_stage_and_each_of_its_fields_is_looked_at():
+    assert {spec.stage for spec, _ in SPECS} == STAGES.keys()
+    assert all(set(others) == {field.name for field in fields(spec)} for spec, others in SPECS)
+
+
+@pytest.mark.parametrize(("spec", "name", "value"), CHANGES, ids=[f"{spec.stage}-{name}" for spec, name, _ in CHANGES])
+def test_a_field_is_in_the_key_unless_it_changes_no_result(spec, name, value):
+    is_in_key = key_of(replace(spec, **{name: value})) != key_of(spec)
+    assert is_in_key == ((spec.stage, name) not in NOT_IN_KEYS)
+
+
+def test_the_name_of_a_training_case_of_a_classifier_is_in_no_key_and_its_diagnosis_is():
+    spec = FitSpec(PLUGIN, POLICY, "venous", 7, EVIDENCE)
+    named = replace(spec, evidence=(replace(EVIDENCE[0], case_id="P2"),))
+    called = replace(spec, evidence=(replace(EVIDENCE[0], abnormal=False),))
+    assert key_of(named) == key_of(spec)
+    assert key_of(called) != key_of(spec)

@@ -1,0 +1,60 @@
+"""What a segmentation is measured by: overlaps, and what the region of its search holds of the reference."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from pnetkit.pipeline.stages import measure
+from pnetkit.pipeline.stages.context import Context
+from pnetkit.pipeline.stages.measure import MEASURES, MeasureSpec
+from pnetkit.store.node import File, Ref
+
+
+def volume(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(array.astype(np.uint8), np.diag([2.0, 2.0, 3.0, 1.0])), path)
+    return path
+
+
+@pytest.fixture
+def measured(tmp_path):
+    reference = np.zeros((8, 8, 8))
+    reference[2:6, 2, 2] = [1, 1, 2, 3]
+    found = reference.copy()
+    found[2, 2, 2] = 0
+    label = volume(tmp_path / "label.nii.gz", reference)
+    volume(tmp_path / "store" / "postprocess" / "clean" / "labels.nii.gz", found)
+
+    def run(region=None, *, coarse=True):
+        if region is not None:
+            volume(tmp_path / "store" / "segment" / "search" / "region.nii.gz", region)
+        spec = MeasureSpec(
+            File(label, "digest"),
+            {"mapping": None, "unmapped": "error"},
+            Ref("postprocess", "clean"),
+            Ref("segment", "search") if coarse else None,
+        )
+        folder = tmp_path / "result"
+        folder.mkdir(exist_ok=True)
+        details = measure.run(spec, Context(tmp_path / "store", "cpu", 1, None), folder)
+        return details, json.loads((folder / MEASURES).read_text())
+
+    return run
+
+
+def test_the_share_of_the_reference_in_the_region_is_told(measured):
+    region = np.zeros((8, 8, 8))
+    region[3:, :, :] = 1
+    details, overlaps = measured(region)
+    assert details == {"region_recall": 0.75}
+    assert overlaps == {"pancreas": pytest.approx(6 / 7), "tumor": 1.0, "duct": 1.0}
+
+
+def test_a_search_that_was_not_kept_to_a_region_has_no_share(measured):
+    assert measured()[0] == {"region_recall": None}
+
+
+def test_an_exhaustive_search_says_nothing_of_regions(measured):
+    assert measured(coarse=False)[0] == {}
