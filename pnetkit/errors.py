@@ -130,13 +130,13 @@ class ScreeningError(PnetkitError):
     exit_code = 8
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Suggest the close spellings of `name` among `known`, or list them all when none is close.
+def did_you_mean(name: str, known: Iterable[str], *, before: str = "") -> str:
+    """Suggest the close spellings of `name` among `known`, each with `before` in front, or list all when none is close.
 
     Returns a sentence that starts with a space, or an empty string when nothing is known.
     """
     names = sorted(known)
     close = get_close_matches(name, names, n=2, cutoff=0.6)
     if close:
-        return f" Did you mean {' or '.join(repr(c) for c in close)}?"
+        return f" Did you mean {' or '.join(repr(f'{before}{c}') for c in close)}?"
     return f" Known: {', '.join(names)}." if names else ""

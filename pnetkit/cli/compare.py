@@ -37,7 +37,7 @@ def compare(
     reference: str | None,
     **options: Any,
 ) -> None:
-    """Compare finished runs, or recipes, which are run first where that is needed.
+    """Compare finished runs, or recipes (files or shipped ones), which are run first where that is needed.
 
     Each arm gets a row with counts, intervals and overlaps; with --baseline each other arm is tested against it on the
     cases that both decided. Without any arm, --reference paper prints the published tables alone.

@@ -25,7 +25,7 @@ from pnetkit.errors import PnetkitError
 def cli() -> None:
     """Screen abdominal CT for pancreatic neuroendocrine tumors. For research use only.
 
-    Start with `pnetkit run recipes/s4c_dual.yaml`: it trains and evaluates the paper's method on generated phantoms.
+    Start with `pnetkit run s4c_dual`: it trains and evaluates the paper's method on generated phantoms.
 
     Exit codes: 0 done, 1 other error, 2 wrong usage, 3 recipe, 4 cohort or image, 5 plugin, 6 training, 7 store,
     8 parts of a run or some cases failed, 9 model, 130 interrupted.

@@ -1,6 +1,7 @@
-"""`pnetkit recipe`: check recipes, show what they come to."""
+"""`pnetkit recipe`: list the shipped recipes, check recipes, show what they come to."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -11,11 +12,37 @@ SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", hel
 
 @click.group()
 def recipe() -> None:
-    """Check recipes and show what they come to."""
+    """List the shipped recipes, check recipes and show what they come to."""
+
+
+@recipe.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_command(as_json: bool) -> None:
+    """List the recipes that come with pnetkit, what brings their plugins, and whether that is installed."""
+    from pnetkit.cli.console import console, grid
+    from pnetkit.recipe.catalog import describe_shipped
+
+    found = describe_shipped()
+    if as_json:
+        rows = [
+            {**asdict(of), "file": str(of.file), "distributions": of.distributions, "missing": of.missing}
+            for of in found
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not found:
+        click.echo("No recipe came with this pnetkit. Install it again.")
+        return
+    lines = [
+        (of.name, "no: " + ", ".join(of.missing) if of.missing else "yes", ", ".join(of.distributions), of.description)
+        for of in found
+    ]
+    console().print(grid(["recipe", "installed", "plugins of", "description"], lines))
+    click.echo("Run one: pnetkit run NAME. Begin your own with: extends: pnetkit:NAME")
 
 
 @recipe.command("check")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="RECIPE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @PROFILE
 @SET
 def check(paths: tuple[Path, ...], profile: str | None, overrides: tuple[str, ...]) -> None:
@@ -42,7 +69,7 @@ def check(paths: tuple[Path, ...], profile: str | None, overrides: tuple[str, ..
 
 
 @recipe.command("show")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", metavar="RECIPE", type=click.Path(path_type=Path))
 @PROFILE
 @SET
 def show(path: Path, profile: str | None, overrides: tuple[str, ...]) -> None:

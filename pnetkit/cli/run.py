@@ -26,8 +26,9 @@ from pnetkit.cli.options import run_options
 def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> None:
     """Train, segment, clean up, classify, fuse and evaluate RECIPE, and print the paper's two tables.
 
-    Without --cohort it takes the recipe's profile `demo` on generated phantoms. Interrupted, the same command goes on
-    where it stopped; results that a recipe shares with earlier ones are not computed again.
+    RECIPE is a file, or the name of a shipped recipe as `pnetkit recipe list` gives it. Without --cohort it takes the
+    recipe's profile `demo` on generated phantoms. Interrupted, the same command goes on where it stopped; results that
+    a recipe shares with earlier ones are not computed again.
     """
     from pnetkit.cli.tables import print_table
     from pnetkit.pipeline.run import require_success

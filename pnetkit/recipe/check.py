@@ -36,7 +36,7 @@ class LoadedRecipe:
 
 
 def load_recipe(path: Path, profile: str | None = None, overrides: Sequence[str] = ()) -> LoadedRecipe:
-    """Compose and check a recipe, plugins and their parameters included.
+    """Compose and check a recipe, plugins and their parameters included; `path` may be the name of a shipped one.
 
     Raises:
         RecipeError: with every fault that can be found in one go, in the order of files and lines.
@@ -77,7 +77,10 @@ def recipe_schema() -> dict[str, Any]:
     """Give the JSON schema of recipes, with `extends` and `profiles`."""
     schema = Recipe.model_json_schema()
     schema["properties"] |= {
-        "extends": {"type": "string", "description": "File of the recipe that this one changes."},
+        "extends": {
+            "type": "string",
+            "description": "The recipe that this one changes: a file beside it, or pnetkit:NAME.",
+        },
         "profiles": {"type": "object", "description": "Named overrides; `demo` is for a machine without data or GPU."},
     }
     return schema

@@ -1,7 +1,8 @@
 """Compose a recipe of its parents, a profile and overrides.
 
 Order, later wins: the parent's body, the recipe's own body, then the profile of that name in the parent and in the
-recipe, then `--set`. Mappings merge key by key; everything else replaces.
+recipe, then `--set`. Mappings merge key by key; everything else replaces. A parent is a file beside the recipe, or a
+shipped recipe by its name (`extends: pnetkit:s4c_dual`).
 
 Two rules keep parameters with the plugin that they were written for. Choosing another `plugin` drops the `params`
 inherited so far. And when a recipe's body chooses another plugin than its parent did, the `params` in the parent's
@@ -18,6 +19,7 @@ import yaml
 
 from pnetkit.errors import Fault, RecipeError, did_you_mean
 from pnetkit.recipe.document import KeyPath, parse_scalar, read_document
+from pnetkit.recipe.shipped import locate, locate_parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,13 @@ class _Layers:
 
 
 def compose(path: Path, profile: str | None = None, overrides: Sequence[str] = ()) -> Composed:
-    """Read a recipe and its parents, apply a profile and overrides.
+    """Read a recipe and its parents, apply a profile and overrides; `path` may be the name of a shipped recipe.
 
     Raises:
-        RecipeError: a file cannot be read, parents go in a circle, the profile does not exist, or an override is not
-            `key=value` or points to nothing.
+        RecipeError: a file cannot be found or read, parents go in a circle, the profile does not exist, or an override
+            is not `key=value` or points to nothing.
     """
-    layers = _read(path, ())
+    layers = _read(locate(path), ())
     names = tuple(sorted(layers.profiles))
     data, origins = layers.body, layers.origins
     if profile is not None:
@@ -82,7 +84,8 @@ def _read(path: Path, children: tuple[Path, ...]) -> _Layers:
         return _Layers(own, origins, profiles, [resolved])
     if not isinstance(parent_name, str):
         raise RecipeError("The recipe has faults:", [Fault(origins["extends",], "extends: wanted one file name")])
-    layers = _read(path.parent / parent_name, (*children, resolved))
+    parent = locate_parent(parent_name, path, origins["extends",])
+    layers = _read(parent, (*children, resolved))
     before = copy.deepcopy(layers.body)
     _merge(layers.body, own, (), layers.origins, origins)
     for inherited in layers.profiles.values():

@@ -15,7 +15,9 @@ from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["plugins", "list"], ["run", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["plugins", "list"], ["recipe", "list"], ["run", "--help"], ["--version"]]
+)
 def test_help_and_lists_import_no_torch_and_answer_at_once(arguments):
     code = (
         "import sys; from pnetkit.cli.main import cli; cli(sys.argv[1:], standalone_mode=False);"
@@ -56,7 +58,15 @@ def test_a_plugin_s_parameters_are_shown_with_type_default_bounds_and_meaning(pn
     [
         (["plugins", "show", "s4d"], 5, "Did you mean 's4c'"),
         (["recipe", "check", "nowhere.yaml"], 3, "there is no such file"),
-        (["run", "nowhere.yaml"], 3, "there is no such file"),
+        (["run", "nowhere.yaml"], 3, "there is no such file, and no shipped recipe of that name"),
+        (["run", "s4c_duel"], 3, "Did you mean 's4c_dual'"),
+        (["run", "pnetkit:../s4c_dual"], 3, "there is no shipped recipe of that name"),
+        (["compare", "nowhere"], 3, "there is no such file, and no shipped recipe of that name"),
+        (["compare", "s4c_dual", "--profile", "dmo"], 3, "Did you mean 'demo'"),
+        (["run", "s4c_dual", "--profile", "dmo"], 3, "Did you mean 'demo'"),
+        (["bench", "s4c_dual", "--profile", "dmo"], 3, "Did you mean 'demo'"),
+        (["cohort", "check", "nowhere.csv", "--recipe", "s4c_dual"], 4, "nowhere.csv"),
+        (["plan", "nowhere.csv", "--vram", "12GB", "--out", "x.yaml"], 4, "nowhere.csv"),
         (["run", RECIPES / "s4c_dual.yaml", "--profile", "dmo"], 3, "Did you mean 'demo'"),
         (["run", RECIPES / "s4c_dual.yaml", "--cohort", "nowhere.csv"], 4, "nowhere.csv"),
         (["run", RECIPES / "s4c_dual.yaml", "--device", "cuda:9"], 1, "There is no device"),
@@ -82,8 +92,37 @@ def test_recipes_are_checked_with_all_their_profiles(pnetkit, tmp_path):
     assert "unknown key. Did you mean 'width'" in err
 
 
-def test_a_shown_recipe_has_all_defaults(pnetkit):
-    _, out, _ = pnetkit("recipe", "show", RECIPES / "s4c_dual.yaml", "--set", "training.seed=7")
+def test_shipped_recipes_are_listed_with_what_they_need(pnetkit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = pnetkit("recipe", "list")
+    assert code == 0
+    line = next(line for line in out.splitlines() if line.startswith("s4c_dual "))
+    assert line.split()[:5] == ["s4c_dual", "yes", "pnetkit-fusion,", "pnetkit-rules,", "pnetkit-s4c"]
+    assert "S4C on the arterial and the venous phase, fused by OR." in line
+    assert "pnetkit run NAME" in out.splitlines()[-1]
+    found = {of["name"]: of for of in json.loads(pnetkit("recipe", "list", "--json")[1])}
+    unet = found["backbones/monai_unet"]
+    assert unet["distributions"] == ["pnetkit-fusion", "pnetkit-monai", "pnetkit-rules"]
+    assert unet["missing"] == []
+    assert unet["plugins"][0] == {
+        "kind": "backbone",
+        "plugin": "monai-unet",
+        "distribution": "pnetkit-monai",
+        "installed": True,
+    }
+
+
+def test_a_shipped_recipe_is_checked_by_name_beside_one_that_does_not_exist(pnetkit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = pnetkit("recipe", "check", "s4c_duel", "ablations/and_fusion")
+    assert code == 3
+    assert out == "ablations/and_fusion: fine (profiles: demo)\n"
+    assert "s4c_duel: there is no such file, and no shipped recipe of that name." in err
+
+
+def test_a_shown_recipe_has_all_defaults(pnetkit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, out, _ = pnetkit("recipe", "show", "s4c_dual", "--set", "training.seed=7")
     assert "connectivity: 26" in out
     assert "seed: 7" in out
     assert "iterations: 80000" in out

@@ -75,6 +75,17 @@ def test_a_child_s_profile_adds_to_its_parent_s(recipe):
     assert compose(path).profiles == ("demo", "large")
 
 
+def test_a_child_extends_a_shipped_recipe_wherever_it_lies(recipe, tmp_path):
+    path = recipe("extends: pnetkit:ablations/no_duct_rule\nname: child\ntraining: {iterations: 7}\n")
+    composed = compose(path)
+    assert composed.data["classifier"] == {"plugin": "voxel-count", "params": {"tumor_voxels": 40, "duct_voxels": None}}
+    assert composed.data["training"]["iterations"] == 7
+    assert [file.name for file in composed.files] == ["s4c_dual.yaml", "no_duct_rule.yaml", "child.yaml"]
+    assert composed.origins["fusion",].startswith("s4c_dual.yaml:")
+    (tmp_path / "pnetkit:s4c_dual").write_text("name: beside\n")
+    assert compose(recipe("extends: pnetkit:s4c_dual\n")).data["name"] == "s4c_dual"  # the prefix means no file
+
+
 def test_lists_replace_lists(recipe):
     path = recipe("extends: base.yaml\npostprocess: []\n")
     assert compose(path).data["postprocess"] == []
@@ -90,7 +101,17 @@ def test_recipes_that_extend_each_other_are_refused(recipe, tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("extends: nowhere.yaml\n", "no such file"),
+        ("extends: nowhere.yaml\n", r"child\.yaml:1: extends: there is no such file as .*nowhere\.yaml\.$"),
+        ("name: x\nextends: s4c_dual\n", r"child\.yaml:2: .* Did you mean 'pnetkit:s4c_dual'"),
+        ("extends: recipes/s4c_dual.yaml\n", r"no such file .* Did you mean 'pnetkit:s4c_dual'\?$"),
+        (
+            "name: x\nextends: pnetkit:s4c_duel\n",
+            r"child\.yaml:2: .*'pnetkit:s4c_duel'\. Did you mean 'pnetkit:s4c_dual'",
+        ),
+        (
+            "extends: pnetkit:../s4c_dual\n",
+            r"child\.yaml:1: extends: there is no shipped recipe 'pnetkit:\.\./s4c_dual'",
+        ),
         ("extends: [base.yaml]\n", "wanted one file name"),
         ("profiles: 3\n", "wanted names of profiles"),
     ],

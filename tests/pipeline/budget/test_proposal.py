@@ -141,3 +141,25 @@ def test_the_command_writes_a_recipe_that_loads(tmp_path):
     assert "is there already" in str(again.exception)
     wrong = CliRunner().invoke(cli, ["plan", str(table), "--vram", "lots", "--out", "x.yaml"])
     assert "wanted a size as 12GB" in wrong.output
+
+
+@pytest.mark.parametrize("named", [[], ["--recipe", "s4c_dual"], ["--recipe", str(RECIPE)]])
+def test_a_planned_recipe_names_the_shipped_one_that_it_extends_and_may_be_moved(tmp_path, named):
+    table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, seed=1, shape=(32, 32, 24), difficulty=0))
+    out = tmp_path / "mine.yaml"
+    result = CliRunner().invoke(cli, ["plan", str(table), "--vram=12GB", "--out", str(out), "--workers=0", *named])
+    assert result.exit_code == 0, result.output
+    assert "\nextends: pnetkit:s4c_dual\n" in out.read_text()
+    (tmp_path / "elsewhere").mkdir()
+    assert load_recipe(out.rename(tmp_path / "elsewhere" / "mine.yaml")).recipe.name == "mine"
+
+
+def test_a_planned_recipe_names_one_of_the_user_s_own_by_its_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("base.yaml").write_bytes(RECIPE.read_bytes())
+    table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, seed=1, shape=(32, 32, 24), difficulty=0))
+    Path("planned").mkdir()
+    arguments = ["plan", str(table), "--vram=12GB", "--recipe=base.yaml", "--out=planned/mine.yaml", "--workers=0"]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    assert "\nextends: ../base.yaml\n" in Path("planned/mine.yaml").read_text()
