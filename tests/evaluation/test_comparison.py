@@ -59,6 +59,30 @@ def test_p_values_are_adjusted_over_the_whole_table():
     assert rows[2].p_values == {}
 
 
+@pytest.mark.parametrize(
+    ("patients", "interval"),
+    [
+        ((0, 0, 0, 0), (0.2, 0.2)),  # of one patient any draw is the whole cohort
+        ((0, 0, 0, 1), (-0.1, 0.3)),  # a quarter of the draws holds the first alone, a quarter the second
+        ((0, 1, 2, 3), (0.0, 0.3)),  # cases alone: four times the last one is too rare, three times is not
+    ],
+)
+def test_a_patient_s_cases_are_drawn_together_for_the_interval_of_a_difference_in_dice(patients, interval):
+    gains = {"a": 0.3, "b": 0.3, "c": 0.3, "d": -0.1}
+    truth = {case: CaseTruth(True, patient) for case, patient in zip(gains, patients, strict=True)}
+    arms = {"base": {case: call(2, 0.5) for case in gains}, "arm": {case: call(2, 0.5 + gains[case]) for case in gains}}
+    (row,) = compare_arms(truth, arms, baseline="base").against
+    found = row.dice["Tumor"]
+    assert found.value == pytest.approx(0.2)
+    assert (found.low, found.high) == pytest.approx(interval)
+
+
+def test_a_patient_s_cases_are_drawn_together_for_the_interval_of_a_sensitivity():
+    truth = {"a": CaseTruth(True, 0), "b": CaseTruth(True, 0), "c": CaseTruth(False, 0), "d": CaseTruth(False, 0)}
+    (arm,) = compare_arms(truth, {"arm": {"a": call(2), "b": call(0.5), "c": call(1), "d": call(0)}}).arms
+    assert (arm.sensitivity_at_95.low, arm.sensitivity_at_95.high) == (0.5, 0.5)
+
+
 @settings(max_examples=10)
 @given(st.lists(st.tuples(st.sampled_from([True, False, None]), st.integers(0, 3), st.integers(0, 3)), max_size=14))
 def test_an_arm_against_itself_differs_in_nothing(cases):

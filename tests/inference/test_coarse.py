@@ -227,6 +227,19 @@ def test_near_a_lesion_is_a_margin_around_tumor_and_duct_and_not_around_pancreas
     assert near_lesions(np.ones((3, 3, 3), np.uint8), COARSE) is None
 
 
+@pytest.mark.parametrize("coarse", [COARSE, WITH_LESIONS])
+def test_the_region_ends_with_the_body_and_what_lies_beyond_is_background(coarse):
+    x = scene()
+    mask = np.zeros(x.shape[1:], bool)
+    mask[:23] = True  # its surface cuts the organ, which a network sees on both sides of it
+    exhaustive, found = run(x, mask), run(x, mask, coarse=coarse)
+    assert found.region.any()
+    assert not found.region[~mask].any()
+    for name in ("labels", "votes", "voters"):
+        assert not getattr(found.segmentation, name)[~mask].any(), name
+    assert np.array_equal(found.segmentation.labels, exhaustive.segmentation.labels)
+
+
 ON_A_CHESSBOARD = replace(COARSE, chessboard=True)
 
 

@@ -243,6 +243,24 @@ def test_findings_that_other_inference_settings_made_are_made_again(model, table
     assert not any(found.reused for found in screened_in("inference.stride=8"))
 
 
+def test_findings_that_other_gates_let_through_are_made_again(model, table, tmp_path):
+    images = table.parent / "images"
+    copy = shutil.copyfile(images / "P000_arterial.nii.gz", tmp_path / "copy.nii.gz")
+    given = [f"arterial={images / 'P000_arterial.nii.gz'}", f"venous={copy}"]
+    loaded = load_screener(read_model(model), device="cpu", folds=[0])
+    cases = cases_of(given, ["arterial", "venous"], Asked("X"), print)
+
+    def under(gates):
+        (found,) = screen_cases(loaded, cases, tmp_path / "out", gates=gates, say=str)
+        return found
+
+    twice = "venous is the same scan as arterial"
+    assert twice in under("flag").record["flags"]
+    assert under("flag").reused
+    assert twice not in under("off").record["flags"]
+    assert under("error").status == "failed"
+
+
 def test_scans_that_were_searched_as_a_whole_are_counted(model, table, tmp_path):
     sets = ("inference.search=coarse-to-fine", "inference.coarse.largest_share=0.000001")
     loaded = load_screener(read_model(model), device="cpu", overrides=sets)

@@ -1,6 +1,7 @@
 """The loop: it learns, it is deterministic, it goes on after a kill as if nothing had happened."""
 
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -212,6 +213,45 @@ def test_accumulating_micro_batches_gives_the_gradient_of_the_whole_batch(cases,
     assert np.allclose(whole[0], parts[0], rtol=1e-5)
     for key in whole[1]:
         assert torch.allclose(whole[1][key], parts[1][key], atol=1e-5)
+
+
+@pytest.fixture
+def scaled_only(monkeypatch):
+    """With fp16, scale the loss and compute in single precision: not every CPU convolves in half precision."""
+    monkeypatch.setattr(loop, "autocast", lambda *_: nullcontext())
+
+
+def one_change(net, cases, plan, folder):
+    """Train for one step, without decay, and give by how much it moved the weights, all in one row."""
+    before = [weight.clone() for weight in net.parameters()]
+    run(net, cases, replace(plan, iterations=1, weight_decay=0.0), folder / "c")
+    return torch.cat([(now - was).flatten() for now, was in zip(net.parameters(), before, strict=True)]).detach()
+
+
+@pytest.mark.usefixtures("scaled_only")
+@pytest.mark.parametrize("accumulation", [1, 2])
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_gradient_is_cut_to_the_norm_that_the_plan_allows(tiny_net, cases, plan, tmp_path, precision, accumulation):
+    how = {"precision": precision, "accumulation": accumulation, "learning_rate": 0.5}
+    whole = one_change(tiny_net(), cases, plan(**how), tmp_path)
+    assert whole.norm() > 0.5 * 0.01
+    clipped = one_change(tiny_net(), cases, plan(**how, gradient_clip=0.01), tmp_path)
+    assert torch.allclose(clipped, whole * (0.5 * 0.01 / whole.norm()), rtol=1e-3, atol=1e-7)
+    assert torch.equal(one_change(tiny_net(), cases, plan(**how, gradient_clip=1e6), tmp_path), whole)
+
+
+@pytest.mark.usefixtures("scaled_only")
+def test_a_training_in_half_precision_goes_on_with_the_loss_scale_that_it_had(tiny_net, cases, plan, tmp_path):
+    path = tmp_path / "c"
+    run(tiny_net(), cases, plan(precision="fp16", iterations=4, checkpoint_every=3), path)
+    stored = read_checkpoint(path)
+    scaler = stored.record["scaler"] | {"scale": 1024.0, "_growth_tracker": 1999, "growth_interval": 2000}
+    write_checkpoint(path, replace(stored, record={**stored.record, "scaler": scaler}))
+    run(tiny_net(), cases, plan(precision="fp16", iterations=7, checkpoint_every=3), path)
+    found = read_checkpoint(path)
+    assert found.iteration == 6
+    # the first of three more steps is the 2000th without an overflow, and doubles the scale
+    assert found.record["scaler"] == scaler | {"scale": 2048.0, "_growth_tracker": 2}
 
 
 def test_a_loss_that_is_no_longer_finite_stops_and_says_where(tiny_net, cases, plan, tmp_path):

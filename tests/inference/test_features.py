@@ -1,0 +1,83 @@
+"""Tests of pnetkit.inference.features: a network's maps of the region of interest."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import avg_pool3d, conv3d
+
+from pnetkit.errors import PluginError
+from pnetkit.inference.features import roi_features
+from pnetkit.interfaces import BackboneOutput
+from pnetkit.types import BackboneSpec, FeatureSpec
+
+
+class Blocks(nn.Module):
+    """Publishes the mean of each 4x4x4 block."""
+
+    def __init__(self):
+        super().__init__()
+        self.spec = BackboneSpec(1, 4, (4, 4, 4), features={"mean4": FeatureSpec(1, (4, 4, 4))})
+
+    def forward(self, x):
+        return BackboneOutput(x.expand(len(x), 4, *x.shape[2:]))
+
+    def encode(self, x, features):
+        return {name: avg_pool3d(x, 4) for name in features}
+
+
+class Reaching(Blocks):
+    """Looks up to 16 voxels around each block along each axis, with zero padding where the input ends."""
+
+    def encode(self, x, features):
+        around = sum(
+            conv3d(x, torch.ones(1, 1, *(2 * reach + 1)), padding=tuple(reach)) for reach in 16 * np.eye(3, dtype=int)
+        )
+        return super().encode(around, features)
+
+
+def volume(shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 4, shape).astype(np.float32)[None]
+
+
+def roi(shape, box):
+    mask = np.zeros(shape, bool)
+    mask[box] = True
+    return mask
+
+
+def features(backbone, x, mask, margin=0, names=("mean4",)):
+    return roi_features(backbone, x, mask, names=names, margin_voxels=margin, fill=-7.0, device="cpu")
+
+
+def test_the_region_s_map_is_cut_from_the_lattice_of_the_whole_volume():
+    x = volume((24, 24, 24))
+    whole = avg_pool3d(torch.from_numpy(x[None]), 4)[0].numpy()
+    found = features(Blocks(), x, roi((24, 24, 24), np.s_[9:15, 4:8, 12:13]))["mean4"]
+    np.testing.assert_allclose(found, whole[:, 2:4, 1:2, 3:4], rtol=1e-6)
+    grown = features(Blocks(), x, roi((24, 24, 24), np.s_[9:15, 4:8, 12:13]), margin=2)["mean4"]
+    np.testing.assert_allclose(grown, whole[:, 1:5, 0:3, 2:4], rtol=1e-6)
+
+
+def test_the_region_s_map_is_that_of_a_network_that_has_seen_what_lies_around():
+    shape = (48, 52, 44)
+    x = volume(shape)
+    whole = Reaching().encode(torch.from_numpy(x[None]), ("mean4",))["mean4"][0].numpy()
+    found = features(Reaching(), x, roi(shape, np.s_[17:24, 16:18, 20:28]))["mean4"]
+    np.testing.assert_allclose(found, whole[:, 4:6, 4:5, 5:7], rtol=1e-6)
+
+
+def test_beyond_the_volume_there_is_air():
+    found = features(Blocks(), np.zeros((1, 8, 8, 8), np.float32), roi((8, 8, 8), np.s_[7:8, 0:1, 0:1]), margin=4)
+    assert found["mean4"].shape == (1, 3, 3, 3)
+    assert found["mean4"][0, -1, -1, -1] == -7
+    assert found["mean4"][0, 1, 1, 1] == 0
+
+
+def test_an_empty_region_gives_no_map():
+    assert features(Blocks(), volume((8, 8, 8)), np.zeros((8, 8, 8), bool)) == {}
+
+
+def test_a_backbone_without_the_map_is_refused():
+    with pytest.raises(PluginError, match="needs the feature maps pool3; the backbone Blocks publishes mean4"):
+        features(Blocks(), volume((8, 8, 8)), np.ones((8, 8, 8), bool), names=("pool3",))
