@@ -174,7 +174,8 @@ def _thresholds(runs: dict[str, Any]) -> list[str]:
 
 
 def _published(by: str) -> list[Any]:
-    from pnetkit.report.comparison import FUSED, published_table
+    from pnetkit.report.comparison import FUSED
+    from pnetkit.report.reference import published_table
 
     views = [*(["venous", "arterial"] if by != "fused" else []), *([FUSED] if by != "phase" else [])]
     return [published_table(view) for view in views]

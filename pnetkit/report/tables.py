@@ -67,7 +67,10 @@ def to_markdown(table: Table) -> str:
     return "\n".join([*head, *map(line, table.rows), "", *(f"{note}  " for note in table.notes), ""])
 
 
-_DECISION = ("Misses", "Sensitivity % [95 % CI]", "Wrong calls", "Specificity % [95 % CI]", "AUC")
+RATES = ("Misses", "Sensitivity % [95 % CI]", "Wrong calls", "Specificity % [95 % CI]")
+"""Columns of a decision's two rates."""
+
+_DECISION = (*RATES, "AUC")
 
 
 def _decision(decision: Decision) -> tuple[str, ...]:
