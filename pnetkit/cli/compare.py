@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from pnetkit.cli.console import echo
 from pnetkit.cli.options import run_options
 
 
@@ -80,7 +81,7 @@ def compare(
     if style == "console":
         everything = [*finished, *(run for more in repeats.values() for run in more)]
         distinct = {node["key"] for run in everything for node in run.record["stages"] if node["stage"] == "train"}
-        click.echo(f"Trainings: {made} made, {len(distinct)} distinct in {len(runs)} arms.")
+        echo(f"Trainings: {made} made, {len(distinct)} distinct in {len(runs)} arms.")
 
 
 def _finished(path: Path, options: dict[str, Any], stack: ExitStack) -> tuple[Any, list[Any], int]:

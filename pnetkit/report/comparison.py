@@ -109,7 +109,7 @@ def lesions_table(
         f"Cohort: {cohort}. {RESEARCH}",
         LESION_WORDS,
     )
-    return Table(f"Lesions: {view}", columns, tuple(rows), notes)
+    return Table(f"Lesions: {view}", columns, tuple(rows), notes, names=2)
 
 
 def seeds_table(repeats: Mapping[str, Sequence[tuple[int, ArmFigures]]], view: str, *, cohort: str) -> Table:

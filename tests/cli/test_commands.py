@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from pnetkit import __version__
 from pnetkit.cli.main import cli
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
+from tests.widths import WIDTHS, require_readable
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -138,6 +140,41 @@ def test_a_run_says_first_that_phantoms_are_no_patients_and_prints_both_tables(p
     assert sum("synthetic, not clinical data" in line for line in lines) == 2
     (folder,) = (tmp_path / "runs").glob("tiny-demo-*")
     assert lines[-1] == f"Results: {folder.relative_to(tmp_path)}"
+
+
+@pytest.fixture
+def at_width(pnetkit, monkeypatch):
+    """Run a command on a terminal of some width; gives stdout and stderr without color."""
+
+    def call(width, *arguments):
+        monkeypatch.setenv("FORCE_COLOR", "1")  # to rich it is a terminal then
+        monkeypatch.setenv("COLUMNS", str(width))
+        _, out, err = pnetkit(*arguments)
+        return click.unstyle(out), click.unstyle(err)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["compare", "--reference", "paper"], ["plugins", "list"], ["plugins", "show", "smp3d"]],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_what_is_printed_can_be_read_at_any_width(pnetkit, at_width, command):
+    _, wide, _ = pnetkit(*command)
+    for width in WIDTHS:
+        require_readable(at_width(width, *command)[0], [wide], width)
+
+
+def test_a_cohort_s_description_and_faults_can_be_read_at_any_width(pnetkit, at_width, tmp_path):
+    table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, shape=(32, 32, 24)))
+    check = ["cohort", "check", table, "--workers", 0]
+    sound = pnetkit(*check)[1]
+    require_readable(at_width(40, *check)[0], [sound], 40)
+    (table.parent / "images" / "P000_arterial.nii.gz").write_bytes(b"")
+    _, faults = at_width(10**6, *check)
+    for width in WIDTHS:
+        require_readable(at_width(width, *check)[1], [faults], width)
 
 
 def small_recipe(folder, inference):
