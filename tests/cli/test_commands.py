@@ -1,5 +1,6 @@
 """The command line as a user meets it: what it prints, how it ends, how fast it answers."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -109,6 +110,20 @@ def test_every_fault_of_a_cohort_is_listed(pnetkit, tmp_path):
     assert code == 4
     assert "P000" in err
     assert "P002" in err
+
+
+def test_a_damaged_header_has_one_message_and_not_nibabel_s_too(tmp_path):
+    table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, shape=(32, 32, 24)))
+    image = table.parent / "images" / "P001_venous.nii.gz"
+    image.write_bytes(gzip.compress(b"no header" * 100))
+    command = [sys.executable, "-c", "from pnetkit.cli.main import main; main()", "cohort", "check", str(table)]
+    done = subprocess.run([*command, "--workers", "0"], capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    said = "HeaderDataError: data code 25970 not recognized; sizeof_hdr should be 348"
+    assert done.stderr.splitlines() == [
+        f"Error: {table}: 1 faults in 2 cases:",
+        f"  case P001, venous: {image}: cannot be read as an image ({said}). Export it again.",
+    ]
 
 
 def test_the_doctor_names_versions_plugins_and_broken_ones(pnetkit, install):
