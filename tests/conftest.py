@@ -13,6 +13,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # test processes side by side: more thr
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 
+os.environ.pop("COLUMNS", None)  # what commands print into a pipe is as wide as it is, wherever the tests run
+os.unsetenv("COLUMNS")  # readline sets it for the processes that tests start, and os.environ does not know
+
 # Examples are drawn from a fixed seed, so that a test fails for everyone or for no one; busy machines miss deadlines.
 settings.register_profile("pnetkit", deadline=None, derandomize=True)
 settings.load_profile("pnetkit")

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from pnetkit.cli.console import echo
+
 
 @click.group()
 def cohort() -> None:
@@ -35,13 +37,13 @@ def check(table: Path, recipe_path: Path | None, phases: tuple[str, ...], worker
     if recipe is not None:
         checked = fit_for_inputs(checked, recipe)
     for line in fingerprint(checked.cases).lines:
-        click.echo(line)
+        echo(line)
     for note in checked.notes:
-        click.echo(f"note: {note}")
+        echo(f"note: {note}")
     faults = [fault for item in checked.cases for fault in item.faults]
     if faults:
         raise CohortError(f"{table}: {len(faults)} faults in {len(checked.cases)} cases:", faults)
-    click.echo(checked.summary())
+    echo(checked.summary())
 
 
 @cohort.command("import")

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from pnetkit.cli.console import echo
 from pnetkit.cli.options import run_options
 
 
@@ -80,7 +81,7 @@ def compare(
     if style == "console":
         everything = [*finished, *(run for more in repeats.values() for run in more)]
         distinct = {key for run in everything for key in run.trainings}
-        click.echo(f"Trainings: {made} made, {len(distinct)} distinct in {len(runs)} arms.")
+        echo(f"Trainings: {made} made, {len(distinct)} distinct in {len(runs)} arms.")
 
 
 def _finished(path: Path, options: dict[str, Any], stack: ExitStack) -> tuple[Any, list[Any], int]:
@@ -174,7 +175,8 @@ def _thresholds(runs: dict[str, Any]) -> list[str]:
 
 
 def _published(by: str) -> list[Any]:
-    from pnetkit.report.comparison import FUSED, published_table
+    from pnetkit.report.comparison import FUSED
+    from pnetkit.report.reference import published_table
 
     views = [*(["venous", "arterial"] if by != "fused" else []), *([FUSED] if by != "phase" else [])]
     return [published_table(view) for view in views]

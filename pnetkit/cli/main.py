@@ -9,6 +9,7 @@ from pnetkit.cli.agree import agree
 from pnetkit.cli.bench import bench
 from pnetkit.cli.cohort import cohort
 from pnetkit.cli.compare import compare
+from pnetkit.cli.console import echo
 from pnetkit.cli.doctor import doctor
 from pnetkit.cli.export import export
 from pnetkit.cli.plan import plan
@@ -17,7 +18,7 @@ from pnetkit.cli.recipe import recipe
 from pnetkit.cli.run import run
 from pnetkit.cli.runs import runs
 from pnetkit.cli.screen import screen
-from pnetkit.errors import PnetkitError
+from pnetkit.errors import FaultsError, PnetkitError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -40,6 +41,9 @@ def main() -> None:
     """Run the command line; an error that the user can put right ends it with one message and its own exit code."""
     try:
         cli()
-    except PnetkitError as error:
+    except FaultsError as error:
+        echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except PnetkitError as error:  # left to the terminal to break: there may be a command to copy in it
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)

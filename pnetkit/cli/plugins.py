@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pnetkit.cli.console import console, grid
+from pnetkit.cli.console import echo, print_grid
 from pnetkit.registry import GROUPS, Factory, PluginInfo, list_plugins, load_factory, plugin_info
 
 KINDS = click.Choice(list(GROUPS))
@@ -32,7 +32,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
     if not rows:
         click.echo("No plugin is installed. Install pnetkit's own with: pip install -r plugins/requirements.txt")
         return
-    console().print(grid(["kind", "name", "distribution", "version", "purpose"], rows))
+    print_grid(["kind", "name", "distribution", "version", "purpose"], rows, names=2, prose=["purpose"])
 
 
 @plugins.command("show")
@@ -49,12 +49,11 @@ def show(name: str, kind: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_dict(info) | {"parameters": schema(kind, name, model)}, indent=2))
         return
-    out = console()
-    click.echo(f"{info.name}: {info.summary}")
-    click.echo(f"{info.kind} plugin, {info.target}, from {info.distribution} {info.version}")
+    echo(f"{info.name}: {info.summary}")
+    echo(f"{info.kind} plugin, {info.target}, from {info.distribution} {info.version}")
     rows = [(p["name"], p["type"], p["default"], p["bounds"], p["description"]) for p in describe(model)]
     if rows:
-        out.print(grid(["parameter", "type", "default", "bounds", "description"], rows))
+        print_grid(["parameter", "type", "default", "bounds", "description"], rows, prose=["type", "description"])
     else:
         click.echo("It has no parameters.")
 

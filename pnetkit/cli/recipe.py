@@ -19,7 +19,7 @@ def recipe() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(as_json: bool) -> None:
     """List the recipes that come with pnetkit, what brings their plugins, and whether that is installed."""
-    from pnetkit.cli.console import console, grid
+    from pnetkit.cli.console import print_grid
     from pnetkit.recipe.catalog import describe_shipped
 
     found = describe_shipped()
@@ -37,7 +37,7 @@ def list_command(as_json: bool) -> None:
         (of.name, "no: " + ", ".join(of.missing) if of.missing else "yes", ", ".join(of.distributions), of.description)
         for of in found
     ]
-    console().print(grid(["recipe", "installed", "plugins of", "description"], lines))
+    print_grid(["recipe", "installed", "plugins of", "description"], lines, prose=["description"])
     click.echo("Run one: pnetkit run NAME. Begin your own with: extends: pnetkit:NAME")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pnetkit.cli.console import echo, print_grid
 from pnetkit.cli.options import run_options
 
 
@@ -55,7 +56,7 @@ def run_and_report(recipe_path: Path, *, out: Path | None = None, session: Any =
     request = _request(recipe_path, out, **options)
     with ProgressView() as view:
         listener = Listener(
-            say=click.echo,
+            say=echo,
             planned=view.plan,
             progress=lambda p: view.update(p.node, p.done, reused=p.reused),
         )
@@ -101,7 +102,7 @@ def _request(
     if table is None:
         profile = profile or "demo"
         if not quiet:
-            click.echo(
+            echo(
                 f"No --cohort: running the profile '{profile}' on generated phantoms. They are synthetic; no figure "
                 "below says anything about patients.",
             )
@@ -137,7 +138,6 @@ def _predictions(folder: Path | None, files: str, labels: str | None) -> Any:
 
 
 def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) -> None:
-    from pnetkit.cli.console import console, grid
     from pnetkit.cli.progress import WORDS
     from pnetkit.pipeline.engine.session import Listener
     from pnetkit.pipeline.run import dry_run
@@ -145,7 +145,7 @@ def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) ->
 
     request = _request(recipe_path, out, **options)
     keep_freed_memory()  # as a worker does
-    found, workers = dry_run(request, Listener(say=click.echo))
+    found, workers = dry_run(request, Listener(say=echo))
     workers = max(workers, 1)
     rows = [
         (
@@ -158,12 +158,13 @@ def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) ->
         )
         for stage in found
     ]
-    console().print(grid(["stage", "there", "to do", f"time, {workers} workers", "memory a worker", "disk"], rows))
-    click.echo(
+    columns = ["stage", "there", "to do", f"time, {workers} workers", "memory a worker", "disk"]
+    note = (
         "Times of training and segmenting from one step and one window, timed now; the rest from earlier results. "
         "Of segmenting at most: windows without body are not run, and a coarse-to-fine search leaves out more. "
         "Memory as predicted, at most; of features and fit from earlier results."
     )
+    print_grid(columns, rows, notes=[note])
 
 
 def _amount(value: float | None, unit: str) -> str:

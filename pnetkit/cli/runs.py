@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from pnetkit.cli.console import print_grid
+
 RUNS = click.option(
     "--runs", "root", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
 )
@@ -22,7 +24,6 @@ def runs() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(root: Path, as_json: bool) -> None:
     """List the finished runs in a folder, newest last."""
-    from pnetkit.cli.console import console, grid
     from pnetkit.errors import StoreError
 
     found, unreadable = [], []
@@ -53,7 +54,8 @@ def list_command(root: Path, as_json: bool) -> None:
         )
         for f, r in found
     ]
-    console().print(grid(["began", "recipe", "profile", "took", "failed", "cohort", "folder"], rows))
+    columns = ["began", "recipe", "profile", "took", "failed", "cohort", "folder"]
+    print_grid(columns, rows, names=2, prose=["cohort", "folder"])
 
 
 @runs.command("show")

@@ -5,7 +5,7 @@ is ever resampled. A label map is written in the orientation of the image it bel
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pnetkit.errors import ImageError
 from pnetkit.files import write_atomically
 from pnetkit.imaging.gz import DAMAGE, pack, unpack
+from pnetkit.imaging.header_notes import held_back
 from pnetkit.imaging.hounsfield import as_scan
 from pnetkit.imaging.memory_order import x_fastest, z_fastest
 from pnetkit.imaging.orientation import Orientation, canonical_grid, from_ras, to_ras
@@ -153,12 +154,15 @@ def _open(path: Path, *, whole: bool = False) -> Any:
     """Open a file; `whole` unpacks it to the end, so that damage anywhere in it is found."""
     if not path.is_file():
         raise ImageError(f"{path}: there is no such file. Check the path; paths in a cohort are relative to its CSV.")
-    try:
-        image = _unpacked(path) if whole and path.suffix == ".gz" else nib.load(path)
-    except DAMAGE as error:
-        raise ImageError(f"{path}: cannot be unpacked ({_reason(error)}). Is the file truncated or damaged?") from error
-    except (ImageFileError, HeaderDataError, WrapStructError, OSError, ValueError) as error:
-        raise ImageError(f"{path}: cannot be read as an image ({_reason(error)}). Export it again.") from error
+    with held_back() as notes:
+        try:
+            image = _unpacked(path) if whole and path.suffix == ".gz" else nib.load(path)
+        except DAMAGE as error:
+            said = _reason(error, notes)
+            raise ImageError(f"{path}: cannot be unpacked ({said}). Is the file truncated or damaged?") from error
+        except (ImageFileError, HeaderDataError, WrapStructError, OSError, ValueError) as error:
+            said = _reason(error, notes)
+            raise ImageError(f"{path}: cannot be read as an image ({said}). Export it again.") from error
     if not isinstance(image, nib.Nifti1Image):
         raise ImageError(f"{path}: is a {type(image).__name__}; wanted NIfTI (.nii or .nii.gz).")
     if not (int(image.header["sform_code"]) or int(image.header["qform_code"])):
@@ -201,9 +205,10 @@ def _three_axes(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
     return kept[0], kept[1], kept[2]
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, notes: Sequence[str] = ()) -> str:
     text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else 'no details'}"
+    said = f"{type(error).__name__}: {text[0] if text else 'no details'}"
+    return "; ".join([said, *(note for note in dict.fromkeys(notes) if note not in said)])
 
 
 def _some(values: NDArray[Any]) -> str:

@@ -7,8 +7,8 @@ from pnetkit.evaluation.comparison import OVERLAPS, AgainstBaseline, ArmFigures,
 from pnetkit.evaluation.lesions import LesionFigures
 from pnetkit.evaluation.paired import Difference
 from pnetkit.evaluation.summary import DiceSummary
-from pnetkit.report.reference import ABNORMAL, COHORT, NORMAL, PUBLISHED, PublishedRow, possible_significance
-from pnetkit.report.tables import NOTHING, Table, rate_text
+from pnetkit.report.reference import COHORT, NO_SPREAD, PUBLISHED, published_cells
+from pnetkit.report.tables import NOTHING, RATES, Table, rate_text
 
 FUSED = "fused"
 """The view of the fused decision, beside those of the phases."""
@@ -16,8 +16,7 @@ FUSED = "fused"
 MOST_NAMED = 8
 """Cases that a note names before it counts."""
 
-_CALLS = ("Misses", "Sensitivity % [95 % CI]", "Wrong calls", "Specificity % [95 % CI]", "AUC [95 % CI]",
-          "Sens. at 95 % spec.", "Sens. at 99 % spec.")  # fmt: skip
+_CALLS = (*RATES, "AUC [95 % CI]", "Sens. at 95 % spec.", "Sens. at 99 % spec.")
 TESTS = (
     "Tests: exact McNemar with Newcombe's interval (rates), DeLong (AUC), Wilcoxon's signed rank with an interval "
     "bootstrapped by patient (Dice). Holm's correction is over all tests of this table."
@@ -55,8 +54,9 @@ def arms_table(
     published = [row for row in PUBLISHED if row.view == view] if reference else []
     if published:
         rules = (len(rows),)
-        rows += [_published(row, len(overlaps)) for row in published]
-        notes.append(f"Rows marked 'published': {COHORT}. Their overlaps and scores are not given here.")
+        rows += [(*published_cells(row), *[NOTHING] * 3) for row in published]
+        notes.append(f"Rows marked 'published': {COHORT}. Their scores are not published.")
+        notes += [NO_SPREAD] if overlaps else []
     title = "Fused decision" if view == FUSED else f"By phase: {view}"
     return Table(title, columns, tuple(rows), tuple(notes), rules)
 
@@ -109,7 +109,7 @@ def lesions_table(
         f"Cohort: {cohort}. {RESEARCH}",
         LESION_WORDS,
     )
-    return Table(f"Lesions: {view}", columns, tuple(rows), notes)
+    return Table(f"Lesions: {view}", columns, tuple(rows), notes, names=2)
 
 
 def seeds_table(repeats: Mapping[str, Sequence[tuple[int, ArmFigures]]], view: str, *, cohort: str) -> Table:
@@ -168,31 +168,6 @@ def _spread(values: Sequence[float | None], scale: float) -> str:
         return NOTHING
     form = "{:.1f}" if scale > 1 else "{:.3f}"
     return f"{form.format(sum(known) / len(known))} ({form.format(min(known))} to {form.format(max(known))})"
-
-
-def published_table(view: str) -> Table:
-    """Make the paper's own rows of one view, alone."""
-    rows = [_published(row, 0)[:5] for row in PUBLISHED if row.view == view]
-    notes = [f"Cohort: the paper's own ({ABNORMAL} abnormal, {NORMAL} normal). Published counts, intervals by pnetkit."]
-    for (one, two), (sensitivity, specificity) in possible_significance(view).items():
-        verdicts = [
-            f"{what} {'cannot differ significantly' if p > 0.05 else f'p at least {p:.2g}'}"  # noqa: PLR2004
-            for what, p in (("sensitivity", sensitivity), ("specificity", specificity))
-        ]
-        notes.append(f"{one} and {two}: {', '.join(verdicts)} (exact McNemar, whatever the cases).")
-    return Table(f"Published: {view}", ("Method", *_CALLS[:4]), tuple(rows), tuple(notes))
-
-
-def _published(row: PublishedRow, overlaps: int) -> tuple[str, ...]:
-    return (
-        f"{row.method} (published)",
-        *[NOTHING] * overlaps,
-        f"{row.misses}/{ABNORMAL}",
-        rate_text(row.sensitivity),
-        f"{row.wrong_calls}/{NORMAL}",
-        rate_text(row.specificity),
-        *[NOTHING] * 3,
-    )
 
 
 def _calls(figures: ArmFigures) -> tuple[str, ...]:

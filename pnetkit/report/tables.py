@@ -15,13 +15,17 @@ NOTHING = "-"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Hold a table as text: title, columns, rows, notes below it, and the rows above which a rule is drawn."""
+    """Hold a table as text: title, columns, rows, notes below it, and the rows above which a rule is drawn.
+
+    The first `names` columns say what a row is of.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     rules: tuple[int, ...] = ()
+    names: int = 1
 
 
 def table_1(metrics: Metrics, *, method: str, cohort: str, thresholds: str = "") -> Table:
@@ -40,7 +44,7 @@ def table_1(metrics: Metrics, *, method: str, cohort: str, thresholds: str = "")
         )
     columns = ("Phase", "Method", "N.Pancreas %", "A.Pancreas %", "Tumor %", *_DECISION)
     notes = [*_notes(metrics, cohort, thresholds), *_dice_notes(metrics)]
-    return Table("Table 1. Segmentation and classification by phase", columns, tuple(rows), tuple(notes))
+    return Table("Table 1. Segmentation and classification by phase", columns, tuple(rows), tuple(notes), names=2)
 
 
 def table_2(metrics: Metrics, *, method: str, cohort: str, thresholds: str = "") -> Table:
@@ -49,7 +53,7 @@ def table_2(metrics: Metrics, *, method: str, cohort: str, thresholds: str = "")
     spread = [_range(decision.sensitivity_by_fold.values()), _range(decision.specificity_by_fold.values())]
     columns = ("Phases", "Method", *_DECISION, "Sens. by fold", "Spec. by fold")
     row = (" & ".join(metrics.phases), method, *_decision(decision), *spread)
-    return Table("Table 2. Fused decision", columns, (row,), tuple(_notes(metrics, cohort, thresholds)))
+    return Table("Table 2. Fused decision", columns, (row,), tuple(_notes(metrics, cohort, thresholds)), names=2)
 
 
 def run_tables(metrics: Metrics, *, method: str, cohort: str, thresholds: str) -> list[Table]:
@@ -67,7 +71,10 @@ def to_markdown(table: Table) -> str:
     return "\n".join([*head, *map(line, table.rows), "", *(f"{note}  " for note in table.notes), ""])
 
 
-_DECISION = ("Misses", "Sensitivity % [95 % CI]", "Wrong calls", "Specificity % [95 % CI]", "AUC")
+RATES = ("Misses", "Sensitivity % [95 % CI]", "Wrong calls", "Specificity % [95 % CI]")
+"""Columns of a decision's two rates."""
+
+_DECISION = (*RATES, "AUC")
 
 
 def _decision(decision: Decision) -> tuple[str, ...]:

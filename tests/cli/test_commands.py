@@ -1,16 +1,19 @@
 """The command line as a user meets it: what it prints, how it ends, how fast it answers."""
 
+import gzip
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from pnetkit import __version__
 from pnetkit.cli.main import cli
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
+from tests.widths import WIDTHS, require_readable
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -148,6 +151,20 @@ def test_every_fault_of_a_cohort_is_listed(pnetkit, tmp_path):
     assert "P002" in err
 
 
+def test_a_damaged_header_has_one_message_and_not_nibabel_s_too(tmp_path):
+    table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, shape=(32, 32, 24)))
+    image = table.parent / "images" / "P001_venous.nii.gz"
+    image.write_bytes(gzip.compress(b"no header" * 100))
+    command = [sys.executable, "-c", "from pnetkit.cli.main import main; main()", "cohort", "check", str(table)]
+    done = subprocess.run([*command, "--workers", "0"], capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    said = "HeaderDataError: data code 25970 not recognized; sizeof_hdr should be 348"
+    assert done.stderr.splitlines() == [
+        f"Error: {table}: 1 faults in 2 cases:",
+        f"  case P001, venous: {image}: cannot be read as an image ({said}). Export it again.",
+    ]
+
+
 def test_the_doctor_names_versions_plugins_and_broken_ones(pnetkit, install):
     code, out, _ = pnetkit("doctor")
     assert code == 0
@@ -177,6 +194,41 @@ def test_a_run_says_first_that_phantoms_are_no_patients_and_prints_both_tables(p
     assert sum("synthetic, not clinical data" in line for line in lines) == 2
     (folder,) = (tmp_path / "runs").glob("tiny-demo-*")
     assert lines[-1] == f"Results: {folder.relative_to(tmp_path)}"
+
+
+@pytest.fixture
+def at_width(pnetkit, monkeypatch):
+    """Run a command on a terminal of some width; gives stdout and stderr without color."""
+
+    def call(width, *arguments):
+        monkeypatch.setenv("FORCE_COLOR", "1")  # to rich it is a terminal then
+        monkeypatch.setenv("COLUMNS", str(width))
+        _, out, err = pnetkit(*arguments)
+        return click.unstyle(out), click.unstyle(err)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["compare", "--reference", "paper"], ["plugins", "list"], ["plugins", "show", "smp3d"]],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_what_is_printed_can_be_read_at_any_width(pnetkit, at_width, command):
+    _, wide, _ = pnetkit(*command)
+    for width in WIDTHS:
+        require_readable(at_width(width, *command)[0], [wide], width)
+
+
+def test_a_cohort_s_description_and_faults_can_be_read_at_any_width(pnetkit, at_width, tmp_path):
+    table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, shape=(32, 32, 24)))
+    check = ["cohort", "check", table, "--workers", 0]
+    sound = pnetkit(*check)[1]
+    require_readable(at_width(40, *check)[0], [sound], 40)
+    (table.parent / "images" / "P000_arterial.nii.gz").write_bytes(b"")
+    _, faults = at_width(10**6, *check)
+    for width in WIDTHS:
+        require_readable(at_width(width, *check)[1], [faults], width)
 
 
 def small_recipe(folder, inference):

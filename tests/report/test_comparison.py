@@ -3,8 +3,8 @@
 import pytest
 
 from pnetkit.evaluation.comparison import Call, CaseTruth, compare_arms
-from pnetkit.report.comparison import FUSED, arms_table, differences_table, published_table
-from pnetkit.report.reference import PUBLISHED, smallest_p
+from pnetkit.report.comparison import FUSED, arms_table, differences_table
+from pnetkit.report.reference import PUBLISHED, published_table, smallest_p
 from pnetkit.report.tables import NOTHING
 
 TRUTH = {f"c{i}": CaseTruth(i % 2 == 0, i) for i in range(8)}
@@ -56,6 +56,30 @@ def test_published_rows_are_set_apart_and_marked_as_another_cohort():
     assert any("another cohort" in note for note in table.notes)
 
 
+PAPER = {
+    "venous": [("87.41", "84.69", "43.11"), ("87.70", "83.84", "41.43"), ("86.76", "83.90", "40.67")],
+    "arterial": [("81.78", "83.34", "42.49"), ("82.47", "83.33", "42.58"), ("83.85", "82.79", "39.22")],
+}
+"""N.Pancreas, A.Pancreas and Tumor of the paper's Table 1, rows in its order."""
+
+
+@pytest.mark.parametrize("view", PAPER)
+def test_published_dice_are_table_1_s_and_their_missing_spread_is_said(view):
+    beside, alone = arms_table(COMPARISON, view, cohort="phantoms", reference=True), published_table(view)
+    for table in (beside, alone):
+        at = table.columns.index("N.Pancreas %")
+        assert table.columns[at : at + 3] == ("N.Pancreas %", "A.Pancreas %", "Tumor %")
+        assert [row[at : at + 3] for row in table.rows[-3:]] == PAPER[view]
+        assert any("gives no spread" in note for note in table.notes)
+        assert not any("not given" in note for note in table.notes)
+
+
+def test_a_fused_decision_has_no_published_dice():
+    for table in (arms_table(COMPARISON, FUSED, cohort="phantoms", reference=True), published_table(FUSED)):
+        assert not any("Tumor" in column for column in table.columns)
+        assert not any("Dice" in note for note in table.notes)
+
+
 @pytest.mark.parametrize(
     ("errors", "other", "p"), [(24, 24, 1.0), (24, 29, 0.0625), (24, 30, 0.03125), (28, 37, 0.00390625)]
 )
@@ -73,6 +97,7 @@ def test_the_published_table_alone_says_what_cannot_be_significant():
         note.startswith("S4C and Classification: sensitivity cannot differ significantly, specificity cannot")
         for note in table.notes
     )
+    assert [len(published_table(view).notes) for view in ("venous", "arterial", FUSED)] == [1 + 1 + 3, 1 + 1 + 3, 1 + 6]
     assert {row.view for row in PUBLISHED} == {"venous", "arterial", "fused"}
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pnetkit.cli import main as entry
 from tests.system.conftest import TINY, results
+from tests.widths import WIDTHS, require_readable
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,17 @@ def test_runs_are_listed_and_their_numbers_traced(pnetkit, workplace):
     ):
         assert words in out.replace(" x 1;", " x 1 threads;")
     assert pnetkit("runs", "show", run, "--case", "P999")[0] == 7
+
+
+def test_tables_of_real_runs_can_be_read_at_any_width(pnetkit, workplace, monkeypatch):
+    first, *others = (next((workplace.folder / "runs").glob(f"{name}-demo-*")) for name in ("both", "strict", "seeds"))
+    comparison = ["compare", *others, "--baseline", first, "--reference", "paper", "--by", "fused"]
+    for command, widths in ((comparison, WIDTHS[:1]), (["runs", "list"], WIDTHS)):
+        expected = pnetkit(*command)[1]
+        with monkeypatch.context() as narrow:
+            for width in widths:
+                narrow.setenv("COLUMNS", str(width))
+                require_readable(pnetkit(*command)[1], [expected], width)
 
 
 def test_the_last_table_says_what_each_arm_took(pnetkit, workplace):
