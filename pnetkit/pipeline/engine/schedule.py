@@ -77,7 +77,7 @@ def run_nodes(
                 skipped.add(key)
             elif needs <= finished:
                 submitted.add(key)
-                running[executor.submit(execute, by_key[key], context)] = key
+                running[_submitted(executor, by_key[key], context)] = key
         if not running:
             return Outcome(failed, frozenset(skipped), frozenset(made))
         done, _ = wait(running, timeout=POLL_S, return_when=FIRST_COMPLETED)
@@ -94,6 +94,16 @@ def run_nodes(
         _tell_progress([by_key[key] for key in running.values()], store, on_progress)
 
 
+def _submitted(executor: Executor, node: Node, context: Context) -> Future[bool]:
+    """Hand a node to the executor; one that lost a worker takes nothing more, and says so of the node too."""
+    try:
+        return executor.submit(execute, node, context)
+    except BrokenProcessPool as error:
+        refused: Future[bool] = Future()
+        refused.set_exception(error)
+        return refused
+
+
 def _tell_progress(running: Sequence[Node], store: Store, on_progress: Callable[[Progress], None]) -> None:
     for node in running:
         if node.weight > 1:
@@ -107,7 +117,10 @@ def _failure_of(future: Future[bool]) -> Failure | None:
     if isinstance(error, PnetkitError):
         return Failure(str(error))
     if isinstance(error, BrokenProcessPool):
-        return Failure("a worker process died; most likely memory ran out. Run again with fewer --workers.")
+        return Failure(
+            "a worker process died, and with it what was to be made; most likely memory ran out. Run again with fewer "
+            "--workers."
+        )
     if isinstance(error, torch.OutOfMemoryError):
         return Failure(
             f"the GPU's memory ran out ({str(error).partition('. ')[0]}). Run again with more --vram, fewer --workers, "

@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from pnetkit.errors import TrainingError
+from pnetkit.pipeline.engine import schedule
 from pnetkit.pipeline.engine.schedule import run_nodes
 from pnetkit.pipeline.engine.workers import SerialExecutor, WorkerPool
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.store.node import Node, Subject
-from tests.nodes import AnySpec
+from tests.nodes import AnySpec, killed_or_made
 
 
 def node(name, *needs, stage="measure", **identity):
@@ -103,6 +104,24 @@ def test_what_the_store_holds_is_told_and_not_made(context, task):
     assert ("a", True) in told
     assert ("b", False) in told
     assert task == ["a", "b"]
+
+
+def test_a_worker_that_is_killed_ends_no_run_and_what_was_made_is_kept(context, monkeypatch):
+    monkeypatch.setattr(schedule, "execute", killed_or_made)
+    made = node("made")
+    killed = node("killed", made)
+    after = node("after", killed)
+    told = []
+    with WorkerPool(1, threads=1) as pool:
+        outcome = run_nodes([made, killed, after], pool, context, on_progress=told.append)
+        late = run_nodes([node("late")], pool, context)  # the pool takes nothing any more
+    assert outcome.made == {made.key}
+    assert context.store.has("measure", made.key)
+    assert outcome.failed.keys() == {killed.key}
+    assert outcome.failed[killed.key].reason.startswith("a worker process died")
+    assert outcome.skipped == {after.key}
+    assert [(p.node.subject.input, p.error is None) for p in told] == [("made", True), ("killed", False)]
+    assert [of.reason[:23] for of in late.failed.values()] == ["a worker process died, "]
 
 
 def test_the_pool_works_in_other_processes_with_its_number_of_threads():

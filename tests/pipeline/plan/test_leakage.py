@@ -1,0 +1,163 @@
+"""No case of a tested fold reaches what it is tested by: trainings, fittings, fusions, operating points.
+
+Over random cohorts: patients with several cases, phases that are missing, cases without labels or diagnoses.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from pnetkit.cohort.check import CheckedCase, CheckedScan
+from pnetkit.cohort.folds import assign_folds
+from pnetkit.errors import CohortError, RecipeError
+from pnetkit.evaluation.summary import CaseRow, PhaseRow
+from pnetkit.interfaces import PhaseFusion
+from pnetkit.method.plugins import build, identify
+from pnetkit.pipeline.outcome.tuning import tune
+from pnetkit.pipeline.plan.graph import make_graph
+from pnetkit.pipeline.stages.fit import FitSpec
+from pnetkit.pipeline.stages.prepare import PrepareSpec
+from pnetkit.recipe.check import load_recipe
+from pnetkit.recipe.models import OperatingPointSettings
+from pnetkit.types import Case, Grid, PhaseFinding, ScanFiles
+
+RECIPES = Path(__file__).parents[3] / "recipes"
+PHASES = ("arterial", "venous")
+GRID = Grid((16, 16, 16), np.eye(4))
+
+
+SCAN = st.sampled_from(["labeled", "labeled", "labeled", "bare"])
+A_CASE = st.sampled_from([PHASES, PHASES, PHASES[:1], PHASES[1:]]).flatmap(
+    lambda phases: st.fixed_dictionaries(dict.fromkeys(phases, SCAN))
+)
+PATIENT = st.tuples(st.sampled_from([True, False, None]), st.lists(A_CASE, min_size=1, max_size=2))
+COHORTS = st.tuples(st.lists(PATIENT, min_size=7, max_size=10), st.integers(3, 4), st.integers(0, 99))
+"""Patients with their diagnosis and cases, a number of folds, and a seed to deal them by."""
+
+
+def checked(name, patient, abnormal, scans):
+    """A case as its check leaves it; every scan has content of its own."""
+    files, found = {}, {}
+    for phase, kind in scans.items():
+        label = Path(f"{name}_{phase}_label.nii.gz") if kind == "labeled" else None
+        files[phase] = ScanFiles(Path(f"{name}_{phase}.nii.gz"), label)
+        digest = f"{name} {phase}"
+        found[phase] = CheckedScan(digest, None if label is None else f"{digest} label", GRID, digest)
+    return CheckedCase(Case(name, patient, files, abnormal), found, ())
+
+
+def planned(kind, cohort):
+    """The graph of a recipe on a cohort, its cases, and their folds; cohorts that leave nothing to learn are passed."""
+    patients, number, seed = cohort
+    cases = [
+        checked(f"P{i}_{j}", f"patient {i}", abnormal, scans)
+        for i, (abnormal, of_patient) in enumerate(patients)
+        for j, scans in enumerate(of_patient)
+    ]
+    try:
+        folds = assign_folds([item.case for item in cases], folds=number, seed=seed)
+        return make_graph(LEARNING[kind], cases, folds), cases, folds
+    except (CohortError, RecipeError) as error:
+        assume("cannot be trained on this cohort" not in str(error) and not isinstance(error, CohortError))
+        raise
+
+
+def recipe(name, *sets):
+    return load_recipe(RECIPES / f"{name}.yaml", "demo", list(sets)).recipe
+
+
+LEARNING = {
+    "a rule": recipe("s4c_dual"),
+    "in fold": recipe("roi_classifier_dual"),
+    "out of fold": recipe(
+        "roi_classifier_dual", "classifier.params.feature=class_shares", "classifier_evidence=out-of-fold"
+    ),
+}
+
+
+def behind(node, by_key):
+    """Every node that a node builds on, itself among them."""
+    seen, waiting = {}, [node]
+    while waiting:
+        now = waiting.pop()
+        if now.key not in seen:
+            seen[now.key] = now
+            waiting += [by_key[key] for key in now.needs]
+    return seen.values()
+
+
+def learned_from(node, by_key):
+    """The cases whose labels or diagnoses a node's result was learned from."""
+    found = set()
+    for other in behind(node, by_key):
+        if isinstance(other.spec, PrepareSpec):
+            found.add(other.subject.case_id)
+        if isinstance(other.spec, FitSpec):
+            found |= {of.case_id for of in other.spec.evidence}
+    return found
+
+
+@pytest.mark.parametrize("kind", LEARNING)
+@settings(max_examples=6)
+@given(cohort=COHORTS)
+def test_no_case_is_decided_by_what_has_seen_its_fold(kind, cohort):
+    graph, cases, folds = planned(kind, cohort)
+    by_key = {node.key: node for node in graph.nodes}
+    patients = {item.case.id: item.case.patient for item in cases}
+    assert graph.cases
+    for (case_id, phase), nodes in graph.cases.items():
+        seen = learned_from(nodes.classify, by_key)
+        assert seen, "a network without a training case"
+        assert {folds[other] for other in seen}.isdisjoint({folds[case_id]})
+        assert {patients[other] for other in seen}.isdisjoint({patients[case_id]})
+        assert nodes.classify.subject.input == phase
+
+
+@pytest.mark.parametrize("kind", ["in fold", "out of fold"])
+@settings(max_examples=6)
+@given(cohort=COHORTS)
+def test_a_classifier_learns_from_every_diagnosed_case_of_the_other_folds(kind, cohort):
+    graph, cases, folds = planned(kind, cohort)
+    for (phase, fold), nodes in graph.folds.items():
+        labeled = {item.case.id for item in cases if phase in item.scans and item.scans[phase].label_digest is not None}
+        diagnosed = {item.case.id for item in cases if item.case.abnormal is not None}
+        wanted = {case for case in labeled & diagnosed if folds[case] != fold}
+        assert {of.case_id for of in nodes.fit.spec.evidence} == wanted
+
+
+@settings(max_examples=6)
+@given(cohort=COHORTS)
+def test_evidence_out_of_fold_is_of_networks_that_saw_neither_its_fold_nor_the_tested_one(cohort):
+    graph, _, folds = planned("out of fold", cohort)
+    by_key = {node.key: node for node in graph.nodes}
+    for (_, fold), nodes in graph.folds.items():
+        for of in nodes.fit.spec.evidence:
+            seen = learned_from(by_key[of.features.key], by_key)
+            assert {folds[other] for other in seen}.isdisjoint({fold, folds[of.case_id]})
+
+
+def row(number, fold, tumor_score):
+    """A case whose diagnosis alternates, found with the same score in both phases."""
+    found = {phase: PhaseRow(PhaseFinding(phase, tumor_score, 40.0, {}), {}, None) for phase in PHASES}
+    return CaseRow(f"P{number}", bool(number % 2), fold, "ok", "", found, None)
+
+
+@settings(max_examples=6)
+@given(
+    scores=st.lists(st.integers(0, 99), min_size=12, max_size=12),
+    others=st.lists(st.integers(0, 99), min_size=12, max_size=12),
+    fold=st.integers(0, 2),
+)
+def test_an_operating_point_does_not_depend_on_the_cases_of_the_fold_it_is_for(scores, others, fold):
+    fusion: PhaseFusion = build(identify("phase-fusion", "or", {}))
+    wanted = OperatingPointSettings(target="sensitivity", at_least=0.8)
+    rows = [row(number, number % 3, score) for number, score in enumerate(scores)]
+    changed = [
+        row(number, number % 3, other if number % 3 == fold else score)
+        for number, (score, other) in enumerate(zip(scores, others, strict=True))
+    ]
+    before, after = (tune(of, fusion, PHASES, wanted)[1][fold] for of in (rows, changed))
+    assert before == after
