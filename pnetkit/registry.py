@@ -4,16 +4,19 @@ stevedore's `DriverManager` gives the protocol (one name, one implementation; fa
 Its discovery is replaced by `importlib.metadata`: stevedore caches entry points on disk under a key that misses a quick
 reinstall, and its cached entry points have forgotten which distribution they come from.
 
-Listing imports nothing. Loading imports one plugin.
+Listing imports nothing. Loading imports one plugin. What is installed is read once, and again when a folder of the path
+has changed: stages ask for their plugins thousands of times.
 """
 
 import ast
 import importlib.metadata
 import importlib.util
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +54,7 @@ class _DriverManager(DriverManager[Any]):
     """A driver manager that discovers entry points afresh, through `importlib.metadata`."""
 
     def list_entry_points(self) -> list[EntryPoint]:
-        return list(entry_points(group=self.namespace))
+        return list(_points().select(group=self.namespace))
 
 
 def list_plugins(kinds: Iterable[str] = tuple(GROUPS)) -> list[PluginInfo]:
@@ -60,7 +63,7 @@ def list_plugins(kinds: Iterable[str] = tuple(GROUPS)) -> list[PluginInfo]:
     The summary is the first docstring line of what the entry point names, read from its source without running it;
     the distribution's own where that cannot be found. Plugins registered twice are listed twice.
     """
-    found = [_info(kind, point) for kind in kinds for point in entry_points(group=GROUPS[kind])]
+    found = [_info(kind, point) for kind in kinds for point in _points().select(group=GROUPS[kind])]
     order = list(GROUPS)
     return sorted(found, key=lambda p: (order.index(p.kind), p.name, p.distribution))
 
@@ -73,7 +76,7 @@ def plugin_info(kind: str, name: str) -> PluginInfo:
             of that name for another version of the interface is named.
         ConflictingPluginError: two distributions register it.
     """
-    found = [p for p in list_plugins([kind]) if p.name == name]
+    found = [_info(kind, point) for point in _points().select(group=GROUPS[kind], name=name)]
     if not found:
         raise MissingPluginError(_missing(kind, name))
     if len(found) > 1:
@@ -169,8 +172,27 @@ def installed_version(distribution: str) -> str | None:
 
 
 def _all_points() -> list[EntryPoint]:
-    groups = sorted(group for group in entry_points().groups if group.startswith("pnetkit."))
-    return [point for group in groups for point in entry_points(group=group)]
+    points = _points()
+    groups = sorted(group for group in points.groups if group.startswith("pnetkit."))
+    return [point for group in groups for point in points.select(group=group)]
+
+
+def _points() -> EntryPoints:
+    """Give the entry points of everything installed, read anew where a folder of the path is another one or changed."""
+    return _read_points(tuple((entry, _changed_ns(entry)) for entry in sys.path))
+
+
+@lru_cache(maxsize=4)
+def _read_points(_path: tuple[tuple[str, int], ...]) -> EntryPoints:
+    found = importlib.metadata.entry_points()
+    return EntryPoints(point for group in found.groups for point in found.select(group=group))
+
+
+def _changed_ns(entry: str) -> int:
+    try:
+        return Path(entry).stat().st_mtime_ns
+    except OSError:
+        return 0  # not there, as python3X.zip
 
 
 def _info(kind: str, point: EntryPoint) -> PluginInfo:
@@ -196,13 +218,17 @@ def _docstring_line(point: EntryPoint) -> str:
         if spec is None or spec.origin is None:
             return ""
         path = Path(spec.origin).parent.joinpath(*rest).with_suffix(".py") if rest else Path(spec.origin)
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        return _docstring_lines(path, path.stat().st_mtime_ns).get(point.attr, "")
     except (ImportError, ValueError, OSError, SyntaxError):
         return ""  # the summary of the distribution stands in; loading will say what is wrong
-    for node in tree.body:
-        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == point.attr:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return ""
+
+
+@lru_cache(maxsize=64)
+def _docstring_lines(path: Path, _changed: int) -> dict[str, str]:
+    """Give the first docstring line of every class and function of a file, without running it."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    named = [node for node in body if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
+    return {node.name: (ast.get_docstring(node) or "").partition("\n")[0] for node in named}
 
 
 def _is_pnetkit(requirement: str) -> bool:
@@ -213,8 +239,9 @@ def _is_pnetkit(requirement: str) -> bool:
 
 
 def _missing(kind: str, name: str) -> str:
-    other = [point for group in entry_points().groups if _is_other_version(group, kind)
-             for point in entry_points(group=group, name=name)]  # fmt: skip
+    points = _points()
+    other = [point for group in points.groups if _is_other_version(group, kind)
+             for point in points.select(group=group, name=name)]  # fmt: skip
     if other:
         info = _info(kind, other[0])
         return (
