@@ -375,9 +375,9 @@ def test_a_classifier_can_learn_from_networks_that_have_not_seen_its_cases(tiny)
     store = runner_store(tiny)
     seen = 0
     for node in record["stages"]:
-        if node["stage"] != "features" or "for training fold" not in node["label"]:
+        if node["stage"] != "features" or not node["folds"]:
             continue
-        case, tested = node["label"].split(" ")[0], int(node["label"].split(" ")[-1])
+        case, (tested,) = node["case"], node["folds"]
         network = store.record("features", node["key"])["inputs"]["train"]
         assert network == trained["venous folds {} and {}".format(*sorted([tested, fold_of[case]]))]
         assert not {case, *(c for c, f in fold_of.items() if f == tested)} & cases_behind(store, network, record)
@@ -393,7 +393,7 @@ def runner_store(runner):
 
 def cases_behind(store, network, record):
     """Name the cases that a network was trained on, from the keys of its inputs."""
-    prepared = {node["key"]: node["label"].split(" ")[0] for node in record["stages"] if node["stage"] == "prepare"}
+    prepared = {node["key"]: node["case"] for node in record["stages"] if node["stage"] == "prepare"}
     return {prepared[key] for key in store.record("train", network)["inputs"].values()}
 
 
@@ -407,7 +407,7 @@ def test_tables_say_when_a_classifier_learned_from_networks_that_had_seen_its_ca
     [
         ([*ROI], "the channels of pool3 mean something else in each; 's4c' publishes class_shares"),
         ([], "'voxel-count' is not trained"),
-        ([*ROI, ROI_PARAMS], "venous, folds 0 and 1: no training case"),  # two folds leave nothing for a third
+        ([*ROI, ROI_PARAMS], "venous folds 0 and 1: no training case"),  # two folds leave nothing for a third
     ],
 )
 def test_out_of_fold_evidence_is_refused_where_it_cannot_be_had(tiny, sets, said):
