@@ -103,11 +103,15 @@ def show(folder: Path, case_id: str | None, store: Path | None) -> None:
 )
 @click.option("--yes", is_flag=True, help="Delete; without it, only say what would be.")
 def gc(root: Path, store: Path, yes: bool) -> None:
-    """Delete results in the store that no run in the folder names; runs kept elsewhere are not known."""
+    """Delete results in the store that no run needs, finished or still going, wherever its folder is."""
+    from pnetkit.errors import StoreError
     from pnetkit.pipeline.stages.table import STAGES
     from pnetkit.store.garbage import delete, unused_results
     from pnetkit.store.store import Store
 
+    for folder in (root, store):
+        if not folder.is_dir():
+            raise StoreError(f"{folder}: there is no such folder, so what is needed is not known; nothing is deleted.")
     unused = unused_results(Store(store), _folders(root), STAGES)
     size = sum(item.size for item in unused) / 2**20
     if not unused:
@@ -117,7 +121,7 @@ def gc(root: Path, store: Path, yes: bool) -> None:
         left = f" {busy} are being made at this moment and were left." if busy else ""
         click.echo(f"{deleted} results deleted, of {size:.1f} MiB.{left}")
     else:
-        click.echo(f"{len(unused)} results, {size:.1f} MiB, are named by no run in {root}. Delete them with --yes.")
+        click.echo(f"{len(unused)} results, {size:.1f} MiB, are needed by no run. Delete them with --yes.")
 
 
 def _folders(root: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pnetkit.cohort.check import CheckedCase, LabelPolicy
+from pnetkit.cohort.file_names import require_distinct_names
 from pnetkit.errors import CohortError, Fault, ImageError
 from pnetkit.files import file_digest
 from pnetkit.imaging.nifti import read_labels
@@ -44,6 +45,10 @@ def find_predictions(
     if not predictions.folder.is_dir():
         fault = Fault(str(predictions.folder), "there is no such folder")
         raise CohortError("Predictions cannot be taken in:", [fault])
+    if "{phase}" in predictions.files:
+        require_distinct_names(
+            [item.case.id for item in cases], phases, lambda case, phase: (str(predictions.path(case, phase)),)
+        )
     found: dict[tuple[str, str], tuple[Path, str]] = {}
     faults: dict[str, list[Fault]] = {}
     for item in cases:

@@ -8,19 +8,17 @@ phase. Further columns are left alone.
 import csv
 import io
 import os
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pnetkit.case_ids import case_id_fault
 from pnetkit.errors import CohortError, Fault, did_you_mean
 from pnetkit.types import Case, ScanFiles
 
 ABNORMAL = {"1": True, "0": False, "true": True, "false": False, "": None}
 """What the column `abnormal` may hold."""
-
-_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +136,7 @@ def _read_rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]
 def _case(row: dict[str, str], phases: Sequence[str], folder: Path) -> tuple[Case | None, list[str]]:
     problems: list[str] = []
     case_id, abnormal, fold = row["case_id"], row["abnormal"].lower(), row.get("fold", "")
-    if not _SAFE_ID.fullmatch(case_id):
-        problems.append(
-            f"case_id {case_id!r} names result files, so it has to be letters, digits, '.', '_' and '-', "
-            "and start with a letter or digit"
-        )
+    problems += filter(None, [case_id_fault(case_id)])
     if not row["patient_id"]:
         problems.append(
             "patient_id is empty; folds are made by patient. Repeat the case_id if every case is one patient"
@@ -182,6 +176,12 @@ def _across(cases: Sequence[Case], name: str) -> list[Fault]:
         for case_id, count in Counter(case.id for case in cases).items()
         if count > 1
     ]
+    faults += [
+        Fault(
+            name, f"the case_ids {' and '.join(sorted(alike))} differ in capitals only, and name one file on some disks"
+        )
+        for alike in _alike(case.id for case in cases)
+    ]
     given = [case for case in cases if case.fold is not None]
     if given and len(given) < len(cases):
         without = [case.id for case in cases if case.fold is None]
@@ -198,6 +198,13 @@ def _across(cases: Sequence[Case], name: str) -> list[Fault]:
         if len(of) > 1
     ]
     return faults
+
+
+def _alike(ids: Iterable[str]) -> list[set[str]]:
+    by_lower: dict[str, set[str]] = {}
+    for case_id in ids:
+        by_lower.setdefault(case_id.lower(), set()).add(case_id)
+    return [of for of in by_lower.values() if len(of) > 1]
 
 
 def _list(names: Sequence[str]) -> str:

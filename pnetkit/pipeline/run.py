@@ -32,6 +32,7 @@ from pnetkit.pipeline.plan.request import RunRequest
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.recipe.check import resolved, to_yaml
 from pnetkit.report.tables import run_tables, to_markdown
+from pnetkit.store.holders import note_holder
 from pnetkit.store.store import Store
 
 
@@ -65,7 +66,7 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
     context = Context(request.store_root, device, THREADS, None if fit is None else fit.gpu_bytes)
     with _shared(session, request) as workers:
         layout = lay_out(request, context.store, workers, listener)
-        folder = _claimed(request, layout)
+        folder = _claimed(request, layout, context.store)
         listener.planned(layout.graph.nodes)
         outcome = run_nodes(layout.graph.nodes, workers.executor, context, on_progress=listener.progress)
     found = gather(request.loaded.recipe, layout, outcome, context.store)
@@ -145,13 +146,14 @@ def _within_budget(
     return fitted(request, fit), fit
 
 
-def _claimed(request: RunRequest, layout: Layout) -> Path:
-    """Take the folder that was asked for, or one named after recipe and key, for this run."""
+def _claimed(request: RunRequest, layout: Layout, store: Store) -> Path:
+    """Take the folder that was asked for, or one named after recipe and key, for this run, and note what it needs."""
     loaded = request.loaded
     profile = f"-{loaded.profile}" if loaded.profile else ""
     folder = request.out or Path("runs") / f"{loaded.recipe.name}{profile}-{layout.run_key[:8]}"
     with disk_errors_in_words(folder):
         claim_folder(folder, layout.run_key, to_yaml(resolved(loaded.recipe)))
+        note_holder(store, layout.run_key, folder, [node.ref for node in layout.graph.nodes])
     return folder
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from pnetkit.case_ids import case_id_fault
 from pnetkit.cohort.table import read_unlabeled_cohort
 from pnetkit.errors import CohortError, Fault, did_you_mean
 from pnetkit.extras import require_extra
@@ -40,7 +41,10 @@ def cases_of(
         MissingExtraError: a folder is given, and the packages for DICOM are not installed.
     """
     given = [text.partition("=") for text in inputs if "=" in text and not Path(text).exists()]
-    cases, faults = _one_case(given, phases, asked.case_id)
+    faults = _id_faults(asked.case_id, inputs, one_case=bool(given))
+    cases: list[ScreeningCase] = []
+    if not faults:
+        cases, faults = _one_case(given, phases, asked.case_id)
     faults += _rule_faults(asked, phases)
     for text in inputs:
         path = Path(text)
@@ -64,6 +68,19 @@ def cases_of(
     if faults:
         raise CohortError("These inputs cannot be screened:", faults)
     return cases
+
+
+def _id_faults(case_id: str | None, inputs: Sequence[str], *, one_case: bool) -> list[Fault]:
+    """Say what is wrong with an id that was given: what it is, or that it cannot be that of several cases."""
+    if case_id is None:
+        return []
+    faults = [Fault("--case-id", wrong) for wrong in [case_id_fault(case_id)] if wrong]
+    others = [text for text in inputs if Path(text).is_file() or Path(text).is_dir()]
+    if any(Path(text).is_file() for text in others):
+        faults.append(Fault("--case-id", "names one case, and a table names its own; leave it out"))
+    elif len(others) + one_case > 1:
+        faults.append(Fault("--case-id", f"names one case, and {len(others) + one_case} inputs are given"))
+    return faults
 
 
 def _one_case(

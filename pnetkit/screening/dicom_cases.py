@@ -40,7 +40,10 @@ def dicom_cases(
         groups = {case_id or case_id_of(_study_of(found.series, rules)): list(found.series)}
     else:
         groups = {case_id_of(uid): of for uid, of in studies.items() if any(map(is_candidate, of))}
-        if case_id and len(groups) == 1:
+        if case_id and len(groups) > 1:
+            fault = Fault("--case-id", f"names one case, and {folder} holds {len(groups)} studies; leave it out")
+            raise CohortError("These inputs cannot be screened:", [fault])
+        if case_id and groups:
             groups = {case_id: next(iter(groups.values()))}
     if not groups:
         faults = found.faults or [Fault(str(folder), f"{len(found.series)} series, none of them a stack of axial CT")]

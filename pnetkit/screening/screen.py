@@ -154,9 +154,8 @@ def _screened(screener: Screener, case: ScreeningCase, folder: Path, scans: Call
             return Screened(case.id, "ok", read.known, reused=True)
         work = folder.with_name(f".{folder.name}.part")
         with disk_errors_in_words(folder):
-            shutil.rmtree(work, ignore_errors=True)
-            shutil.rmtree(folder, ignore_errors=True)
-            work.mkdir(parents=True)
+            _cleared(folder)
+            work.mkdir()
         record = _screen(screener, case, work, read)
         with disk_errors_in_words(folder):
             write_json(work / FINDING, record | {"key": read.key})
@@ -213,11 +212,21 @@ def _write_results(
 
 def _failed(case: ScreeningCase, folder: Path, record: Mapping[str, Any]) -> Screened:
     with disk_errors_in_words(folder):
-        shutil.rmtree(folder.with_name(f".{folder.name}.part"), ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        _cleared(folder)
+        folder.mkdir()
         write_json(folder / FAILED, {"case_id": case.id, **record})
     return Screened(case.id, "failed", record)
+
+
+def _cleared(folder: Path) -> None:
+    """Remove what an earlier call left of a case: its folder and a half-written one, right below the claimed folder."""
+    if not (folder.parent / SCREENING).is_file():
+        raise StoreError(f"{folder}: does not lie in a folder of findings; nothing is removed.")
+    for earlier in (folder.with_name(f".{folder.name}.part"), folder):
+        if earlier.is_symlink() or earlier.is_file():
+            raise StoreError(f"{earlier}: is no folder of findings; move it away.")
+        if earlier.exists():
+            shutil.rmtree(earlier)
 
 
 def _key(screener: Screener, case: ScreeningCase, gates: GatePolicy) -> str:

@@ -8,7 +8,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.errors import ImageError
+from pnetkit.case_ids import case_id_fault
+from pnetkit.errors import CohortError, Fault, ImageError
 from pnetkit.files import file_digest
 from pnetkit.imaging.nifti import read_scan
 from pnetkit.types import Grid, Scan
@@ -57,11 +58,19 @@ class ScanSource:
 
 @dataclass(frozen=True, slots=True)
 class ScreeningCase:
-    """One case to be screened: its scans by phase. Nothing is read yet; `fault` says why nothing can be."""
+    """One case to be screened: its scans by phase. Nothing is read yet; `fault` says why nothing can be.
+
+    Raises CohortError for an id that cannot name a folder of results.
+    """
 
     id: str
     scans: Mapping[str, ScanSource]
     fault: str = ""
+
+    def __post_init__(self) -> None:
+        wrong = case_id_fault(self.id)
+        if wrong:
+            raise CohortError("These inputs cannot be screened:", [Fault("case", wrong)])
 
 
 def nifti_source(path: Path) -> ScanSource:

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pnetkit.errors import StoreError
+from pnetkit.store.holders import holders
 from pnetkit.store.store import RUN_RECORD, Store
 
 
@@ -21,7 +22,10 @@ class Unused:
 
 
 def unused_results(store: Store, runs: Iterable[Path], stages: Iterable[str]) -> list[Unused]:
-    """Give the results of these stages that none of the runs in these folders names. Unfinished work is never there.
+    """Give the results of these stages that no run needs. Unfinished work is never there.
+
+    Needed is what the runs in these folders name, and what any run noted in the store that is still there, finished or
+    not, wherever its folder is.
 
     Raises:
         StoreError: a run's record cannot be read, so that it is not known what it needs.
@@ -34,11 +38,16 @@ def unused_results(store: Store, runs: Iterable[Path], stages: Iterable[str]) ->
             needed |= {(of["stage"], store.folder(of["stage"], of["key"]).name) for of in named}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{path}: cannot be read ({error}), so nothing is deleted. Mend or remove it.") from error
+    held = {folder for holder in holders(store) if holder.is_there for folder in holder.results}
     found = []
     for stage in stages:
         folder = store.root / stage
         results = sorted(folder.iterdir()) if folder.is_dir() else []
-        found += [Unused(result, _size(result)) for result in results if (stage, result.name) not in needed]
+        found += [
+            Unused(result, _size(result))
+            for result in results
+            if (stage, result.name) not in needed and result not in held
+        ]
     return found
 
 

@@ -1,16 +1,20 @@
 """A run's folder: claimed for one run, filled with segmentations, and last with the record that makes it a run's."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pnetkit.cohort.file_names import AGREEMENT as BESIDE
+from pnetkit.cohort.file_names import segmentation_name
 from pnetkit.errors import StoreError
 from pnetkit.evaluation.summary import Metrics
 from pnetkit.files import read_json, write_atomically, write_json
 from pnetkit.pipeline.plan.graph import Graph
 from pnetkit.pipeline.stages.segment import AGREEMENT
 from pnetkit.pipeline.stages.segmentation import LABELS
+from pnetkit.store.holders import CLAIM
 from pnetkit.store.store import RUN_RECORD, Store
 
 RECIPE, METRICS, TABLES, SEGMENTATIONS = "recipe.yaml", "metrics.json", "tables.md", "segmentations"
@@ -18,25 +22,35 @@ RECIPE, METRICS, TABLES, SEGMENTATIONS = "recipe.yaml", "metrics.json", "tables.
 
 
 def claim_folder(folder: Path, run_key: str, recipe_yaml: str) -> None:
-    """Take a folder for a run and write its recipe into it: a new or empty folder, or one of the very same run.
+    """Take a folder for a run: a new or empty one, or one that the very same run has taken before.
+
+    The claim is the first file in it, and the first of two runs to write it has the folder; then the recipe is written.
 
     Raises:
-        StoreError: the folder holds something else; nothing is overwritten.
+        StoreError: the folder holds something else, or another run; nothing is overwritten.
     """
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder}: is a file; choose another --out.")
-    record = folder / RUN_RECORD
-    if record.is_file():
-        try:
-            known = read_json(record).get("run_key")
-        except (OSError, ValueError):
-            known = None
-        if known != run_key:
-            raise StoreError(f"{folder}: holds another run. Choose another --out, or delete the folder.")
-    elif folder.exists() and any(folder.iterdir()) and not (folder / RECIPE).is_file():
-        raise StoreError(f"{folder}: is not empty and holds no run. Choose another --out.")
     folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / CLAIM).exists() and any(folder.iterdir()) and _key_in(folder / RUN_RECORD) != run_key:
+        what = "holds another run" if (folder / RUN_RECORD).is_file() else "is not empty, and no run has claimed it"
+        raise StoreError(f"{folder}: {what}. Choose another --out, or delete the folder.")
+    try:
+        with (folder / CLAIM).open("x", encoding="utf-8") as stream:
+            stream.write(json.dumps({"run_key": run_key}) + "\n")
+    except FileExistsError:
+        if _key_in(folder / CLAIM) != run_key:
+            raise StoreError(f"{folder}: holds another run. Choose another --out, or delete the folder.") from None
     write_atomically(folder / RECIPE, recipe_yaml.encode())
+
+
+def _key_in(path: Path) -> str | None:
+    """Read the key of the run that a file is of; None where it is not there or says none."""
+    try:
+        key: str | None = read_json(path).get("run_key")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return key
 
 
 def write_segmentations(folder: Path, graph: Graph, store: Store) -> None:
@@ -45,8 +59,8 @@ def write_segmentations(folder: Path, graph: Graph, store: Store) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for (case_id, phase), nodes in sorted(graph.cases.items()):
         kept = {
-            f"{case_id}_{phase}.nii.gz": store.of(nodes.postprocess.ref) / LABELS,
-            f"{case_id}_{phase}_agreement.nii.gz": store.of(nodes.segment.ref) / AGREEMENT,
+            segmentation_name(case_id, phase): store.of(nodes.postprocess.ref) / LABELS,
+            segmentation_name(case_id, phase, BESIDE): store.of(nodes.segment.ref) / AGREEMENT,
         }
         for name, source in kept.items():
             if source.is_file():

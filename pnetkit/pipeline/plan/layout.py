@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.cohort.checked import CheckedCohort, check_cohort, sort_out
+from pnetkit.cohort.file_names import require_distinct_names
 from pnetkit.cohort.folds import assign_folds
 from pnetkit.cohort.predictions import find_predictions
 from pnetkit.files import digest
@@ -41,6 +42,7 @@ def lay_out(request: RunRequest, store: Store, session: Session, listener: Liste
     """
     recipe = fit_to_device(request.loaded.recipe, choose_device(request.device))
     checked, cohort = _take_in(request, store, session, listener)
+    require_distinct_names([item.case.id for item in checked.cases], tuple(recipe.networks))
     checked, adopted = _with_predictions(fit_for_inputs(checked, recipe), request)
     good, bad = sort_out(checked, request.on_bad_case)
     sources, changed = settle_sources(recipe, store, request.on_code_change)
