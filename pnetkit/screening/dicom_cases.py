@@ -1,12 +1,13 @@
 """Make cases of the studies in a DICOM folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pnetkit.dicom.patient import contradictions
 from pnetkit.dicom.results import Author, Said, write_report, write_segmentation
 from pnetkit.dicom.series import Found, Series, case_id_of, find_series
 from pnetkit.dicom.volume import SeriesScan, read_series
@@ -65,7 +66,19 @@ def _case(
         chosen = choose_series(study, phases, rules, lambda series: read_series(series).scan)
     except SeriesError as error:
         return ScreeningCase(name, {}, str(error))
+    apart = contradictions(instance for choice in chosen.values() for instance in choice.series.instances)
+    if apart:
+        return ScreeningCase(name, {}, _two_patients(chosen, apart))
     return ScreeningCase(name, {phase: dicom_source(choice, write_dicom) for phase, choice in chosen.items()})
+
+
+def _two_patients(chosen: Mapping[str, Choice], apart: Sequence[str]) -> str:
+    """Say that a case's images are of more than one patient, without anything that they say of them."""
+    of = ", ".join(f"{phase} is the series {choice.series.uid}" for phase, choice in chosen.items())
+    return (
+        f"its images contradict each other about the patient, in {', '.join(apart)} ({of}). A finding would be of two "
+        "patients at once. Name series of one patient, or mend the headers if they are wrong."
+    )
 
 
 def dicom_source(choice: Choice, write_dicom: bool) -> ScanSource:

@@ -526,3 +526,24 @@ def test_another_call_into_the_same_folder_keeps_the_lines_of_the_first(model, t
     found = rows(tmp_path / "out")
     assert list(found) == ["P000", "P001", "P002", "P003", "X"]
     assert found["X"]["score"] == found["P000"]["score"]
+
+
+@pytest.mark.parametrize("case_id", ["../precious", "..", ".", "findings.csv", "/tmp/precious"])
+def test_an_id_that_leads_out_of_the_findings_deletes_nothing(model, table, tmp_path, case_id):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "mine.txt").write_text("mine")
+    image = table.parent / "images" / "P000_arterial.nii.gz"
+    command = ["screen", model, f"arterial={image}", "--out", tmp_path / "out", "--device", "cpu", "--case-id", case_id]
+    result = CliRunner().invoke(cli, [str(part) for part in command])
+    assert isinstance(result.exception, CohortError), result.output
+    assert "--case-id: case_id" in str(result.exception)
+    assert (precious / "mine.txt").read_text() == "mine"
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_id_beside_a_table_is_refused(model, table, tmp_path):
+    command = ["screen", model, table, "--out", tmp_path / "out", "--device", "cpu", "--case-id", "one"]
+    result = CliRunner().invoke(cli, [str(part) for part in command])
+    assert isinstance(result.exception, CohortError), result.output
+    assert "--case-id: names one case, and a table names its own" in str(result.exception)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from pnetkit.cli.main import cli
 from pnetkit.dicom.series import case_id_of, find_series
 from pnetkit.dicom.volume import on_images, read_series
-from pnetkit.errors import MissingExtraError, ScreeningError
+from pnetkit.errors import CohortError, MissingExtraError, ScreeningError
 from pnetkit.imaging.nifti import read_scan
 from pnetkit.screening.cases import Asked, cases_of
 from tests.dicom.synthetic import write_series
@@ -140,3 +140,31 @@ def test_without_the_packages_for_dicom_it_is_said_what_to_install(archive, monk
     monkeypatch.setattr("pnetkit.extras.find_spec", lambda name: None if name == "highdicom" else object())
     with pytest.raises(MissingExtraError, match=r"needs highdicom\. Install it: pip install 'pnetkit\[dicom\]'"):
         cases_of([str(archive)], ["arterial", "venous"], Asked(), print)
+
+
+def test_phases_of_two_patients_are_refused_and_no_result_is_written(model, table, archive, tmp_path):
+    """Series of two studies may be named for one case; of two patients it has no finding."""
+
+    def of_another(dataset, _):
+        dataset.PatientID, dataset.PatientName = "secret-4712", "Roe^Richard"
+
+    scan = read_scan(table.parent / "images" / "P001_venous.nii.gz")
+    other = write_series(
+        archive / "other", scan.hu, scan.grid.affine, description="Abd venous", study="1.2.5", change=of_another
+    )
+    arterial = next(of.uid for of in find_series(archive / "P000" / "arterial").series)
+    result, text = screen(
+        model, archive, "--series", f"arterial={arterial}", "--series", f"venous={other}", "--out", tmp_path / "out",
+        "--dicom-results", "--case-id", "both",
+    )  # fmt: skip
+    assert isinstance(result.exception, ScreeningError), text
+    assert "contradict each other about the patient, in PatientID, PatientName" in text
+    assert not any(said in text for said in ("4711", "4712", "Doe", "Roe"))
+    assert [path.name for path in (tmp_path / "out" / "both").iterdir()] == ["failed.json"]
+
+
+def test_an_id_beside_several_studies_is_refused(model, archive, tmp_path):
+    result, text = screen(model, archive, "--out", tmp_path / "out", "--case-id", "one")
+    assert isinstance(result.exception, CohortError), text
+    assert "--case-id: names one case" in str(result.exception)
+    assert "holds 2 studies" in str(result.exception)

@@ -1,0 +1,24 @@
+"""Tell whether images say that they are of one patient; what they say of the patient is never repeated."""
+
+from collections.abc import Iterable
+
+from pnetkit.dicom.series import Instance
+
+SAID_OF_PATIENT = ("PatientID", "PatientBirthDate", "PatientSex", "PatientName")
+"""What tells patients apart; an image that says nothing contradicts nothing."""
+
+
+def contradictions(instances: Iterable[Instance]) -> list[str]:
+    """Name the attributes in which images contradict each other about their patient, in the order above."""
+    values: dict[str, set[str]] = {keyword: set() for keyword in SAID_OF_PATIENT}
+    for instance in instances:
+        for keyword, known in values.items():
+            text = _plain(str(instance.header.get(keyword) or ""))
+            if text:
+                known.add(text)
+    return [keyword for keyword, known in values.items() if len(known) > 1]
+
+
+def _plain(text: str) -> str:
+    """Give a value without what systems write differently: capitals, spaces, empty parts of a name."""
+    return " ".join(text.replace("^", " ").replace("=", " ").casefold().split())
