@@ -1,5 +1,6 @@
 """Run backbones: choose a device and a precision, hold a network to its promises, build it under a seed."""
 
+import math
 import platform
 import weakref
 from collections.abc import Callable, Mapping
@@ -125,6 +126,25 @@ def checked_output(backbone: Network, x: Tensor) -> BackboneOutput:
             f"its interface promises {wanted}. Choose parameters under which it keeps the size (padding: same)."
         )
     return output
+
+
+def require_finite(values: Tensor, what: str) -> None:
+    """Hold what a network gave to numbers: NaN or infinity would be read as background, and so as a normal case.
+
+    Raises PluginError naming `what` it is.
+    """
+    low, high = torch.stack(torch.aminmax(values)).tolist()  # both are NaN where any value is
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise PluginError(
+            f"{what} are not finite (from {low:g} to {high:g}). Its weights are damaged, its training diverged, or its "
+            f"numbers overflow: train again with a lower training.learning_rate, or use precision fp32."
+        )
+
+
+def not_finite(state: Mapping[str, Tensor]) -> list[str]:
+    """Name the tensors of a network that hold NaN or infinity."""
+    numbers = {name: tensor for name, tensor in state.items() if tensor.is_floating_point()}
+    return [name for name, tensor in numbers.items() if not bool(torch.isfinite(tensor).all())]
 
 
 def check_patch_size(backbone: Backbone, patch_size: tuple[int, int, int], what: str) -> None:

@@ -12,6 +12,7 @@ from pnetkit.errors import PluginError
 from pnetkit.imaging.boxes import bounding_box, cut, grow, snap
 from pnetkit.inference.sliding import Fill
 from pnetkit.interfaces import Backbone, FeatureBackbone
+from pnetkit.networks import require_finite
 from pnetkit.types import Triple
 
 CONTEXT_VOXELS = 16
@@ -55,6 +56,7 @@ def roi_features(
         maps = backbone.encode(torch.from_numpy(patch[None]).to(device), names)
     result = {}
     for name in names:
+        require_finite(maps[name], f"The feature maps {name} of {type(backbone).__name__}")
         stride = known[name].stride
         inside = tuple(
             slice((a - o) // s, (b - o) // s)

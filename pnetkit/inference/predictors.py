@@ -16,7 +16,7 @@ from pnetkit import cuda
 from pnetkit.acceleration import NUMBER_TYPES
 from pnetkit.inference.averaging import ProbabilityPredictor
 from pnetkit.inference.voting import Predictor
-from pnetkit.networks import Network, Precision, checked_output
+from pnetkit.networks import Network, Precision, checked_output, require_finite
 
 
 def label_predictor(network: Network, *, device: str, precision: Precision, in_batches: bool = False) -> Predictor:
@@ -80,7 +80,9 @@ def _predictor(
         with torch.inference_mode():
             x = torch.from_numpy(patches)
             x = x.to(device=device, dtype=NUMBER_TYPES[precision], memory_format=torch.channels_last_3d)
-            return answer(checked_output(network, x).logits)
+            logits = checked_output(network, x).logits
+            require_finite(logits, f"The logits of {type(network).__name__}")
+            return answer(logits)
 
     most: int | None = None  # windows at once that the accelerator's memory holds, once it is known
 

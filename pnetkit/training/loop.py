@@ -18,7 +18,15 @@ from torch import nn
 from pnetkit.ahead import one_ahead
 from pnetkit.errors import StoreError, TrainingError
 from pnetkit.interfaces import Backbone
-from pnetkit.networks import Precision, autocast, check_patch_size, checked_output, load_state, to_channels_last
+from pnetkit.networks import (
+    Precision,
+    autocast,
+    check_patch_size,
+    checked_output,
+    load_state,
+    not_finite,
+    to_channels_last,
+)
 from pnetkit.training.augmentation import Rotations, augment
 from pnetkit.training.checkpoint import (
     Checkpoint,
@@ -97,7 +105,8 @@ def train(
 
     Raises:
         StoreError: the checkpoint is damaged, or does not fit the network.
-        TrainingError: there is no case, or the loss is no longer finite; the text says at which iteration and cases.
+        TrainingError: there is no case, or the loss is no longer finite (the text says at which iteration and cases),
+            or the weights at the end are not.
     """
     if not cases:
         raise TrainingError("There is no case with a reference label to train on. Check the cohort's label columns.")
@@ -144,6 +153,12 @@ def train(
                 momentum = momentum_of(optimizer, names)
                 state = backbone.state_dict()
                 write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, momentum, record, progress.makers))
+    broken = not_finite(backbone.state_dict())
+    if broken:
+        raise TrainingError(
+            f"After the last iteration {len(broken)} tensors of the network are not finite ({broken[0]}, …), although "
+            f"the loss was. Lower training.learning_rate, set training.gradient_clip, or use precision fp32."
+        )
     return Trained(progress.losses, progress.makers)
 
 

@@ -262,6 +262,11 @@ def test_a_loss_that_is_no_longer_finite_stops_and_says_where(tiny_net, cases, p
         run(net, cases, plan(), tmp_path / "c")
 
 
+def test_weights_that_are_not_finite_at_the_end_are_refused_although_every_loss_was(tiny_net, cases, plan, tmp_path):
+    with pytest.raises(TrainingError, match=r"After the last iteration \d+ tensors of the network are not finite"):
+        run(tiny_net(), cases, plan(iterations=1, learning_rate=float("inf")), tmp_path / "c")
+
+
 def test_training_on_nothing_is_refused(tiny_net, plan, tmp_path):
     with pytest.raises(TrainingError, match="no case with a reference label"):
         run(tiny_net(), [], plan(), tmp_path / "c")

@@ -1,0 +1,41 @@
+"""Tests of pnetkit.inference.predictors: what a network gives has to be numbers."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pnetkit.errors import PluginError
+from pnetkit.inference.predictors import label_predictor, probability_predictor
+from pnetkit.interfaces import BackboneOutput
+from pnetkit.types import BackboneSpec
+
+
+class Gives(nn.Module):
+    """Gives one value everywhere, and another in one voxel of one class."""
+
+    spec = BackboneSpec(in_channels=1, num_classes=4, divisor=(1, 1, 1))
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, x):
+        logits = torch.zeros(len(x), 4, *x.shape[2:])
+        logits[-1, 2, 1, 1, 1] = self.value
+        return BackboneOutput(logits)
+
+
+PATCHES = np.zeros((2, 1, 4, 4, 4), np.float32)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("make", [label_predictor, probability_predictor])
+def test_a_single_value_that_is_not_finite_is_an_error(value, make):
+    with pytest.raises(PluginError, match=r"The logits of Gives are not finite \(from .* to .*\)\. Its weights"):
+        make(Gives(value), device="cpu", precision="fp32")(PATCHES)
+
+
+def test_large_numbers_are_fine():
+    labels = label_predictor(Gives(3e38), device="cpu", precision="fp32")(PATCHES)
+    assert int(labels[1, 1, 1, 1]) == 2
