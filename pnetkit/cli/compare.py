@@ -82,6 +82,7 @@ def compare(
         everything = [*finished, *(run for more in repeats.values() for run in more)]
         distinct = {key for run in everything for key in run.trainings}
         echo(f"Trainings: {made} made, {len(distinct)} distinct in {len(runs)} arms.")
+    _require_success(runs)
 
 
 def _finished(path: Path, options: dict[str, Any], stack: ExitStack) -> tuple[Any, list[Any], int]:
@@ -128,11 +129,14 @@ def _tables(
     views = [*(phases if by != "fused" else []), *([FUSED] if by != "phase" else [])]
     tables, plain = [], {}
     for view in views:
-        calls = {name: run.fused if view == FUSED else run.by_phase.get(view, {}) for name, run in runs.items()}
-        calls = {name: of for name, of in calls.items() if of}
-        found = compare_arms(truth, calls, baseline=baseline if baseline in calls else None)
-        said = [*warnings, *_thresholds(runs)]
-        tables.append(arms_table(found, view, cohort=first.cohort, warnings=said, reference=reference))
+        there = {name: run for name, run in runs.items() if view == FUSED or view in run.by_phase}
+        calls = {name: run.fused if view == FUSED else run.by_phase[view] for name, run in there.items()}
+        found = compare_arms(truth, calls, baseline=baseline if baseline is not None and calls.get(baseline) else None)
+        said = [*warnings, *_failures(there), *_thresholds(runs)]
+        failed = {
+            name: f"{len(run.failed)} of {len(run.truth)} cases failed" for name, run in there.items() if run.failed
+        }
+        tables.append(arms_table(found, view, cohort=first.cohort, warnings=said, failed=failed, reference=reference))
         if found.against:
             tables.append(differences_table(found, view))
         plain[view] = asdict(found)
@@ -142,6 +146,38 @@ def _tables(
             tables.append(lesions_table(lesions, view, cohort=first.cohort, warnings=warnings))
             plain[view]["lesions"] = {name: {c: asdict(f) for c, f in by.items()} for name, by in lesions.items()}
     return tables, {"cohort": first.cohort, "research_use_only": True, "warnings": list(warnings), "views": plain}
+
+
+def _failures(runs: dict[str, Any]) -> list[str]:
+    """Say of each arm whose cases failed how many they are and why, the commonest reason first."""
+    from collections import Counter
+
+    said = []
+    for name, run in runs.items():
+        reasons = Counter(run.failed.values()).most_common()
+        if reasons:
+            first, more = reasons[0][0], len(reasons) - 1
+            others = f" and {more} other reason{'s' * (more > 1)}" if more else ""
+            said.append(
+                f"FAILED: {len(run.failed)} of {len(run.truth)} cases of {name}, in no figure of it ({first}{others})."
+            )
+    return said
+
+
+def _require_success(runs: dict[str, Any]) -> None:
+    """Raise RunError, after the tables, where an arm's cases failed: it was compared without them."""
+    from pnetkit.errors import RunError
+
+    failed = {name: run.failed for name, run in runs.items() if run.failed}
+    if failed:
+        lines = [f"{len(failed)} of {len(runs)} arms have cases that failed:"]
+        lines += [
+            f"  {name}: {len(of)} cases, first {next(iter(of))}: {next(iter(of.values()))}"
+            for name, of in failed.items()
+        ]
+        raise RunError(
+            "\n".join([*lines, "Mend the causes and run the same command again: only these are tried anew."])
+        )
 
 
 def _seed_tables(arms: dict[str, list[Any]], by: str) -> list[Any]:

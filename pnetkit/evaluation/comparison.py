@@ -105,7 +105,7 @@ def compare_arms(
     figures = tuple(_figures(arm, truth, calls, seed) for arm, calls in arms.items())
     if baseline is None:
         return Comparison(None, figures, ())
-    others = [arm for arm in arms if arm != baseline]
+    others = [arm for arm, calls in arms.items() if arm != baseline and (calls or not arms[baseline])]  # or no test
     rows = [_against(arm, truth, arms[arm], arms[baseline], seed) for arm in others]
     family = [(i, name) for i, row in enumerate(rows) for name in row.p_values]
     adjusted = holm([rows[i].p_values[name] for i, name in family])

@@ -32,13 +32,27 @@ RESEARCH = "Research use only, not for diagnosis."
 
 
 def arms_table(
-    comparison: Comparison, view: str, *, cohort: str, warnings: Sequence[str] = (), reference: bool = False
+    comparison: Comparison,
+    view: str,
+    *,
+    cohort: str,
+    warnings: Sequence[str] = (),
+    failed: Mapping[str, str] | None = None,
+    reference: bool = False,
 ) -> Table:
-    """Make the table of all arms in one view (a phase, or `fused`), in the paper's columns and more."""
+    """Make the table of all arms in one view (a phase, or `fused`), in the paper's columns and more.
+
+    `failed` says of arms what their row has to say of cases that failed.
+    """
+    because = failed or {}
     overlaps = () if view == FUSED else tuple(OVERLAPS)
     columns = ("Method", *(f"{name} %" for name in overlaps), *_CALLS)
     rows = [
-        (figures.arm, *(_dice(figures.dice[name]) for name in overlaps), *_calls(figures))
+        (
+            f"{figures.arm} ({because[figures.arm]})" if figures.arm in because else figures.arm,
+            *(_dice(figures.dice[name]) for name in overlaps),
+            *_calls(figures),
+        )
         for figures in comparison.arms
     ]
     notes = [*warnings, f"Cohort: {cohort}. {RESEARCH}"]

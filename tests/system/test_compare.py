@@ -198,3 +198,33 @@ def test_a_dry_run_says_what_is_there_and_makes_nothing(pnetkit, workplace):
     assert "not known" not in out  # earlier runs have left their times
     assert sorted(path.name for path in (workplace.folder / "runs").iterdir()) == names
     assert not list((workplace.folder / "runs" / ".store" / "partial").iterdir())
+
+
+BREAKS = """
+class Breaks:
+    \'\'\'Clean up all scans but those of one shape, or none.\'\'\'
+
+    def __init__(self, *, depth: int = 0) -> None:
+        self.depth = depth
+
+    def __call__(self, segmentation):
+        if self.depth in (0, segmentation.labels.shape[2]):
+            raise ZeroDivisionError("oops")
+        return segmentation
+"""
+
+
+@pytest.mark.parametrize(("depth", "row"), [(0, "4 of 4 cases failed"), (27, "4 of 4 cases failed")])
+def test_an_arm_that_fails_has_its_row_its_reason_and_exit_code_8(pnetkit, workplace, install, depth, row):
+    """Depth 27 is that of the arterial scans: the venous phase of every case is decided, and no case as a whole."""
+    install("acme-breaks", "acme_breaks", BREAKS, postprocessor={"breaks": "acme_breaks:Breaks"})
+    chain = f"postprocess: [{{plugin: breaks, params: {{depth: {depth}}}}}]\n"
+    broken = workplace.recipe(f"broken{depth}", chain)
+    code, out, err = pnetkit("compare", broken, "--baseline", "tiny.yaml", "--workers", 0)
+    assert code == 8, err
+    fused = out[out.index("Fused decision") :]
+    assert f"broken{depth} ({row})" in fused
+    assert f"FAILED: 4 of 4 cases of broken{depth}, in no figure of it (postprocess of P000 arterial: ZeroDiv" in fused
+    assert "Against tiny: fused decision" not in out  # there is nothing to test
+    assert ("Against tiny: venous" in out) is (depth == 27)
+    assert f"broken{depth}: 4 cases, first P000: postprocess of P000 arterial" in err

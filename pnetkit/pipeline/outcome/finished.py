@@ -31,6 +31,8 @@ class FinishedRun:
     by_phase: Mapping[str, Mapping[str, Call]]
     lesions: Mapping[str, Mapping[str, Sequence[LesionMatch]]]
     """By phase and criterion, one match for each scan with a reference label."""
+    lines: Sequence[Mapping[str, str]] = ()
+    """Its `cases.csv`, as text."""
 
     @property
     def cohort(self) -> str:
@@ -46,6 +48,11 @@ class FinishedRun:
         if "store" not in self.record:
             raise StoreError(f"{self.folder}: {EARLIER}, and does not say where its store is; give --store. {AGAIN}")
         return Path(os.path.normpath(self.folder / self.record["store"]))
+
+    @property
+    def failed(self) -> Mapping[str, str]:
+        """Give the reasons of the cases that failed, by case."""
+        return {line["case_id"]: line["reason"] for line in self.lines if line["status"] == "failed"}
 
     @property
     def trainings(self) -> frozenset[str]:
@@ -90,7 +97,8 @@ def read_run(folder: Path) -> FinishedRun:
         truth = {case: CaseTruth(of["abnormal"], of["patient"]) for case, of in record["cases"].items()}
         by_phase = {phase: phase_calls(lines, phase) for phase in record["inputs"]}
         lesions = {phase: _lesions(matches, record, phase, by_phase[phase]) for phase in record["inputs"]}
-        return FinishedRun(str(record["recipe"]), folder, record, truth, fused_calls(lines), by_phase, lesions)
+        fused = fused_calls(lines)
+        return FinishedRun(str(record["recipe"]), folder, record, truth, fused, by_phase, lesions, tuple(lines))
     except FileNotFoundError as error:
         raise StoreError(f"{folder}: holds no finished run ({Path(error.filename).name} is missing).") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
