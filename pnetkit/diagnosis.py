@@ -14,6 +14,7 @@ import torch
 from pnetkit import cuda
 from pnetkit.errors import PluginError
 from pnetkit.parameters import parameters_model
+from pnetkit.processors import usable_processors
 from pnetkit.provenance import versions
 from pnetkit.registry import list_plugins, load_factory
 
@@ -63,7 +64,7 @@ def diagnose() -> Diagnosis:
         "torch": f"{torch.__version__} ({build})",
         "libraries": ", ".join(f"{name} {version}" for name, version in versions().items() if name != "python"),
         "GPUs": ", ".join(gpus) or "none",
-        "cores": str(os.cpu_count()),
+        "cores": f"{os.cpu_count()}, of which this process may use {usable_processors()}",
         "memory": "unknown" if memory is None else f"{memory:.1f} GiB",
         "free disk": f"{disk:.1f} GiB",
     }

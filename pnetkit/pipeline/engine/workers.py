@@ -14,14 +14,15 @@ import torch
 
 from pnetkit.networks import choose_device
 from pnetkit.process_memory import keep_freed_memory
+from pnetkit.processors import usable_processors
 
 THREADS = 1
 """CPU threads of a worker: with one, results do not depend on the number of cores, and workers scale."""
 
 
 def default_workers(device: str) -> int:
-    """Give one worker for each core on a CPU, one in all on an accelerator."""
-    return (os.cpu_count() or 1) if choose_device(device) == "cpu" else 1
+    """Give one worker for each processor that this process may use on a CPU, one in all on an accelerator."""
+    return usable_processors() if choose_device(device) == "cpu" else 1
 
 
 class SerialExecutor(Executor):
