@@ -21,6 +21,17 @@ settings.register_profile("pnetkit", deadline=None, derandomize=True)
 settings.load_profile("pnetkit")
 
 
+TRAINED = {"tiny", "finished", "model", "workplace", "archive"}
+"""Fixtures of tests/system that train networks."""
+
+
+def pytest_collection_modifyitems(items):
+    """What trains is slow, whichever test of a module is the first to ask for it."""
+    for item in items:
+        if TRAINED & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
+
 @pytest.fixture
 def install(tmp_path, monkeypatch):
     """Put a distribution on the path: `install("acme-net", "acme_net", source, backbone={"acme": "acme_net:Net"})`."""

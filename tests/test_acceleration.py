@@ -22,6 +22,7 @@ def trained(network):
     return network.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "folded"),
     [(lambda: S4C(width=4), 13), (UNet3D, None), (VNet, None)],

@@ -18,6 +18,7 @@ from tests.widths import WIDTHS, require_readable
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["plugins", "list"], ["recipe", "list"], ["run", "--help"], ["--version"]]
 )
@@ -87,6 +88,7 @@ def test_mistakes_end_with_one_message_and_their_exit_code(pnetkit, arguments, c
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_recipes_are_checked_with_all_their_profiles(pnetkit, tmp_path):
     (tmp_path / "bad.yaml").write_text((RECIPES / "s4c_dual.yaml").read_text().replace("width: 8", "widht: 8"))
     code, out, err = pnetkit("recipe", "check", RECIPES / "s4c_dual.yaml", tmp_path / "bad.yaml")
@@ -95,6 +97,7 @@ def test_recipes_are_checked_with_all_their_profiles(pnetkit, tmp_path):
     assert "unknown key. Did you mean 'width'" in err
 
 
+@pytest.mark.slow
 def test_shipped_recipes_are_listed_with_what_they_need(pnetkit, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = pnetkit("recipe", "list")
@@ -132,6 +135,7 @@ def test_a_shown_recipe_has_all_defaults(pnetkit, tmp_path, monkeypatch):
     assert json.loads(pnetkit("recipe", "schema")[1])["title"] == "Recipe"
 
 
+@pytest.mark.slow
 def test_a_cohort_of_phantoms_is_made_and_found_fine(pnetkit, tmp_path):
     code, out, _ = pnetkit("cohort", "phantom", tmp_path / "c", "--cases", 2, "--seed", 4)
     assert code == 0
@@ -151,6 +155,7 @@ def test_every_fault_of_a_cohort_is_listed(pnetkit, tmp_path):
     assert "P002" in err
 
 
+@pytest.mark.slow
 def test_a_damaged_header_has_one_message_and_not_nibabel_s_too(tmp_path):
     table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, shape=(32, 32, 24)))
     image = table.parent / "images" / "P001_venous.nii.gz"
@@ -165,6 +170,7 @@ def test_a_damaged_header_has_one_message_and_not_nibabel_s_too(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_the_doctor_names_versions_plugins_and_broken_ones(pnetkit, install):
     code, out, _ = pnetkit("doctor")
     assert code == 0
@@ -179,6 +185,7 @@ def test_the_doctor_names_versions_plugins_and_broken_ones(pnetkit, install):
     assert any("nothing_at_all" in problem for problem in report["problems"])
 
 
+@pytest.mark.slow
 def test_a_run_says_first_that_phantoms_are_no_patients_and_prints_both_tables(pnetkit, tmp_path, monkeypatch):
     from tests.system.conftest import TINY
 
@@ -220,6 +227,7 @@ def test_what_is_printed_can_be_read_at_any_width(pnetkit, at_width, command):
         require_readable(at_width(width, *command)[0], [wide], width)
 
 
+@pytest.mark.slow
 def test_a_cohort_s_description_and_faults_can_be_read_at_any_width(pnetkit, at_width, tmp_path):
     table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, shape=(32, 32, 24)))
     check = ["cohort", "check", table, "--workers", 0]
@@ -241,6 +249,7 @@ def small_recipe(folder, inference):
     return path
 
 
+@pytest.mark.slow
 def test_bench_counts_the_windows_of_a_ct_and_predicts_its_time(tmp_path):
     recipe = small_recipe(tmp_path, "{stride: 8}")
     result = CliRunner().invoke(cli, ["bench", str(recipe), "--shape", "32", "24", "16", "--device", "cpu", "--json"])

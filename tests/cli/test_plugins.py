@@ -93,6 +93,7 @@ def net(install):
     return put
 
 
+@pytest.mark.slow
 def test_a_sound_backbone_is_checked_first_and_its_facts_come_after(pnetkit, net):
     code, out, err = pnetkit("plugins", "check", net("Net"))
     assert (code, err) == (0, ""), out
@@ -107,6 +108,7 @@ def test_a_window_that_was_asked_for_is_not_rounded(net):
         testing.backbone_facts(net("Net"), window=(64, 64, 64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "failing", "of_facts"),
     [
@@ -167,6 +169,7 @@ def test_parameters_that_no_json_can_say_are_shown_but_have_no_schema(pnetkit, i
     assert (code, "'rule' has no JSON schema" in err) == (5, True)
 
 
+@pytest.mark.slow
 def test_the_doctor_goes_on_behind_every_broken_plugin(pnetkit, install):
     names = ("checked", "foreign", "leaves")
     points = {f"a-{name}": f"acme_rules:{name}" for name in names}
@@ -184,6 +187,7 @@ def test_the_doctor_goes_on_behind_every_broken_plugin(pnetkit, install):
     assert "6 findings" in err
 
 
+@pytest.mark.slow
 def test_a_network_that_ends_the_program_is_its_plugin_s_fault(net):
     name = net("Leaves")
     (info,) = [of for of in list_plugins(["backbone"]) if of.name == name]

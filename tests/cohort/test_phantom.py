@@ -33,6 +33,7 @@ def test_normal_and_abnormal_patients_alternate_in_the_asked_share():
     assert [phantom_case(spec, i).abnormal for i in range(8)] == [False, False, False, True] * 2
 
 
+@pytest.mark.slow
 def test_only_abnormal_patients_have_tumors_and_all_of_them_in_both_phases(patients):
     for patient in patients:
         for scan in patient.scans.values():
@@ -52,6 +53,7 @@ def test_tumors_enhance_over_the_pancreas_more_in_the_arterial_phase(patients):
     assert np.mean(arterial) > np.mean(venous) > 0
 
 
+@pytest.mark.slow
 def test_some_ducts_are_dilated_and_dark():
     found = 0
     for index in range(1, 24, 2):
@@ -72,6 +74,7 @@ def test_phases_lie_on_different_grids(patients):
         assert not np.allclose(np.diag(arterial.affine), np.diag(venous.affine))
 
 
+@pytest.mark.slow
 def test_difficulty_makes_tumors_smaller_and_fainter():
     def lesions(difficulty):
         spec = PhantomSpec(seed=2, difficulty=difficulty, shape=(24, 24, 16))
@@ -82,6 +85,7 @@ def test_difficulty_makes_tumors_smaller_and_fainter():
     assert np.mean([t.contrast_hu["arterial"] for t in hard]) < np.mean([t.contrast_hu["arterial"] for t in easy])
 
 
+@pytest.mark.slow
 def test_a_written_cohort_is_a_table_of_real_files_the_same_each_time(tmp_path):
     table = write_cohort(tmp_path / "one", SMALL)
     write_cohort(tmp_path / "two", SMALL)

@@ -53,6 +53,7 @@ DIRECTIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("row", "column"), DIRECTIONS)
 @pytest.mark.parametrize("reverse", [False, True])
 def test_any_direction_of_images_and_any_order_of_files_gives_what_highdicom_reads(tmp_path, row, column, reverse):
@@ -157,6 +158,7 @@ def test_whatever_is_wrong_with_an_image_is_said_with_its_file(tmp_path, change,
             read(tmp_path)
 
 
+@pytest.mark.slow
 @given(st.integers(2, 6), st.integers(1, 5), st.integers(2, 5), st.sampled_from(DIRECTIONS), st.integers(0, 99))
 @settings(max_examples=25, deadline=None)
 def test_labels_laid_on_images_and_back_are_the_same(tmp_path_factory, x, y, z, direction, seed):

@@ -48,6 +48,7 @@ def test_undecided_cases_are_counted_and_left_out_of_both_sides_of_a_pair():
     assert comparison.against[0].sensitivity.value == 0.0
 
 
+@pytest.mark.slow
 def test_p_values_are_adjusted_over_the_whole_table():
     worse = BASE | {"b": call(0.1, 0.1)}
     arms = {"base": BASE, "one": BETTER, "two": worse, "same": dict(BASE)}
@@ -83,6 +84,7 @@ def test_a_patient_s_cases_are_drawn_together_for_the_interval_of_a_sensitivity(
     assert (arm.sensitivity_at_95.low, arm.sensitivity_at_95.high) == (0.5, 0.5)
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.lists(st.tuples(st.sampled_from([True, False, None]), st.integers(0, 3), st.integers(0, 3)), max_size=14))
 def test_an_arm_against_itself_differs_in_nothing(cases):

@@ -48,6 +48,7 @@ def test_the_phases_are_chosen_jointly_for_the_fused_decision():
     assert point.factors["venous"] > 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", ["sensitivity", "specificity"])
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_better_exists_on_an_exhaustive_grid(rate, seed):

@@ -81,6 +81,7 @@ def test_scores_without_variance_have_a_difference_and_no_p():
     assert (found.value, found.p_value) == (0.0, None)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30))
 def test_the_signed_rank_test_is_scipy_s_without_zeros(pairs):
     from scipy.stats import wilcoxon
@@ -91,6 +92,7 @@ def test_the_signed_rank_test_is_scipy_s_without_zeros(pairs):
     assert signed_rank(first.tolist(), second.tolist()) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.lists(st.none() | st.floats(0, 1), max_size=8))
 def test_holm_s_correction_is_that_of_statsmodels_over_the_known_values(values):

@@ -158,6 +158,7 @@ def test_an_empty_cohort_has_metrics_without_numbers():
     assert metrics.phases["venous"].tumor_abnormal.mean is None
 
 
+@pytest.mark.slow
 @QUICK
 @given(cohorts())
 def test_no_case_is_dropped_without_being_counted(plain):
@@ -177,6 +178,7 @@ def test_no_case_is_dropped_without_being_counted(plain):
             assert group.cases + group.undefined + group.without_reference == size
 
 
+@pytest.mark.slow
 @QUICK
 @given(cohorts())
 def test_folds_add_up_to_the_pooled_counts(plain):
@@ -192,6 +194,7 @@ def test_folds_add_up_to_the_pooled_counts(plain):
         assert view.wrong_calls == view.specificity.total - view.specificity.successes
 
 
+@pytest.mark.slow
 @QUICK
 @given(cohorts())
 def test_phase_figures_agree_with_the_findings(plain):
@@ -206,6 +209,7 @@ def test_phase_figures_agree_with_the_findings(plain):
     assert found.tumor_abnormal.sd == (pytest.approx(stdev(values), abs=1e-9) if len(values) > 1 else None)
 
 
+@pytest.mark.slow
 @QUICK
 @given(cohorts(), st.randoms(use_true_random=False))
 def test_order_of_the_cases_does_not_matter(plain, random):
@@ -219,6 +223,7 @@ def test_order_of_the_cases_does_not_matter(plain, random):
     assert rounded(rows) == rounded(shuffled)
 
 
+@pytest.mark.slow
 @QUICK
 @given(cohorts())
 def test_json_is_plain_and_has_no_nan(plain):

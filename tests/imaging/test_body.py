@@ -46,6 +46,7 @@ def test_any_shape_is_kept(shape):
     assert body_mask(np.full(shape, 30.0, np.float32)).shape == shape
 
 
+@pytest.mark.slow
 def test_the_phantoms_organs_and_lesions_lie_in_the_body():
     from pnetkit.cohort.phantom.generate import PhantomSpec, phantom_case
 

@@ -20,6 +20,7 @@ def with_voxels(scan, hu, affine=None):
     return Scan(np.ascontiguousarray(hu), Grid(hu.shape, scan.grid.affine if affine is None else affine))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_the_aorta_of_a_phantom_is_found_with_its_enhancement_and_so_is_the_liver(seed):
     arterial, venous = (find_landmarks(phantom(seed, phase)) for phase in ("arterial", "venous"))

@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from pnetkit import files
 from pnetkit.errors import ImageError
-from pnetkit.imaging import nifti
 from pnetkit.imaging.nifti import label_values, read_grid, read_labels, read_scan, write_labels
 from pnetkit.types import Grid
 
@@ -196,7 +196,7 @@ def test_a_write_that_fails_halfway_leaves_the_old_file_and_nothing_beside_it(tm
     def full(*_args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(*((nifti.os, "fsync") if step == "fsync" else (Path, "replace")), full)
+    monkeypatch.setattr(*((files.os, "fsync") if step == "fsync" else (Path, "replace")), full)
     with pytest.raises(OSError, match="No space left"):
         write_labels(tmp_path / "seg.nii.gz", np.zeros((6, 5, 4), np.uint8), like=image)
     assert (tmp_path / "seg.nii.gz").read_bytes() == before

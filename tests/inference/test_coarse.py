@@ -46,6 +46,7 @@ def run(x, body=None, **changes):
     return segment(Blurred().eval(), x, Grid(x.shape[1:], np.eye(4)), settings(**changes), body=body)
 
 
+@pytest.mark.slow
 def test_the_region_gets_the_labels_of_the_exhaustive_search():
     x = scene()
     full, fine = run(x), run(x, coarse=COARSE)
@@ -93,6 +94,7 @@ def body(shape):
     return mask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("combine", ["vote", "mean-softmax"])
 def test_skipping_windows_without_body_changes_no_label_inside_it(combine):
     x = scene()
@@ -123,6 +125,7 @@ def test_a_box_smaller_than_a_window_is_widened_with_real_tissue():
     assert not found.segmentation.labels[~mask].any()
 
 
+@pytest.mark.slow
 def test_a_batch_that_does_not_fit_is_run_in_smaller_ones_and_not_tried_again():
     sizes = []
 

@@ -55,6 +55,7 @@ def plain_loop(network, volume, *, copies=1):
     return counts.argmax(0)
 
 
+@pytest.mark.slow
 def test_the_exact_search_with_s4c_equals_the_plain_loop_voxel_for_voxel_inside_the_body(network, hu):
     volume = np.clip(hu, -100, 240) / 100 - 0.5
     body = body_mask(hu)
@@ -66,6 +67,7 @@ def test_the_exact_search_with_s4c_equals_the_plain_loop_voxel_for_voxel_inside_
     assert found.windows < np.prod([len(starts(n)) for n in hu.shape])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [2, 3, 7])
 def test_windows_in_batches_of_any_size_get_the_labels_of_a_plain_loop_in_batches(network, hu, batch_size):
     volume = np.clip(hu, -100, 240) / 100 - 0.5

@@ -39,6 +39,7 @@ def networks():
     return backbone, runnable(backbone, runtime="openvino", **how)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 3])
 def test_logits_are_torchs_up_to_rounding_and_repeat(networks, batch):
     backbone, quick = networks
@@ -50,6 +51,7 @@ def test_logits_are_torchs_up_to_rounding_and_repeat(networks, batch):
     assert quick.spec is backbone.spec
 
 
+@pytest.mark.slow
 def test_nothing_of_its_telemetry_is_imported():
     done = subprocess.run([sys.executable, "-c", WITHOUT_TELEMETRY], capture_output=True, text=True, check=False)
     assert done.stdout == "[]\n", done.stderr[-2000:]

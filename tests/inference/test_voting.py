@@ -159,6 +159,7 @@ def test_several_predictors_vote_together_and_the_lowest_label_wins_a_tie():
     assert got.voters[:, 0, 0].tolist() == [5, 5, 10, 10, 5, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("predictors", [255, 256, 65_536])
 def test_counters_hold_the_votes_of_all_predictors(predictors):
     """One window and a voxel are enough: 256 votes for a label are 0 in a byte, and 65,536 are in two."""

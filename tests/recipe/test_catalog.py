@@ -4,6 +4,8 @@ import json
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from pnetkit.recipe import catalog
 from pnetkit.recipe.catalog import NeededPlugin, describe_shipped
 from pnetkit.registry import GROUPS, list_plugins
@@ -11,6 +13,7 @@ from pnetkit.registry import GROUPS, list_plugins
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_a_recipe_is_described_with_the_plugins_that_it_names():
     found = {of.name: of for of in describe_shipped()}
     joint = found["s4c_joint_dual"]
@@ -25,6 +28,7 @@ def test_a_recipe_is_described_with_the_plugins_that_it_names():
     assert [of.name for of in found.values() if of.missing] == []
 
 
+@pytest.mark.slow
 def test_what_is_not_installed_is_named_by_the_distribution_that_brings_it(monkeypatch):
     without = [of for of in list_plugins() if of.distribution != "pnetkit-monai"]
     monkeypatch.setattr(catalog, "list_plugins", lambda: without)

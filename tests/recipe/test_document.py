@@ -45,6 +45,7 @@ def test_what_is_no_mapping_in_yaml_is_refused_with_file_and_place(text):
         parse(text, "r.yaml")
 
 
+@pytest.mark.slow
 def test_deep_nesting_and_aliases_cannot_blow_up():
     with pytest.raises(RecipeError):
         parse("a: " + "[" * 3000 + "]" * 3000, "r.yaml")

@@ -33,6 +33,7 @@ def test_a_good_case_passes_without_a_flag(seed):
     assert gated(scans(seed)) == []
 
 
+@pytest.mark.slow
 def test_swapped_phases_are_both_named():
     swapped = {"arterial": scans()["venous"], "venous": scans()["arterial"]}
     with pytest.raises(GateError, match=r"arterial: .* looks venous; venous: .* looks arterial.*--on-gate flag"):

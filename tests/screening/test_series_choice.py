@@ -93,6 +93,7 @@ def phantom(folder, phase, description, **more):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_descriptions_that_say_nothing_leave_phases_to_the_image(tmp_path):
     phantom(tmp_path, "venous", "Abdomen 3.0")
     phantom(tmp_path, "arterial", "Abd 3.0")
@@ -101,6 +102,7 @@ def test_descriptions_that_say_nothing_leave_phases_to_the_image(tmp_path):
     assert chosen(tmp_path, read=lambda of: read_series(of).scan, by="image") == expected
 
 
+@pytest.mark.slow
 def test_two_images_of_one_phase_are_refused(tmp_path):
     phantom(tmp_path, "venous", "thick")
     phantom(tmp_path, "venous", "thinner")

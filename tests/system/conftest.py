@@ -74,10 +74,20 @@ def tiny(tmp_path) -> Runner:
     return Runner(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory) -> Path:
+    """The folder of a run of the tiny recipe from nothing, which nobody changes."""
+    folder = tmp_path_factory.mktemp("trained")
+    Runner(folder)()
+    return folder
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> tuple[Runner, RunResult]:
-    """A run that is done, for tests that only look."""
-    runner = Runner(tmp_path_factory.mktemp("finished"))
+def finished(tmp_path_factory, trained_once) -> tuple[Runner, RunResult]:
+    """A run that is done, for tests that only look: in a folder of its own, whose trainings were made once."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copytree(trained_once / "store", folder / "store", ignore=shutil.ignore_patterns("runs"))
+    runner = Runner(folder)
     return runner, runner()
 
 

@@ -33,6 +33,7 @@ def screeners(model):
     return [load_screener(loaded, device="cpu", folds=[0], overrides=how) for how in (PLAIN, PLAIN, COARSE)]
 
 
+@pytest.mark.slow
 def test_the_plain_search_agrees_with_itself_in_everything(screeners, table):
     plain, same, _ = screeners
     found = list(agreements(plain, same, checked_cases(plain, table, most=2)))
@@ -69,6 +70,7 @@ def test_a_coarse_search_says_how_much_of_the_reference_lies_in_its_region(scree
         assert set(scan.overlap) == set(PARTS)
 
 
+@pytest.mark.slow
 def test_the_command_sums_up_and_gives_json(model, table):
     asked = [str(model), str(table), "--fold", "0", "--cases", "2", "--device", "cpu", "--threads", "1"]
     said = CliRunner().invoke(cli, ["agree", *asked, "--set", "inference.body=box"])

@@ -8,6 +8,8 @@ import pytest
 
 from pnetkit.imaging.nifti import read_labels
 
+pytestmark = pytest.mark.slow
+
 COARSE = ["inference.search=coarse-to-fine", "training.iterations=3"]
 
 

@@ -51,6 +51,7 @@ def trained(workplace):
     return {path.name for path in (workplace.folder / "runs" / ".store" / "train").iterdir()}
 
 
+@pytest.mark.slow
 def test_recipes_are_run_first_and_arms_that_differ_downstream_share_the_trainings(pnetkit, workplace):
     strict = workplace.recipe("strict", "classifier: {plugin: voxel-count, params: {tumor_voxels: 100}}\n")
     both = workplace.recipe("both", "fusion: {plugin: and}\n")
@@ -74,6 +75,7 @@ def test_recipes_are_run_first_and_arms_that_differ_downstream_share_the_trainin
     )
 
 
+@pytest.mark.slow
 def test_a_recipe_s_seeds_are_run_and_their_spread_is_shown(pnetkit, workplace):
     seeds = workplace.recipe("seeds", "training: {repeat_seeds: [5, 6], iterations: 2}\n")
     code, out, err = pnetkit("compare", seeds, "--workers", 0, "--by", "fused")
@@ -86,6 +88,7 @@ def test_a_recipe_s_seeds_are_run_and_their_spread_is_shown(pnetkit, workplace):
     assert "Trainings: 0 made, 4 distinct" in pnetkit("compare", single, "--workers", 0, "--by", "fused")[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["markdown", "latex", "csv", "json", "html"])
 def test_finished_runs_are_compared_in_every_format(pnetkit, workplace, style):
     runs = sorted(path for path in (workplace.folder / "runs").iterdir() if path.name != ".store")
@@ -97,6 +100,7 @@ def test_finished_runs_are_compared_in_every_format(pnetkit, workplace, style):
     assert "Research use only" in text or json.loads(text)["research_use_only"]
 
 
+@pytest.mark.slow
 def test_runs_of_other_folds_are_refused_unless_asked_for(pnetkit, workplace):
     pnetkit("run", "tiny.yaml", "--workers", 0, "--set", "cohort.folds=4", "--set", "training.iterations=1")
     four = max((workplace.folder / "runs").glob("tiny-demo-*"), key=lambda path: path.stat().st_mtime)
@@ -150,6 +154,7 @@ def test_runs_are_listed_and_their_numbers_traced(pnetkit, workplace):
     assert pnetkit("runs", "show", run, "--case", "P999")[0] == 7
 
 
+@pytest.mark.slow
 def test_tables_of_real_runs_can_be_read_at_any_width(pnetkit, workplace, monkeypatch):
     first, *others = (next((workplace.folder / "runs").glob(f"{name}-demo-*")) for name in ("both", "strict", "seeds"))
     comparison = ["compare", *others, "--baseline", first, "--reference", "paper", "--by", "fused"]
@@ -161,6 +166,7 @@ def test_tables_of_real_runs_can_be_read_at_any_width(pnetkit, workplace, monkey
                 require_readable(pnetkit(*command)[1], [expected], width)
 
 
+@pytest.mark.slow
 def test_the_last_table_says_what_each_arm_took(pnetkit, workplace):
     runs = [next((workplace.folder / "runs").glob(f"{name}-demo-*")) for name in ("both", "strict")]
     text = pnetkit("compare", *runs, "--format", "markdown")[1]
@@ -188,6 +194,7 @@ def test_results_that_no_run_names_are_deleted_only_when_told(pnetkit, workplace
     assert results(next((workplace.folder / "runs").glob("both-demo-*"))) == expected
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_is_there_and_makes_nothing(pnetkit, workplace):
     names = sorted(path.name for path in (workplace.folder / "runs").iterdir())
     code, out, _ = pnetkit("run", "tiny.yaml", "--dry-run", "--workers", 0, "--set", "training.iterations=80")

@@ -10,6 +10,8 @@ import pytest
 from tests.dicom.synthetic import AFFINE, some_hu, write_series
 from tests.system.damage import Damage, Kind, cut, each, end, flip, require_error
 
+pytestmark = pytest.mark.slow
+
 
 def model_json(change):
     def do(folder):

@@ -6,6 +6,8 @@ import pytest
 
 from tests.cuda_stand_in import CudaStandIn, OnCpuInstead
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stand_in(monkeypatch):

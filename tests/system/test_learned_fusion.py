@@ -47,6 +47,7 @@ def fitted_by_scikit_learn(cases):
     return model.fit([features(row) for row in cases], [int(row["abnormal"]) for row in cases])
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_scikit_learn_fitted_on_the_other_folds(finished, learned):
     assert learned.made == {}  # everything up to the fusion was there
     found = rows(learned.folder)
@@ -77,6 +78,7 @@ def test_what_was_learned_is_recorded_and_the_tables_say_where(learned):
     assert json.loads((learned.folder / "metrics.json").read_text())["fused"]["sensitivity"]["total"] == 2
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes_again_and_in_another_store(learned, finished, tiny):
     before = results(learned.folder)
     assert any(name.startswith("fusion/fold_1") for name in before)
@@ -91,6 +93,7 @@ def test_a_rule_leaves_no_folder_and_nothing_in_the_record(finished):
     assert "Fusion:" not in (folder / "tables.md").read_text()
 
 
+@pytest.mark.slow
 def test_predictions_made_elsewhere_are_fused_by_what_was_learned_from_them(finished, learned, tmp_path):
     runner, _ = finished
     made = tmp_path / "made"
@@ -109,6 +112,7 @@ def test_predictions_made_elsewhere_are_fused_by_what_was_learned_from_them(fini
     assert keys[0] != keys[1]  # no network holds the folds here, and what is learned depends on them
 
 
+@pytest.mark.slow
 def test_it_is_an_arm_beside_the_rule_in_a_comparison(finished, learned):
     arguments = ["compare", str(learned.folder), "--baseline", str(finished[1].folder), "--format", "markdown"]
     called = CliRunner().invoke(cli, arguments)
@@ -137,6 +141,7 @@ def edited(tmp_path, change):
     return table
 
 
+@pytest.mark.slow
 def test_a_cohort_without_both_diagnoses_outside_a_fold_is_refused_before_anything_is_trained(tiny, tmp_path):
     table = edited(tmp_path, lambda line: line.update(abnormal="" if line["abnormal"] == "0" else "1"))
     with pytest.raises(RecipeError, match="no normal case is among them"):
@@ -144,6 +149,7 @@ def test_a_cohort_without_both_diagnoses_outside_a_fold_is_refused_before_anythi
     assert not (tiny.folder / "store" / "train").exists()
 
 
+@pytest.mark.slow
 def test_a_fold_that_is_left_with_one_diagnosis_by_failures_fails_and_the_run_says_so(tiny, install):
     source = '''
     """Calls by the tumor's voxels, and breaks on the normal cases of fold 0."""
@@ -167,6 +173,7 @@ def test_a_fold_that_is_left_with_one_diagnosis_by_failures_fails_and_the_run_sa
         require_success(result)
 
 
+@pytest.mark.slow
 def test_a_missing_phase_is_decided_and_named_or_refused(tiny, tmp_path):
     def drop(line):
         if line["case_id"] == "P001":
@@ -202,6 +209,7 @@ def screened(model, table, out):
     return screen_cases(load_screener(read_model(model), device="cpu"), cases, out, gates="off", say=lambda _: None)
 
 
+@pytest.mark.slow
 def test_screening_fuses_with_what_was_learned(exported, table, tmp_path):
     done = screened(exported, table, tmp_path / "out")
     content = json.loads((exported / "fusion" / "logistic.json").read_text())
@@ -212,6 +220,7 @@ def test_screening_fuses_with_what_was_learned(exported, table, tmp_path):
         assert found.record["score"] == pytest.approx(math.exp(logit))
 
 
+@pytest.mark.slow
 def test_a_damaged_missing_or_foreign_fusion_is_named(exported, tmp_path):
     copy = Path(shutil.copytree(exported, tmp_path / "model"))
     path = copy / "fusion" / "logistic.json"

@@ -11,6 +11,7 @@ CLOSE = 2.5
 """How far above what was measured a prediction may lie."""
 
 
+@pytest.mark.slow
 def test_what_workers_held_was_predicted_and_results_are_those_without_a_budget(finished, tiny):
     runner, without = finished
     del runner
@@ -27,6 +28,7 @@ def test_what_workers_held_was_predicted_and_results_are_those_without_a_budget(
     assert results(same.folder) == results(without.folder)
 
 
+@pytest.mark.slow
 def test_a_worker_that_only_segments_holds_no_more_than_was_predicted_for_that(tiny):
     tiny("first", workers=1, sets=["training.iterations=3"])
     window = ["training.iterations=3", "inference.window_size=[32, 32, 16]", "inference.batch_size=8"]

@@ -2,10 +2,14 @@
 
 import json
 
+import pytest
+
 from pnetkit.model.folder import read_model
 from pnetkit.pipeline.outcome.export import export_model
 from pnetkit.pipeline.stages import train as stage
 from pnetkit.store.store import Store
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_training_that_another_source_takes_up_is_said_in_tables_record_and_model(tiny, monkeypatch, tmp_path):

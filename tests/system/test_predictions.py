@@ -15,6 +15,8 @@ from pnetkit.cohort.predictions import Predictions
 from pnetkit.errors import CohortError, RecipeError
 from tests.system.conftest import results
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def table(finished):

@@ -53,6 +53,7 @@ def outside(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_every_scaffolded_plugin_conforms_by_its_own_tests_and_by_the_command(outside):
     for kind, name in KINDS.items():
@@ -65,6 +66,7 @@ def test_every_scaffolded_plugin_conforms_by_its_own_tests_and_by_the_command(ou
         assert kind != "backbone" or "M parameters" in said
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_plugin_from_outside_is_trained_and_compared_beside_the_paper_s(outside):
     (outside / "tiny.yaml").write_text(TINY)
@@ -177,6 +179,7 @@ def test_the_tutorial_begins_with_an_environment_that_has_what_its_recipe_names(
     assert {plugin_info(kind, of.plugin).distribution for kind, of in named} == brought
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_tutorial_s_own_code_leads_to_a_row_in_a_comparison(outside, tmp_path):
     first, install, check, tests = commands(1)

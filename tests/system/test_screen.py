@@ -66,6 +66,7 @@ def untouched(_case):
     """Change nothing."""
 
 
+@pytest.mark.slow
 def test_the_network_of_a_fold_answers_as_it_did_in_the_run(finished, model, table, tmp_path):
     run = finished[1].folder
     expected = {row["case_id"]: row for row in csv.DictReader((run / "cases.csv").read_text().splitlines())}
@@ -83,6 +84,7 @@ def test_the_network_of_a_fold_answers_as_it_did_in_the_run(finished, model, tab
                 assert segmentation == (run / "segmentations" / f"{case}_{phase}.nii.gz").read_bytes()
 
 
+@pytest.mark.slow
 def test_all_folds_vote_and_the_finding_says_what_it_rests_on(model, table, tmp_path):
     done, said = screened(model, table, tmp_path / "out")
     assert [found.status for found in done] == ["ok"] * 4
@@ -104,6 +106,7 @@ def test_all_folds_vote_and_the_finding_says_what_it_rests_on(model, table, tmp_
     assert screening["peak_memory_mib"] > 0
 
 
+@pytest.mark.slow
 def test_a_model_is_loaded_once_however_many_cases_there_are(model, table, tmp_path, monkeypatch):
     loaded = []
     real = screener.load_weights
@@ -112,6 +115,7 @@ def test_a_model_is_loaded_once_however_many_cases_there_are(model, table, tmp_p
     assert len(loaded) == len(set(loaded)) == 4  # two folds of two phases, for four cases
 
 
+@pytest.mark.slow
 def test_screening_twice_gives_the_same_bytes_and_an_interrupted_call_is_taken_up(model, table, tmp_path, monkeypatch):
     screened(model, table, tmp_path / "one")
     calls = []
@@ -189,6 +193,7 @@ def test_an_interrupt_leaves_no_thread_behind(model, table, tmp_path, monkeypatc
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
 
 
+@pytest.mark.slow
 def test_a_finding_is_made_anew_when_a_scan_has_changed(model, table, tmp_path):
     cases = edit_table(table, tmp_path, untouched)
     screened(model, cases, tmp_path / "out")
@@ -197,6 +202,7 @@ def test_a_finding_is_made_anew_when_a_scan_has_changed(model, table, tmp_path):
     assert [found.reused for found in done] == [False, False]
 
 
+@pytest.mark.slow
 def test_a_plugin_s_error_in_one_case_is_kept_with_its_traceback(model, table, tmp_path, monkeypatch):
     real = screen.screen_scans
 
@@ -213,6 +219,7 @@ def test_a_plugin_s_error_in_one_case_is_kept_with_its_traceback(model, table, t
     assert "Traceback" in failed["traceback"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to"), MemoryError()])
 def test_a_case_that_memory_does_not_hold_is_said_in_words_and_the_others_go_on(
     model, table, tmp_path, monkeypatch, error
@@ -232,6 +239,7 @@ def test_a_case_that_memory_does_not_hold_is_said_in_words_and_the_others_go_on(
     assert "traceback" not in failed
 
 
+@pytest.mark.slow
 def test_findings_that_other_inference_settings_made_are_made_again(model, table, tmp_path):
     def screened_in(*overrides):
         loaded = load_screener(read_model(model), device="cpu", overrides=overrides)
@@ -243,6 +251,7 @@ def test_findings_that_other_inference_settings_made_are_made_again(model, table
     assert not any(found.reused for found in screened_in("inference.stride=8"))
 
 
+@pytest.mark.slow
 def test_findings_that_other_gates_let_through_are_made_again(model, table, tmp_path):
     images = table.parent / "images"
     copy = shutil.copyfile(images / "P000_arterial.nii.gz", tmp_path / "copy.nii.gz")
@@ -261,6 +270,7 @@ def test_findings_that_other_gates_let_through_are_made_again(model, table, tmp_
     assert under("error").status == "failed"
 
 
+@pytest.mark.slow
 def test_scans_that_were_searched_as_a_whole_are_counted(model, table, tmp_path):
     sets = ("inference.search=coarse-to-fine", "inference.coarse.largest_share=0.000001")
     loaded = load_screener(read_model(model), device="cpu", overrides=sets)
@@ -369,6 +379,7 @@ def test_a_fold_that_is_not_there_is_refused(model):
         load_screener(read_model(model), device="cpu", folds=[7])
 
 
+@pytest.mark.slow
 def test_findings_of_another_model_are_not_overwritten(model, copy, table, tmp_path):
     screened(model, table, tmp_path / "out", folds=[0])
     rewrite(copy, lambda content: content.update(description="another"))
@@ -416,6 +427,7 @@ def test_a_run_without_its_store_or_into_a_full_folder_is_not_exported(finished,
         export_model(result.folder, tmp_path / "full", Store(runner.folder / "store"))
 
 
+@pytest.mark.slow
 def test_the_operating_point_that_a_recipe_asks_for_is_chosen_on_all_cases_and_goes_with_the_model(
     finished, table, tmp_path
 ):
@@ -433,6 +445,7 @@ def test_the_operating_point_that_a_recipe_asks_for_is_chosen_on_all_cases_and_g
             assert of["threshold"] == pytest.approx(chosen["factors"][name])
 
 
+@pytest.mark.slow
 def test_a_trained_classifier_goes_with_the_model_and_folds_give_the_mean_of_their_scores(finished, table, tmp_path):
     runner, _ = finished
     sets = ["classifier.plugin=roi-classifier", "classifier.params={iterations: 4}"]
@@ -460,6 +473,7 @@ def test_a_mean_finding_weighs_folds_alike():
     assert mean.flags == ("a", "b")
 
 
+@pytest.mark.slow
 def test_the_commands_export_and_screen_and_end_with_8_where_a_case_failed(finished, table, tmp_path):
     runner, result = finished
     invoke = CliRunner().invoke
@@ -487,6 +501,7 @@ def test_the_commands_export_and_screen_and_end_with_8_where_a_case_failed(finis
     assert failed.exception.exit_code == 8
 
 
+@pytest.mark.slow
 def test_networks_go_along_as_onnx_and_say_what_torch_says(finished, table, tmp_path):
     import onnxruntime
 
@@ -508,6 +523,7 @@ def test_networks_go_along_as_onnx_and_say_what_torch_says(finished, table, tmp_
     assert [found.status for found in done] == ["ok"] * 4
 
 
+@pytest.mark.slow
 def test_an_onnx_that_says_something_else_is_not_exported(finished, tmp_path, monkeypatch):
     runner, result = finished
     monkeypatch.setattr(onnx_export, "LARGEST_DIFFERENCE", -1.0)
@@ -516,6 +532,7 @@ def test_an_onnx_that_says_something_else_is_not_exported(finished, tmp_path, mo
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.slow
 def test_another_call_into_the_same_folder_keeps_the_lines_of_the_first(model, table, tmp_path):
     screened(model, table, tmp_path / "out")
     loaded = load_screener(read_model(model), device="cpu")

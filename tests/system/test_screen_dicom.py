@@ -39,6 +39,7 @@ def finding(out, case):
     return json.loads((out / case / "finding.json").read_text())
 
 
+@pytest.mark.slow
 def test_dicom_is_answered_as_nifti_is_and_results_lie_on_the_source_images(model, table, archive, tmp_path):
     result, text = screen(model, archive, "--out", tmp_path / "out", "--dicom-results")
     assert result.exit_code == 0, text
@@ -76,6 +77,7 @@ def test_dicom_is_answered_as_nifti_is_and_results_lie_on_the_source_images(mode
             assert volumes == list(ours["inputs"][phase]["volume_mm3"].values())
 
 
+@pytest.mark.slow
 def test_dicom_results_are_written_only_when_asked_for_and_no_file_else_names_the_patient(model, archive, tmp_path):
     result, text = screen(model, archive, "--out", tmp_path / "out")
     assert result.exit_code == 0, text
@@ -88,6 +90,7 @@ def test_dicom_results_are_written_only_when_asked_for_and_no_file_else_names_th
         assert not any(study.encode() in content for study in STUDIES)
 
 
+@pytest.mark.slow
 def test_a_study_whose_series_cannot_be_told_apart_fails_alone(model, table, archive, tmp_path):
     scan = read_scan(table.parent / "images" / "P000_venous.nii.gz")
     write_series(archive / "more", scan.hu, scan.grid.affine, description="Abd venous thin", study="1.2.3", number=9)
@@ -98,6 +101,7 @@ def test_a_study_whose_series_cannot_be_told_apart_fails_alone(model, table, arc
     assert (tmp_path / "out" / case_id_of("1.2.3") / "failed.json").is_file()
 
 
+@pytest.mark.slow
 def test_uids_make_one_case_of_series_of_any_study(model, archive, tmp_path):
     one = find_series(archive / "P000" / "arterial").series[0].uid
     two = find_series(archive / "P001" / "venous").series[0].uid
@@ -109,6 +113,7 @@ def test_uids_make_one_case_of_series_of_any_study(model, archive, tmp_path):
     assert finding(tmp_path / "out", "X")["images"]["venous"]["chosen_by"] == "uid"
 
 
+@pytest.mark.slow
 def test_a_missing_slice_fails_its_case_with_the_neighbors_names(model, archive, tmp_path):
     (archive / "P001" / "venous" / "IM0010").unlink()
     result, text = screen(model, archive, "--out", tmp_path / "out")

@@ -11,13 +11,15 @@ from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.nifti import read_labels, read_scan
 from pnetkit.method.parts import take_apart
 from pnetkit.model.folder import RECIPE, FoldModel, Model
+from pnetkit.pipeline.stages import segment
 from pnetkit.pipeline.stages.context import Context
-from pnetkit.pipeline.stages.segment import segment
+from pnetkit.pipeline.stages.scans import Reading
+from pnetkit.pipeline.stages.segment import SegmentSpec
 from pnetkit.pipeline.stages.segmentation import LABELS
 from pnetkit.pipeline.stages.train import BACKBONE, WEIGHTS
 from pnetkit.recipe.check import load_recipe
 from pnetkit.screening.screener import load_screener, screen_scans
-from pnetkit.store.node import Node
+from pnetkit.store.node import File, Ref
 
 PANCREAS_EVERYWHERE = """
 from torch import nn
@@ -89,15 +91,10 @@ def body(images):
 
 def test_a_run_segments_the_body_of_the_first_phase(recipe, network, images, body, tmp_path):
     parts = take_apart(recipe, {})
-    node = Node(
-        "segment",
-        "P1 both",
-        identity={"intensity": parts.intensity, "inference": parts.inference},
-        inputs={"train": network.name},
-        files={"image": (images["arterial"], "one"), "image_1": (images["venous"], "other")},
-        given={"batch_size": 4},
-    )
-    segment(node, Context(tmp_path / "store", "cpu", 1), tmp_path)
+    files = File(images["arterial"], "one"), File(images["venous"], "other")
+    reading = Reading(files, parts.intensity, resample=False)
+    spec = SegmentSpec(reading, parts.inference, Ref("train", network.name), 4, (48, 24, 16))
+    segment.run(spec, Context(tmp_path / "store", "cpu", 1), tmp_path)
     labels, _ = read_labels(tmp_path / LABELS)
     assert np.array_equal(labels, body)
 

@@ -34,6 +34,7 @@ from tests.testing.broken_backbones import (
 from tests.testing.outcomes import failing, one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", backbone_checks(Sound), ids=str)
 def test_a_sound_backbone_passes(check):
     check()
@@ -43,6 +44,7 @@ def test_there_is_a_broken_backbone_for_each_check():
     assert list(dict.fromkeys(check for _, check in BROKEN)) == [check.name for check in backbone_checks(Sound)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("broken", "name"), BROKEN)
 def test_the_check_catches_what_is_broken(broken, name):
     check = one(backbone_checks(broken), name)
@@ -50,6 +52,7 @@ def test_the_check_catches_what_is_broken(broken, name):
         check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "broken",
     [
@@ -86,10 +89,12 @@ def test_a_check_says_what_is_wrong(broken, name, said):
     assert re.search(said, one(backbone_checks(broken), name).result().reason)
 
 
+@pytest.mark.slow
 def test_a_backbone_that_refuses_a_single_divisor_in_words_passes():
     assert failing(backbone_checks(SaysHowLarge)) == {}
 
 
+@pytest.mark.slow
 def test_a_documented_deviation_has_to_be_one():
     reason = {"gradients": "a spare layer, for later"}
     results = {of.name: of for of in run_checks(backbone_checks(Untrained, expected_failures=reason))}
@@ -101,6 +106,7 @@ def test_a_documented_deviation_has_to_be_one():
         backbone_checks(Sound, expected_failures={"gradient": "misspelled"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", backbone_checks(OfOneSize), ids=str)
 def test_a_sound_backbone_of_one_size_passes(check):
     check()

@@ -99,6 +99,7 @@ def test_a_deviation_without_a_reason_is_refused_whoever_documents_it():
             postprocessor_checks(AtLeastSomeVoxels, expected_failures={"scale_in_mm": reason})
 
 
+@pytest.mark.slow
 def test_a_check_that_cannot_be_made_is_a_skipped_test_and_no_failure(tmp_path):
     (tmp_path / "test_net.py").write_text(
         textwrap.dedent(

@@ -1,6 +1,7 @@
 """The doctor of plugins: one stand-in distribution for each thing that can be wrong."""
 
 import json
+from importlib.metadata import EntryPoints
 
 import pytest
 from click.testing import CliRunner
@@ -42,18 +43,15 @@ def only_stand_ins(monkeypatch):
     """Leave the plugins that are really installed out: they have their own tests."""
     from pnetkit import registry
 
-    def stand_ins(**chosen):
-        found = real(**chosen)
-        return (
-            registry.importlib.metadata.EntryPoints(
-                point for point in found if point.dist is None or point.dist.metadata["Name"].startswith("acme-")
-            )
-            if chosen
-            else found
+    def stand_ins():
+        return EntryPoints(
+            point
+            for point in real()
+            if not point.group.startswith("pnetkit.") or point.dist.metadata["Name"].startswith("acme-")
         )
 
-    real = registry.entry_points
-    monkeypatch.setattr(registry, "entry_points", stand_ins)
+    real = registry._points
+    monkeypatch.setattr(registry, "_points", stand_ins)
 
 
 def one(name):

@@ -101,6 +101,7 @@ def test_every_protocol_member_is_spoken_of_in_the_prose(page):
     assert [member for member in own if f"`{member}`" not in prose] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ROOTS)
 def test_the_example_runs(page):
     (code,) = re.findall(r"```python\n(.*?)```", section(page, "An example"), re.DOTALL)

@@ -117,6 +117,7 @@ def test_foreground_is_the_pancreas_set_and_lesions_are_tumor_and_duct(label):
     assert lesion.size == (label > 1)
 
 
+@pytest.mark.slow
 def test_some_steps_draw_larger_patches_and_no_more_voxels():
     case = case_with(np.ones((32, 32, 32), np.uint8))
     mixed = replace(SAMPLING, batch_size=16, mixed=(MixedPatches((16, 16, 16), 0.25), MixedPatches((32, 32, 32), 0.1)))

@@ -60,6 +60,7 @@ def test_weights_and_intercept_are_scikit_learn_s(cases, l2, phases, tmp_path):
     assert content["intercept"] == pytest.approx(float(reference.intercept_[0]), abs=1e-7)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9), st.booleans()), min_size=2, max_size=30).filter(
         lambda rows: len({called for *_, called in rows}) == 2

@@ -121,6 +121,7 @@ def test_a_finding_of_an_unexpected_phase_is_an_error():
         fuse(Or(), delayed=1.0)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1e6), min_size=3, max_size=3))
 def test_the_order_of_the_findings_changes_nothing(scores):
     made = findings(**dict(zip(PHASES, scores, strict=True)))

@@ -4,6 +4,8 @@ import pytest
 
 from pnetkit.testing import backbone_checks
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {
     "monai-segresnet": {"width": 8},
     "monai-dynunet": {"width": 4, "levels": 4},

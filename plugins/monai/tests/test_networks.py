@@ -14,6 +14,7 @@ def small_unetr(size=(32, 32, 32)):
     return UNETR(size=size, width=4, hidden=24, heads=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -50,6 +51,7 @@ def test_more_side_outputs_than_levels_are_refused():
         construct("backbone", "monai-dynunet", DynUNet, {"levels": 4, "supervised": 4})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

@@ -4,6 +4,8 @@ import pytest
 
 from pnetkit.testing import backbone_checks
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {
     "nnunet-plain": {"width": 4, "levels": 4},
     "nnunet-residual": {"width": 4, "levels": 4},

@@ -4,6 +4,8 @@ import pytest
 
 from pnetkit.testing import backbone_checks
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("check", backbone_checks("s4c", params={"width": 4}), ids=str)
 def test_s4c_conforms(check):

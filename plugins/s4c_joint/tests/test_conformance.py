@@ -5,6 +5,7 @@ import pytest
 from pnetkit.testing import backbone_checks, case_classifier_checks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", backbone_checks("s4c-joint", params={"width": 4}), ids=str)
 def test_s4c_joint_conforms(check):
     check()

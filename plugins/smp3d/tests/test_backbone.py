@@ -23,6 +23,8 @@ from pnetkit.interfaces import FeatureBackbone
 from pnetkit.networks import build_seeded, checked_output
 from pnetkit.parameters import construct, parameters_model, validate
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = ("resnet18", "dpn68", "vgg11_bn", "densenet121", "efficientnet-b0", "mobileone_s0")
 
 

@@ -17,6 +17,8 @@ from pnetkit_smp3d.options import LIBRARY_CHANNELS, TAKES
 
 from pnetkit.networks import build_seeded, checked_output
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = ("resnet18", "dpn68", "vgg11", "vgg11_bn", "densenet121", "efficientnet-b0", "mobileone_s0")
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HEALTHY = """
 import builtins
 builtins.imports = getattr(builtins, "imports", 0) + 1

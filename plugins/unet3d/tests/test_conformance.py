@@ -4,6 +4,8 @@ import pytest
 
 from pnetkit.testing import backbone_checks
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("check", backbone_checks("unet3d"), ids=str)
 def test_unet3d_conforms(check):

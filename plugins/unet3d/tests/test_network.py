@@ -35,6 +35,7 @@ def test_the_default_has_the_parameters_of_its_layers():
     assert count(network) == convs + ups + norms + 64 * 4 + 4 == 19_073_860
 
 
+@pytest.mark.slow
 def test_valid_padding_maps_132_132_116_to_44_44_28():
     network = UNet3D(width=2, padding="valid").eval()
     with torch.inference_mode():

@@ -4,6 +4,8 @@ import pytest
 
 from pnetkit.testing import backbone_checks
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("check", backbone_checks("vnet"), ids=str)
 def test_vnet_conforms(check):

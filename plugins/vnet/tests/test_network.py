@@ -38,6 +38,7 @@ def twin_networks():
     return theirs, ours
 
 
+@pytest.mark.slow
 def test_the_monai_variant_gives_monai_s_output_with_its_weights(twins):
     theirs, ours = (network.eval() for network in twins)
     x = torch.randn(1, 1, 32, 16, 16)
@@ -45,6 +46,7 @@ def test_the_monai_variant_gives_monai_s_output_with_its_weights(twins):
         assert torch.equal(ours(x).logits, theirs(x))
 
 
+@pytest.mark.slow
 def test_the_monai_variant_drops_features_where_monai_does(twins):
     x = torch.randn(1, 1, 16, 16, 16)
     theirs, ours = (network.eval() for network in twins)

@@ -13,6 +13,7 @@ def largest(fit):
     return max(stage.bytes for stage in fit.stages)
 
 
+@pytest.mark.slow
 def test_as_many_workers_as_fit_are_taken_and_no_more_than_wanted(request_for):
     one = largest(fit_budget(request_for(workers=8), device="cpu"))
     own = 464 * 2**20

@@ -75,6 +75,7 @@ def test_what_a_step_keeps_is_counted_from_the_tensors_that_autograd_saves():
     assert kept_bytes_per_voxel(OneConvolution(), (8, 8, 8)) == pytest.approx(4 * (1 + 4))
 
 
+@pytest.mark.slow
 def test_more_memory_takes_larger_parts_of_the_paper_s_batch(recipe):
     small, large = (propose(recipe, found(), vram_bytes=gb * 10**9).sections["training"] for gb in (8, 80))
     assert large["patch_size"] == [64, 64, 64]
@@ -97,6 +98,7 @@ def test_a_tumor_smaller_than_the_threshold_lowers_it_and_says_so(recipe):
     assert any("chosen on this cohort's labels" in reason for reason in proposal.reasons)
 
 
+@pytest.mark.slow
 def test_thin_scans_and_little_memory_make_patches_smaller_and_too_little_is_refused(recipe):
     thin = {name: phase(shape=(512, 512, 40)) for name in ("arterial", "venous")}
     assert propose(recipe, found(**thin), vram_bytes=24 * 10**9).sections["training"]["patch_size"][2] <= 40
@@ -128,6 +130,7 @@ def test_uneven_spacing_is_said_and_a_missing_phase_refused(recipe):
         propose(recipe, found(venous=phase()), vram_bytes=24 * 10**9)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_recipe_that_loads(tmp_path):
     table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, seed=1, shape=(32, 32, 24), difficulty=0))
     arguments = ["plan", table, "--vram", "12GB", "--recipe", RECIPE, "--out", tmp_path / "Mine.yaml", "--workers", 0]
@@ -143,6 +146,7 @@ def test_the_command_writes_a_recipe_that_loads(tmp_path):
     assert "wanted a size as 12GB" in wrong.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [[], ["--recipe", "s4c_dual"], ["--recipe", str(RECIPE)]])
 def test_a_planned_recipe_names_the_shipped_one_that_it_extends_and_may_be_moved(tmp_path, named):
     table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, seed=1, shape=(32, 32, 24), difficulty=0))
@@ -154,6 +158,7 @@ def test_a_planned_recipe_names_the_shipped_one_that_it_extends_and_may_be_moved
     assert load_recipe(out.rename(tmp_path / "elsewhere" / "mine.yaml")).recipe.name == "mine"
 
 
+@pytest.mark.slow
 def test_a_planned_recipe_names_one_of_the_user_s_own_by_its_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("base.yaml").write_bytes(RECIPE.read_bytes())

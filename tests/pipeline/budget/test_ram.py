@@ -86,6 +86,7 @@ def test_a_large_cohort_takes_no_more_memory_than_the_cases_of_a_batch():
     assert hundred == ten_thousand
 
 
+@pytest.mark.slow
 def test_a_network_is_measured_in_a_process_of_its_own():
     recipe = load_recipe(S4C, "demo", ["backbone.params.width=2"]).recipe
     found = network_memory(recipe)

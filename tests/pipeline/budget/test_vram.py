@@ -9,6 +9,7 @@ from tests.nodes import a_node
 from tests.pipeline.conftest import NETWORK
 
 
+@pytest.mark.slow
 def test_a_gpu_s_memory_limits_workers_and_windows_and_too_little_is_refused(request_for):
     needed = vram_needed(request_for().loaded.recipe, NETWORK, batch_size=8)
     fit = fit_budget(request_for(workers=4, vram_bytes=int(2.5 * max(needed.values()) / 0.8)), device="cuda:0")

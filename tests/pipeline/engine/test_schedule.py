@@ -106,6 +106,7 @@ def test_what_the_store_holds_is_told_and_not_made(context, task):
     assert task == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_ends_no_run_and_what_was_made_is_kept(context, monkeypatch):
     monkeypatch.setattr(schedule, "execute", killed_or_made)
     made = node("made")
@@ -124,6 +125,7 @@ def test_a_worker_that_is_killed_ends_no_run_and_what_was_made_is_kept(context, 
     assert [of.reason[:23] for of in late.failed.values()] == ["a worker process died, "]
 
 
+@pytest.mark.slow
 def test_the_pool_works_in_other_processes_with_its_number_of_threads():
     with WorkerPool(1, threads=1) as pool:
         import os
@@ -164,6 +166,7 @@ def runs(pid: int) -> bool:
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.slow
 def test_a_worker_ends_with_the_process_that_started_it_even_if_that_is_killed(tmp_path):
     script = tmp_path / "started.py"
     script.write_text(

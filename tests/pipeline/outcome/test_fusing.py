@@ -72,6 +72,7 @@ def test_each_fold_s_fusion_learns_from_all_diagnosed_cases_of_the_other_folds_a
 scores = st.floats(0, 50)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.booleans(), scores, scores, st.integers(0, 7))
 def test_nothing_of_a_case_changes_how_another_case_of_its_fold_is_decided(abnormal, arterial, venous, which):
