@@ -91,6 +91,7 @@ def read_model(folder: Path) -> Model:
         )
         learned = content.get("fusion")  # not in models of earlier releases
         fusion = None if learned is None else folder / learned["folder"]
+        _require_summed(folder, [path for of in folds for path in (of.weights, of.classifier) if path], fusion)
         notes = _require_plugins(folder, plugins_of(content), _sources(content))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{folder / MODEL}: cannot be read as a model ({error!r}). Export it again.") from error
@@ -119,10 +120,12 @@ def _checked(folder: Path) -> str:
         wanted = {name: digest for digest, name in lines}
     except (OSError, ValueError) as error:
         raise ModelError(f"{sums}: cannot be read ({error}). Copy the model again.") from error
-    outside = [name for name in wanted if not (folder / name).resolve().is_relative_to(folder.resolve())]
+    outside = [
+        name for name in wanted if "\0" in name or not (folder / name).resolve().is_relative_to(folder.resolve())
+    ]
     if outside or MODEL not in wanted:
         raise ModelError(
-            f"{sums}: is damaged ({outside[0] if outside else 'names no ' + MODEL}). Copy the model again."
+            f"{sums}: is damaged ({repr(outside[0]) if outside else 'names no ' + MODEL}). Copy the model again."
         )
     problems = []
     for name, digest in wanted.items():
@@ -134,6 +137,25 @@ def _checked(folder: Path) -> str:
     if problems:
         raise ModelError(f"{folder}: {'; '.join(problems)}. Copy the model again, or export it again.")
     return sha256(sums.read_bytes()).hexdigest()
+
+
+def _require_summed(folder: Path, named: Sequence[Path], fusion: Path | None) -> None:
+    """Make sure that all a model names lies in its folder and stands in its sums: what does not is held to nothing.
+
+    Raises ModelError naming what does not.
+    """
+    summed = {line.split("  ", 1)[1] for line in (folder / SUMS).read_text(encoding="utf-8").splitlines()}
+    top, loose = folder.resolve(), []
+    for path in [*named, *([] if fusion is None else [fusion]), folder / RECIPE]:
+        inside = path.resolve().is_relative_to(top)
+        files = [path] if not path.is_dir() else [file for file in sorted(path.rglob("*")) if file.is_file()]
+        if not inside or any(file.relative_to(folder).as_posix() not in summed for file in files):
+            loose.append(str(path))
+    if loose:
+        raise ModelError(
+            f"{folder / SUMS}: holds {', '.join(loose)} to no digest, or it lies outside the model's folder, so "
+            f"that it may be anything. Export the model again."
+        )
 
 
 def _sources(content: Mapping[str, Any]) -> dict[str, set[str]]:
@@ -164,7 +186,8 @@ def _require_plugins(
         except PluginError as error:
             there = _installed(identity["distribution"])
             hint = f"{there} is installed here, and does not offer it" if there else (
-                f"install it: pip install '{identity['distribution']}=={identity['version']}'"
+                f"install {identity['distribution']} {identity['version']} from where the model came from: on a public "
+                f"index its name may be anybody's"
             )  # fmt: skip
             missing.append(f"{what}: {error} {hint}")
             continue

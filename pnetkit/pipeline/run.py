@@ -91,7 +91,7 @@ def dry_run(request: RunRequest, listener: Listener) -> tuple[list[StageEstimate
         listener.say(line)
     request = fitted(request, fit)
     with open_session(request.device, request.workers) as session:
-        layout = lay_out(request, store, session, listener)
+        layout = lay_out(request, store, session, listener, note=False)
     torch.set_num_threads(THREADS)  # as a worker would be
     predicted = {stage.stage: stage.bytes / 2**20 for stage in fit.stages}
     found = estimate(layout.graph.nodes, store, device=device)

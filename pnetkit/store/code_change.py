@@ -7,7 +7,10 @@ source that made it. `error` stops.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
+
+from filelock import FileLock
 
 from pnetkit.errors import PluginError, StoreError
 from pnetkit.files import disk_errors_in_words, write_json
@@ -15,6 +18,9 @@ from pnetkit.recipe.models import Recipe
 from pnetkit.registry import plugin_info
 from pnetkit.sources import Sources, source_digest
 from pnetkit.store.store import Store
+
+SOURCES = "sources.json"
+"""The file of a store that says which source each plugin had last."""
 
 Policy = Literal["warn", "rebuild", "error"]
 
@@ -27,15 +33,32 @@ def plugins_of(recipe: Recipe) -> list[tuple[str, str]]:
     return list(dict.fromkeys(chosen))
 
 
-def settle_sources(recipe: Recipe, store: Store, policy: Policy) -> tuple[Sources, list[str]]:
+def settle_sources(recipe: Recipe, store: Store, policy: Policy, *, note: bool = True) -> tuple[Sources, list[str]]:
     """Choose the source digest that each plugin has in keys, and say in one line what changed.
+
+    With `note` the sources of today are noted in the store, for the next call to compare with; a dry run notes nothing.
 
     Raises:
         PluginError: a source changed and the policy is `error`.
         StoreError: the store's note of sources is damaged.
     """
-    path = store.root / "sources.json"
-    known = _read(path)
+    if not note:
+        settled, changed, _ = _settled(recipe, _read(store.root / SOURCES), policy)
+        return settled, _in_words(changed, policy)
+    with disk_errors_in_words(store.root):
+        (store.root / "locks").mkdir(parents=True, exist_ok=True)
+        with FileLock(store.root / "locks" / f"{SOURCES}.lock"):  # two runs may begin at once
+            settled, changed, known = _settled(recipe, _read(store.root / SOURCES), policy)
+            lines = _in_words(changed, policy)
+            write_json(store.root / SOURCES, known)
+    return settled, lines
+
+
+def _settled(
+    recipe: Recipe, before: Mapping[str, str], policy: Policy
+) -> tuple[dict[tuple[str, str], str], list[str], dict[str, str]]:
+    """Give the digests for keys, the plugins that changed, and what is to be noted."""
+    known = dict(before)
     settled: dict[tuple[str, str], str] = {}
     changed: list[str] = []
     for kind, name in plugins_of(recipe):
@@ -48,17 +71,17 @@ def settle_sources(recipe: Recipe, store: Store, policy: Policy) -> tuple[Source
                 settled[kind, name] = known[key]
         if policy != "warn" or key not in known:
             known[key] = now
-    lines = []
-    if changed:
-        what = f"The source of {', '.join(changed)} has changed since this store's results were made"
-        if policy == "error":
-            raise PluginError(f"{what}. Choose --on-code-change rebuild or warn, or go back to the old source.")
-        does = {"rebuild": "what depends on it is made again", "warn": "the old results are used all the same"}
-        lines = [f"{what}: {does[policy]} (--on-code-change {policy})."]
-    with disk_errors_in_words(store.root):
-        store.root.mkdir(parents=True, exist_ok=True)
-        write_json(path, known)
-    return settled, lines
+    return settled, changed, known
+
+
+def _in_words(changed: list[str], policy: Policy) -> list[str]:
+    if not changed:
+        return []
+    what = f"The source of {', '.join(changed)} has changed since this store's results were made"
+    if policy == "error":
+        raise PluginError(f"{what}. Choose --on-code-change rebuild or warn, or go back to the old source.")
+    does = {"rebuild": "what depends on it is made again", "warn": "the old results are used all the same"}
+    return [f"{what}: {does[policy]} (--on-code-change {policy})."]
 
 
 def _read(path: Any) -> dict[str, str]:

@@ -54,6 +54,20 @@ def test_rebuild_takes_the_new_source_and_says_so_once(recipe, tmp_path, edited)
     assert settle_sources(recipe, store, "rebuild")[1] == []
 
 
+def test_a_dry_run_says_what_changed_and_notes_nothing(recipe, tmp_path, edited):
+    store = Store(tmp_path / "store")
+    assert settle_sources(recipe, store, "rebuild", note=False)[1] == []
+    assert not store.root.exists()
+    settle_sources(recipe, store, "rebuild")
+    edited()
+    noted = (store.root / "sources.json").read_bytes()
+    for _ in range(2):
+        assert "s4c (pnetkit-s4c 0.1.0) has changed" in settle_sources(recipe, store, "rebuild", note=False)[1][0]
+    assert (store.root / "sources.json").read_bytes() == noted
+    with pytest.raises(PluginError, match=r"s4c .* has changed"):
+        settle_sources(recipe, store, "error")
+
+
 def test_warn_keeps_the_old_source_in_keys_and_goes_on_saying_so(recipe, tmp_path, edited):
     store = Store(tmp_path / "store")
     old = settle_sources(recipe, store, "rebuild")[0]

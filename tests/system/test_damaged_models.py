@@ -26,6 +26,11 @@ def model_json(change):
     return do
 
 
+def without_sum(folder, name):
+    lines = (folder / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (folder / "SHA256SUMS").write_text("".join(line for line in lines if not line.endswith(f"  {name}\n")))
+
+
 WEIGHTS = "networks/venous/fold_0.safetensors"
 CHANGED = Kind(
     9, r"[^\n]+/model: [\w/.]+ (is not what was exported: it is damaged, or was changed|is missing)\. Copy the model"
@@ -38,13 +43,18 @@ MODELS = {
           for name in ("model.json", "recipe.yaml", WEIGHTS)),
         Damage("model: no weights", lambda f: (f / WEIGHTS).unlink(), f"/model: {WEIGHTS} is missing"),
     ],
-    Kind(9, r"[^\n]+/model(/model\.json)?: "): [
+    Kind(9, r"[^\n]+/model(/model\.json|/SHA256SUMS)?: "): [
         Damage("model: no sums", lambda f: (f / "SHA256SUMS").unlink(), "is no model folder (SHA256SUMS is missing)"),
         Damage("model: other format", model_json(lambda c: c.update(format="x")), "is a 'x', wanted a 'pnetkit-model'"),
         Damage("model: later format", model_json(lambda c: c.update(format_version=9)), "is of format 9; this pnetkit"),
         Damage("model: no networks", model_json(lambda c: c.pop("networks")), "as a model (KeyError('networks'))"),
         Damage("model: no such plugin", model_json(lambda c: c["plugins"]["fusion"].update(plugin="nor")),
                "No phase-fusion plugin is called 'nor'. Did you mean 'or'?"),
+        Damage("model: weights without a sum", lambda f: without_sum(f, WEIGHTS), "to no digest, or it lies outside"),
+        Damage("model: the recipe without a sum", lambda f: without_sum(f, "recipe.yaml"), "to no digest, or it lies"),
+        Damage("model: weights elsewhere", model_json(lambda c: c["networks"][0].update(weights="../w.safetensors")),
+               "to no digest, or it lies outside the model's folder"),
+        Damage("model: a NUL byte in a name", lambda f: (f / "SHA256SUMS").write_text("00  a\0b\n"), "is damaged ('a"),
     ],
 }  # fmt: skip
 

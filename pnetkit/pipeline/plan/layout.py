@@ -34,8 +34,10 @@ class Layout:
     run_key: str
 
 
-def lay_out(request: RunRequest, store: Store, session: Session, listener: Listener) -> Layout:
+def lay_out(request: RunRequest, store: Store, session: Session, listener: Listener, *, note: bool = True) -> Layout:
     """Check the cohort, deal it into folds, and lay out every stage; nothing is made but missing phantoms.
+
+    With `note` the plugins' sources are noted in the store, as where the run is really made.
 
     Raises:
         PnetkitError: the recipe, the cohort, the predictions or a plugin cannot be used.
@@ -45,7 +47,7 @@ def lay_out(request: RunRequest, store: Store, session: Session, listener: Liste
     require_distinct_names([item.case.id for item in checked.cases], tuple(recipe.networks))
     checked, adopted = _with_predictions(fit_for_inputs(checked, recipe), request)
     good, bad = sort_out(checked, request.on_bad_case)
-    sources, changed = settle_sources(recipe, store, request.on_code_change)
+    sources, changed = settle_sources(recipe, store, request.on_code_change, note=note)
     for line in changed:
         listener.say(line)
     folds = assign_folds([item.case for item in good], folds=recipe.cohort.folds, seed=recipe.cohort.seed)
