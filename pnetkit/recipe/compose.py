@@ -7,6 +7,9 @@ shipped recipe by its name (`extends: pnetkit:s4c_dual`).
 Two rules keep parameters with the plugin that they were written for. Choosing another `plugin` drops the `params`
 inherited so far. And when a recipe's body chooses another plugin than its parent did, the `params` in the parent's
 profiles, written for the parent's plugin, do not apply.
+
+A third keeps what a recipe is about: what its body chooses (plugins, a chain of them, phases) is not chosen otherwise by a
+profile that it inherits. Sizes are: a profile `demo` is there to make them small.
 """
 
 import copy
@@ -89,6 +92,7 @@ def _read(path: Path, children: tuple[Path, ...]) -> _Layers:
     before = copy.deepcopy(layers.body)
     _merge(layers.body, own, (), layers.origins, origins)
     for inherited in layers.profiles.values():
+        _drop_other_choices(inherited, own)
         _drop_foreign_params(inherited, before, layers.body)
     _merge(layers.profiles, profiles, ("profiles",), layers.origins, origins)
     layers.files.append(resolved)
@@ -114,6 +118,23 @@ def _merge(
         else:
             below[key] = copy.deepcopy(value)
             origins |= {p: place for p, place in above_origins.items() if p[: len(here)] == here}
+
+
+def _drop_other_choices(profile: Any, own: Mapping[str, Any]) -> None:
+    """Drop what a parent's profile chooses where the child's body chooses itself."""
+    if not isinstance(profile, dict):
+        return
+    for key, value in own.items():
+        there = profile.get(key)
+        if isinstance(value, list) and isinstance(there, list) and _is_choice(value) and _is_choice(there):
+            del profile[key]
+        elif isinstance(value, dict) and isinstance(there, dict) and {"plugin"} <= value.keys() & there.keys():
+            del profile[key]
+
+
+def _is_choice(values: list[Any]) -> bool:
+    """Tell whether a list names plugins or phases, and is not one of sizes."""
+    return all(isinstance(value, str) or (isinstance(value, dict) and "plugin" in value) for value in values)
 
 
 def _drop_foreign_params(profile: Any, parent: Mapping[str, Any], child: Mapping[str, Any]) -> None:

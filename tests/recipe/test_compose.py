@@ -130,3 +130,43 @@ def test_all_bad_overrides_are_named_at_once(recipe):
     with pytest.raises(RecipeError) as caught:
         compose(recipe("extends: base.yaml\n"), None, ["nothing", "name.deep=1", "postprocess.4=1", "a={"])
     assert len(caught.value.faults) == 4
+
+
+CHOOSES = """\
+name: base
+phases: [arterial, venous]
+backbone: {plugin: s4c}
+training: {patch_size: [64, 64, 64], iterations: 100}
+postprocess: [{plugin: components, params: {gap_voxels: 27}}]
+fusion: {plugin: or}
+profiles:
+  demo:
+    phases: [venous]
+    training: {patch_size: [32, 32, 32], iterations: 5}
+    postprocess: [{plugin: components, params: {gap_voxels: 5}}]
+    fusion: {plugin: and}
+"""
+
+
+def test_what_a_body_chooses_is_not_chosen_otherwise_by_a_profile_that_it_inherits(tmp_path):
+    (tmp_path / "base.yaml").write_text(CHOOSES)
+    (tmp_path / "child.yaml").write_text(
+        "extends: base.yaml\nname: child\nphases: [arterial]\npostprocess: [{plugin: components}, {plugin: mine}]\n"
+        "fusion: {plugin: max}\ntraining: {patch_size: [48, 48, 48]}\n"
+    )
+    (tmp_path / "grandchild.yaml").write_text("extends: child.yaml\nname: grandchild\n")
+    for name in ("child", "grandchild"):
+        data = compose(tmp_path / f"{name}.yaml", "demo").data
+        assert data["postprocess"] == [{"plugin": "components"}, {"plugin": "mine"}]
+        assert data["phases"] == ["arterial"]
+        assert data["fusion"] == {"plugin": "max"}
+        assert data["training"] == {"patch_size": [32, 32, 32], "iterations": 5}  # sizes are what a demo is for
+
+
+def test_a_recipe_s_own_profile_chooses_over_its_own_body(tmp_path):
+    (tmp_path / "base.yaml").write_text(CHOOSES)
+    (tmp_path / "child.yaml").write_text(
+        "extends: base.yaml\nname: child\npostprocess: []\nprofiles: {demo: {postprocess: [{plugin: mine}]}}\n"
+    )
+    assert compose(tmp_path / "child.yaml", "demo").data["postprocess"] == [{"plugin": "mine"}]
+    assert compose(tmp_path / "child.yaml").data["postprocess"] == []
