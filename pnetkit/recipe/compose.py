@@ -126,9 +126,9 @@ def _drop_other_choices(profile: Any, own: Mapping[str, Any]) -> None:
         return
     for key, value in own.items():
         there = profile.get(key)
-        if isinstance(value, list) and isinstance(there, list) and _is_choice(value) and _is_choice(there):
-            del profile[key]
-        elif isinstance(value, dict) and isinstance(there, dict) and {"plugin"} <= value.keys() & there.keys():
+        if (isinstance(value, list) and isinstance(there, list) and _is_choice(value) and _is_choice(there)) or (
+            isinstance(value, dict) and isinstance(there, dict) and {"plugin"} <= value.keys() & there.keys()
+        ):
             del profile[key]
 
 
