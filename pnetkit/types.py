@@ -148,6 +148,11 @@ class Evidence:
     features: Mapping[str, NDArray[np.float32]] = field(default_factory=lambda: MappingProxyType({}))
 
 
+def _plain(value: Any) -> Any:
+    """Give a number of Python for one of NumPy or torch: findings are written as JSON."""
+    return value.item() if hasattr(value, "item") else value
+
+
 @dataclass(frozen=True, slots=True)
 class PhaseFinding:
     """Give the answer for one phase: abnormal if `score` reaches `threshold`.
@@ -163,6 +168,9 @@ class PhaseFinding:
     flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "score", _plain(self.score))
+        object.__setattr__(self, "threshold", _plain(self.threshold))
+        object.__setattr__(self, "measurements", {name: _plain(value) for name, value in self.measurements.items()})
         if not (np.isfinite(self.score) and self.score >= 0 and np.isfinite(self.threshold) and self.threshold > 0):
             raise ValueError(
                 f"a finding needs a finite score >= 0 and a threshold > 0, got {self.score} and {self.threshold}"
@@ -195,6 +203,8 @@ class CaseFinding:
     missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "score", _plain(self.score))
+        object.__setattr__(self, "abnormal", _plain(self.abnormal))
         if self.abnormal != (self.score >= 1):
             raise ValueError(f"a case is abnormal if its score reaches 1, got {self.abnormal} with {self.score}")
 

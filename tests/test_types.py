@@ -1,5 +1,8 @@
 """Tests of pnetkit.types."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -78,3 +81,24 @@ def test_scores_that_cannot_be_compared_are_refused(score, threshold):
 def test_a_case_cannot_contradict_its_score():
     with pytest.raises(ValueError, match="reaches 1"):
         CaseFinding("P1", True, 0.9, (), {})
+
+
+NUMPY_S = """
+import json
+import numpy as np
+from pnetkit.types import CaseFinding, PhaseFinding
+
+for number in (np.float64(1.5), np.float32(1.5), np.int64(2), np.array(1.5)):
+    found = PhaseFinding("venous", number, number, {"tumor_voxels": number})
+    fused = CaseFinding("P1", np.bool_(True), number, ("venous",), {"venous": found})
+    said = [found.score, found.abnormal, found.threshold, found.measurements["tumor_voxels"], fused.score, fused.abnormal]
+    print(json.dumps(said))
+"""
+
+
+def test_findings_hold_python_s_numbers_whatever_a_plugin_gave():
+    """In a process without the type checker of the tests, as plugins run."""
+    ended = subprocess.run([sys.executable, "-c", NUMPY_S], capture_output=True, text=True, check=False)
+    assert ended.stderr == ""
+    half = "[1.5, true, 1.5, 1.5, 1.5, true]"
+    assert ended.stdout.splitlines() == [half, half, "[2, true, 2, 2, 2, true]", half]

@@ -8,8 +8,8 @@ Two rules keep parameters with the plugin that they were written for. Choosing a
 inherited so far. And when a recipe's body chooses another plugin than its parent did, the `params` in the parent's
 profiles, written for the parent's plugin, do not apply.
 
-A third keeps what a recipe is about: what its body chooses (plugins, a chain of them, phases) is not chosen otherwise by a
-profile that it inherits. Sizes are: a profile `demo` is there to make them small.
+A third keeps what a recipe is about: what its body chooses (plugins, a chain of them, phases) is not chosen otherwise by
+a profile that it inherits. Sizes are: a profile `demo` is there to make them small.
 """
 
 import copy
@@ -125,11 +125,15 @@ def _drop_other_choices(profile: Any, own: Mapping[str, Any]) -> None:
     if not isinstance(profile, dict):
         return
     for key, value in own.items():
-        there = profile.get(key)
-        if (isinstance(value, list) and isinstance(there, list) and _is_choice(value) and _is_choice(there)) or (
-            isinstance(value, dict) and isinstance(there, dict) and {"plugin"} <= value.keys() & there.keys()
-        ):
+        if _both_choose(value, profile.get(key)):
             del profile[key]
+
+
+def _both_choose(value: Any, there: Any) -> bool:
+    """Tell whether two values of one key both choose: a plugin each, or a list of plugins or phases each."""
+    if isinstance(value, list) and isinstance(there, list):
+        return _is_choice(value) and _is_choice(there)
+    return isinstance(value, dict) and isinstance(there, dict) and "plugin" in value and "plugin" in there
 
 
 def _is_choice(values: list[Any]) -> bool:
