@@ -91,8 +91,8 @@ from pnetkit.types import CaseFinding, PhaseFinding
 for number in (np.float64(1.5), np.float32(1.5), np.int64(2), np.array(1.5)):
     found = PhaseFinding("venous", number, number, {"tumor_voxels": number})
     fused = CaseFinding("P1", np.bool_(True), number, ("venous",), {"venous": found})
-    said = [found.score, found.abnormal, found.threshold, found.measurements["tumor_voxels"], fused.score, fused.abnormal]
-    print(json.dumps(said))
+    said = [found.score, found.abnormal, found.threshold, found.measurements["tumor_voxels"]]
+    print(json.dumps([*said, fused.score, fused.abnormal]))
 """
 
 

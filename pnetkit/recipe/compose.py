@@ -8,8 +8,8 @@ Two rules keep parameters with the plugin that they were written for. Choosing a
 inherited so far. And when a recipe's body chooses another plugin than its parent did, the `params` in the parent's
 profiles, written for the parent's plugin, do not apply.
 
-A third keeps what a recipe is about: what its body chooses (plugins, a chain of them, phases) is not chosen otherwise by
-a profile that it inherits. Sizes are: a profile `demo` is there to make them small.
+A third keeps what a recipe is about: what its body chooses (plugins, a chain of them, phases) is not chosen otherwise
+by a profile that it inherits. Sizes are: a profile `demo` is there to make them small.
 """
 
 import copy
