@@ -24,6 +24,9 @@ from pnetkit.errors import Fault, RecipeError, did_you_mean
 from pnetkit.recipe.document import KeyPath, parse_scalar, read_document
 from pnetkit.recipe.shipped import locate, locate_parent
 
+DEEPEST = 12
+"""Levels of keys that a recipe may have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Composed:
@@ -117,7 +120,8 @@ def _merge(
             _merge(below[key], value, here, origins, above_origins)
         else:
             below[key] = copy.deepcopy(value)
-            origins |= {p: place for p, place in above_origins.items() if p[: len(here)] == here}
+            if isinstance(value, dict | list):  # of what is in it; looking through all for every number is quadratic
+                origins |= {p: place for p, place in above_origins.items() if p[: len(here)] == here}
 
 
 def _drop_other_choices(profile: Any, own: Mapping[str, Any]) -> None:
@@ -159,15 +163,11 @@ def _moved(origins: Mapping[KeyPath, str], prefix: KeyPath) -> dict[KeyPath, str
 
 
 def _override(data: dict[str, Any], origins: dict[KeyPath, str], text: str) -> Fault | None:
-    key, equals, value_text = text.partition("=")
+    read = _read_override(text)
+    if isinstance(read, Fault):
+        return read
+    steps, value = read
     where = f"--set {text}"
-    if not equals or not key.strip():
-        return Fault(where, "wanted key=value, as in training.seed=1")
-    try:
-        value = parse_scalar(value_text)
-    except (yaml.YAMLError, ValueError) as error:
-        return Fault(where, f"the value cannot be read: {str(error).splitlines()[0]}")
-    steps = key.strip().split(".")
     place: Any = data
     path: KeyPath = ()
     for step in steps[:-1]:
@@ -190,6 +190,22 @@ def _override(data: dict[str, Any], origins: dict[KeyPath, str], text: str) -> F
         return Fault(where, f"{'.'.join(map(str, path)) or 'the recipe'} has no part {last!r}")
     origins[(*path, last if index is None else index)] = where
     return None
+
+
+def _read_override(text: str) -> tuple[list[str], Any] | Fault:
+    """Read `key=value` as the steps to the key, and the value."""
+    key, equals, value_text = text.partition("=")
+    steps = key.strip().split(".")
+    if not equals or not key.strip():
+        return Fault(f"--set {text}", "wanted key=value, as in training.seed=1")
+    if len(steps) > DEEPEST:
+        return Fault(f"--set {key[:60]}…", f"names a key {len(steps)} levels deep; recipes have {DEEPEST} at the most")
+    try:
+        return steps, parse_scalar(value_text)
+    except (yaml.YAMLError, ValueError) as error:
+        return Fault(f"--set {text}", f"the value cannot be read: {str(error).splitlines()[0]}")
+    except RecursionError:
+        return Fault(f"--set {key}=…", "the value cannot be read: it is nested too deeply")
 
 
 def _index(place: Any, step: str) -> int | None:

@@ -170,3 +170,14 @@ def test_a_recipe_s_own_profile_chooses_over_its_own_body(tmp_path):
     )
     assert compose(tmp_path / "child.yaml", "demo").data["postprocess"] == [{"plugin": "mine"}]
     assert compose(tmp_path / "child.yaml").data["postprocess"] == []
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [("training.seed=" + "[" * 5000, "nested too deeply"), (".".join("a" * 500) + "=1", "names a key 500 levels deep")],
+)
+def test_a_set_that_is_too_deep_is_a_fault_in_words(recipe, override, said):
+    with pytest.raises(RecipeError) as caught:
+        compose(recipe("extends: base.yaml\nname: child\n"), None, [override])
+    assert said in str(caught.value)
+    assert len(str(caught.value)) < 400
