@@ -93,7 +93,7 @@ def test_the_signed_rank_test_is_scipy_s_without_zeros(pairs):
 
 
 @pytest.mark.slow
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(st.lists(st.none() | st.floats(0, 1), max_size=8))
 def test_holm_s_correction_is_that_of_statsmodels_over_the_known_values(values):
     known = [v for v in values if v is not None]

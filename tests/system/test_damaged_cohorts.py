@@ -219,7 +219,9 @@ DIAGNOSES = [Damage("tumor in a normal case", voxels(put((5, 5, 5), 2), LABEL), 
 
 A = "A,p,0,images/P000_venous.nii.gz,"
 FOLDS = "case_id,patient_id,abnormal,venous_image,n,fold"
-NAMED = "names result files, so it has to be letters, digits, '.', '_' and '-', and start with a letter or digit"
+NAMED = (
+    "names result files, so it has to be letters, digits, '.', '_' and '-', start with a letter or digit, and end in"
+)
 
 TEXT = Kind(4, r"cohort\.csv(:2)?: [^\n]+\.( Save it as [^\n]+\.)?\n$")
 TEXTS = [

@@ -512,7 +512,7 @@ def test_a_place_that_cannot_be_written_is_an_error_in_words(tiny):
 def test_a_folder_of_something_else_is_never_written_into(finished, tiny):
     (tiny.folder / "thesis").mkdir()
     (tiny.folder / "thesis" / "chapter.txt").write_text("mine")
-    with pytest.raises(StoreError, match="is not empty and holds no run"):
+    with pytest.raises(StoreError, match="is not empty, and no run has claimed it"):
         tiny("thesis")
     runner, result = finished
     with pytest.raises(StoreError, match="holds another run"):
