@@ -119,9 +119,10 @@ class OnCpuInstead(TorchFunctionMode):
 
     def _here(self, value):
         wanted = value
-        if isinstance(value, str) and value.startswith("cuda"):
+        if isinstance(value, str) and value.startswith("cuda:"):
             wanted = torch.device(value)
-        if isinstance(wanted, torch.device) and wanted.type == "cuda":
+        # a bare "cuda" names a kind of device, as torch's own questions about autocast do, and places nothing
+        if isinstance(wanted, torch.device) and wanted.type == "cuda" and wanted.index is not None:
             self._cuda.begin()
             self._cuda.index(wanted)
             return torch.device("cpu")
