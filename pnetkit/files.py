@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,16 +15,51 @@ from pnetkit.errors import StoreError
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that it is there complete or not at all, whenever the process dies."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with _written_beside(path, data) as temporary:
+        temporary.replace(path)
+
+
+def write_first(path: Path, data: bytes) -> bool:
+    """Write a file complete, unless there is one: of several processes the first writes it, the others get False."""
+    with _written_beside(path, data) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            if path.exists():
+                return False
+            temporary.replace(path)
+    return True
+
+
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""What file systems answer that have no second names for a file, as FAT: there the last of two at one moment wins."""
+
+
+@contextmanager
+def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
+    """Write a file of another name, safely on the disk, that is gone afterwards unless it was renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{LEFTOVER}")
     try:
         with temporary.open("wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
+        yield temporary
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
+
+
+LEFTOVER = ".tmp"
+"""How a file ends that a killed process was writing."""
+
+
+def is_leftover_of(name: str, path: Path) -> bool:
+    """Tell whether a file is what a killed process has left of writing one of a name."""
+    return path.name.startswith(f".{name}.") and path.name.endswith(LEFTOVER)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,11 +1,21 @@
 """Tests of pnetkit.files: complete or not at all, digests, and disks in words."""
 
 import errno
+import os
 
 import pytest
 
 from pnetkit.errors import StoreError
-from pnetkit.files import digest, disk_errors_in_words, file_digest, read_json, write_atomically, write_json
+from pnetkit.files import (
+    digest,
+    disk_errors_in_words,
+    file_digest,
+    is_leftover_of,
+    read_json,
+    write_atomically,
+    write_first,
+    write_json,
+)
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys_and_refuses_nan():
@@ -35,6 +45,38 @@ def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(tmp_path, mon
         write_atomically(tmp_path / "a", b"after")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"before"
+
+
+def test_the_first_of_two_writes_a_file_and_no_other_file_is_left(tmp_path):
+    assert write_first(tmp_path / "a", b"one")
+    assert not write_first(tmp_path / "a", b"two")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"one"}
+
+
+def test_the_first_is_the_first_where_a_file_cannot_have_two_names(tmp_path, monkeypatch):
+    def no_links(*_):
+        raise OSError(errno.EPERM, "not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    test_the_first_of_two_writes_a_file_and_no_other_file_is_left(tmp_path)
+
+
+def test_a_file_is_never_seen_before_it_is_complete(tmp_path, monkeypatch):
+    seen = []
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda of: (seen.append((tmp_path / "a").exists()), sync(of)))
+    write_first(tmp_path / "a", b"one")
+    assert seen == [False]
+    assert (tmp_path / "a").exists()
+
+
+def test_what_a_killed_process_leaves_is_known_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "link", lambda one, _: (tmp_path / "kept").write_text(one.name))
+    write_first(tmp_path / "a.json", b"{}")
+    left = tmp_path / (tmp_path / "kept").read_text()
+    assert is_leftover_of("a.json", left)
+    assert not is_leftover_of("a.json", tmp_path / "a.json")
+    assert not is_leftover_of("b.json", left)
 
 
 def test_what_is_no_matter_of_the_disk_is_raised_as_it_is(tmp_path):

@@ -10,7 +10,7 @@ from pnetkit.cohort.file_names import AGREEMENT as BESIDE
 from pnetkit.cohort.file_names import segmentation_name
 from pnetkit.errors import StoreError
 from pnetkit.evaluation.summary import Metrics
-from pnetkit.files import read_json, write_atomically, write_json
+from pnetkit.files import is_leftover_of, read_json, write_atomically, write_first, write_json
 from pnetkit.pipeline.plan.graph import Graph
 from pnetkit.pipeline.stages.segment import AGREEMENT
 from pnetkit.pipeline.stages.segmentation import LABELS
@@ -32,16 +32,17 @@ def claim_folder(folder: Path, run_key: str, recipe_yaml: str) -> None:
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder}: is a file; choose another --out.")
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / CLAIM).exists() and any(folder.iterdir()) and _key_in(folder / RUN_RECORD) != run_key:
+    if not (folder / CLAIM).exists() and _holds_anything(folder) and _key_in(folder / RUN_RECORD) != run_key:
         what = "holds another run" if (folder / RUN_RECORD).is_file() else "is not empty, and no run has claimed it"
         raise StoreError(f"{folder}: {what}. Choose another --out, or delete the folder.")
-    try:
-        with (folder / CLAIM).open("x", encoding="utf-8") as stream:
-            stream.write(json.dumps({"run_key": run_key}) + "\n")
-    except FileExistsError:
-        if _key_in(folder / CLAIM) != run_key:
-            raise StoreError(f"{folder}: holds another run. Choose another --out, or delete the folder.") from None
+    claim = (json.dumps({"run_key": run_key}) + "\n").encode()
+    if not write_first(folder / CLAIM, claim) and _key_in(folder / CLAIM) != run_key:
+        raise StoreError(f"{folder}: holds another run. Choose another --out, or delete the folder.")
     write_atomically(folder / RECIPE, recipe_yaml.encode())
+
+
+def _holds_anything(folder: Path) -> bool:
+    return not all(is_leftover_of(CLAIM, path) for path in folder.iterdir())
 
 
 def _key_in(path: Path) -> str | None:

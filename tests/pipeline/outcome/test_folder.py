@@ -1,5 +1,7 @@
 """Tests of pnetkit.pipeline.outcome.folder: a run's folder is its own, and nothing of anybody else's is overwritten."""
 
+import os
+
 import pytest
 
 from pnetkit.errors import StoreError
@@ -41,3 +43,25 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(StoreError, match="is a file"):
         claim_folder(tmp_path / "out", "k1", "name: x\n")
+
+
+def test_a_run_that_was_killed_while_it_claimed_may_come_back(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / ".claim.json.4711-00ff.tmp").write_text('{"run_')
+    claim_folder(folder, "k1", "name: x\n")
+    assert (folder / "recipe.yaml").read_text() == "name: x\n"
+
+
+def test_a_claim_is_complete_from_its_first_moment(tmp_path, monkeypatch):
+    """Between its making and its writing another process of the same run took it for the claim of another."""
+    folder, seen = tmp_path / "out", []
+    sync = os.fsync
+
+    def look(descriptor):
+        seen.append((folder / "claim.json").is_file() and (folder / "claim.json").read_text())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", look)
+    claim_folder(folder, "k1", "name: x\n")
+    assert seen == [False, '{"run_key": "k1"}\n']
