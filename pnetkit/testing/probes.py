@@ -10,19 +10,23 @@ from pnetkit.errors import PnetkitError
 from pnetkit.interfaces import Backbone, BackboneOutput
 from pnetkit.types import Triple
 
-SMALLEST_EDGE, SMALLEST_DEPTH = 16, 2
-"""Inputs are at least this wide, and so many divisors: one voxel at the deepest level cannot be normalized.
+SMALLEST_EDGE = 16
+"""Inputs are at least this wide, and two divisors along x: one voxel at the deepest level cannot be normalized.
 
-What a network says to a single divisor is asked for by itself; see `in_own_words`.
+Along y and z a single divisor is enough, and a quarter of the work. What a network says to a single divisor along every
+axis is asked for by itself; see `in_own_words`.
 """
+
+SMALLEST_DIVISORS: Triple = (2, 1, 1)
 
 
 def edges_of(network: Backbone, times: Triple = (1, 1, 1)) -> Triple:
     """Give the smallest admissible edges that are wide enough, and longer by some divisors; or the only ones."""
     if network.spec.only_size is not None:
         return network.spec.only_size
-    least = (max(SMALLEST_DEPTH, -(-SMALLEST_EDGE // d)) * d for d in network.spec.divisor)
-    x, y, z = (edge + (n - 1) * d for edge, d, n in zip(least, network.spec.divisor, times, strict=True))
+    divisor = network.spec.divisor
+    least = (max(n, -(-SMALLEST_EDGE // d)) * d for n, d in zip(SMALLEST_DIVISORS, divisor, strict=True))
+    x, y, z = (edge + (n - 1) * d for edge, d, n in zip(least, divisor, times, strict=True))
     return x, y, z
 
 

@@ -136,7 +136,7 @@ def train(
     with closing(one_ahead(draw, iterations, ahead=draw_ahead)) as drawn:  # an error in a step ends the thread too
         for iteration, drawn_batch in drawn:
             dropout_seed, batch = drawn_batch()
-            torch.manual_seed(dropout_seed)
+            seed_dropout(dropout_seed, device)
             for group in optimizer.param_groups:
                 group["lr"] = poly_learning_rate(plan.learning_rate, iteration, plan.iterations, plan.poly_power)
             loss = _step(backbone, optimizer, scaler, batch, plan, device)
@@ -160,6 +160,17 @@ def train(
             f"the loss was. Lower training.learning_rate, set training.gradient_clip, or use precision fp32."
         )
     return Trained(progress.losses, progress.makers)
+
+
+def seed_dropout(seed: int, device: str) -> None:
+    """Set torch's random state, of the CPU and, for a training there, of the accelerator.
+
+    torch.manual_seed asks every kind of accelerator, also where there is none: on a CPU that is most of its time.
+    """
+    if device.startswith("cpu"):
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
 
 
 def ready_to_train(backbone: Backbone, device: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Annotated, Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from pnetkit.interfaces import BackboneOutput
@@ -149,6 +149,10 @@ class SwinUNETR(nn.Module):
         in_channels: int = 1,
         num_classes: int = 4,
         width: Annotated[int, Field(ge=12, multiple_of=12, description="Channels of the first level.")] = 24,
+        depths: Annotated[
+            tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt],
+            Field(description="Blocks of each stage of the transformer; every second one shifts its windows."),
+        ] = (2, 2, 2, 2),
         dropout: Annotated[float, Field(ge=0, lt=1, description="Dropout of paths.")] = 0.0,
         version2: Annotated[bool, Field(description="A residual convolution before each stage.")] = False,
     ) -> None:
@@ -159,6 +163,7 @@ class SwinUNETR(nn.Module):
                 in_channels=in_channels,
                 out_channels=num_classes,
                 feature_size=width,
+                depths=depths,
                 dropout_path_rate=dropout,
                 use_v2=version2,
             )

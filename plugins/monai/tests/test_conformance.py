@@ -10,7 +10,7 @@ NETWORKS = {
     "monai-segresnet": {"width": 8},
     "monai-dynunet": {"width": 4, "levels": 4},
     "monai-basicunet": {"width": 4},
-    "monai-swinunetr": {"width": 12},
+    "monai-swinunetr": {"width": 12, "depths": [2, 1, 1, 1]},
     "monai-unetr": {"size": [32, 32, 16], "width": 4, "hidden": 24, "heads": 2},
     "monai-unet": {"width": 4, "levels": 4},
     "monai-attentionunet": {"width": 4, "levels": 4},
