@@ -21,7 +21,7 @@ settings.register_profile("pnetkit", deadline=None, derandomize=True)
 settings.load_profile("pnetkit")
 
 
-TRAINED = {"tiny", "finished", "model", "workplace", "archive"}
+TRAINED = {"tiny", "warm", "finished", "model", "workplace", "archive"}
 """Fixtures of tests/system that train networks."""
 
 

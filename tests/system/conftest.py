@@ -82,11 +82,23 @@ def trained_once(tmp_path_factory) -> Path:
     return folder
 
 
+def copy_store(trained_once: Path, store: Path) -> None:
+    """Lay down what the tiny recipe's run made, of which no run in this place knows."""
+    shutil.copytree(trained_once / "store", store, ignore=shutil.ignore_patterns("runs"))
+
+
+@pytest.fixture
+def warm(tiny, trained_once) -> Runner:
+    """The tiny recipe in a folder of its own, where all of it is made: for tests of what comes after a training."""
+    copy_store(trained_once, tiny.folder / "store")
+    return tiny
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, trained_once) -> tuple[Runner, RunResult]:
     """A run that is done, for tests that only look: in a folder of its own, whose trainings were made once."""
     folder = tmp_path_factory.mktemp("finished")
-    shutil.copytree(trained_once / "store", folder / "store", ignore=shutil.ignore_patterns("runs"))
+    copy_store(trained_once, folder / "store")
     runner = Runner(folder)
     return runner, runner()
 

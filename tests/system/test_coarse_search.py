@@ -7,31 +7,32 @@ import numpy as np
 import pytest
 
 from pnetkit.imaging.nifti import read_labels
+from pnetkit.store.store import Store
 
 pytestmark = pytest.mark.slow
 
-COARSE = ["inference.search=coarse-to-fine", "training.iterations=3"]
+COARSE = "inference.search=coarse-to-fine"
 
 
 @pytest.mark.parametrize(("share", "whole"), [(0.000001, 8), (1.0, None)])
-def test_scans_that_were_searched_as_a_whole_are_counted_under_the_tables(tiny, share, whole):
-    result = tiny(sets=[*COARSE, f"inference.coarse.largest_share={share:f}"])
+def test_scans_that_were_searched_as_a_whole_are_counted_under_the_tables(warm, share, whole):
+    result = warm(sets=[COARSE, f"inference.coarse.largest_share={share:f}"])
     record = json.loads((result.folder / "run.json").read_text())
-    store = tiny.folder / "store" / "segment"
-    stages = [json.loads(path.read_text()) for path in store.glob("*/stage.json")]
-    assert len(stages) == sum(stage["stage"] == "segment" for stage in record["stages"]) == 8
+    store = Store(warm.folder / "store")
+    stages = [store.record("segment", node["key"]) for node in record["stages"] if node["stage"] == "segment"]
+    assert len(stages) == 8
     counted = sum("fallback" in stage["details"] for stage in stages)
     assert whole is None or counted == whole
     assert f"{counted} of 8 scans were searched as a whole" in (result.folder / "tables.md").read_text()
 
 
-def test_what_the_regions_hold_of_the_reference_is_said_under_the_tables(tiny):
-    sets = ["inference.search=coarse-to-fine", "inference.coarse.largest_share=1.0", "inference.coarse.margin_voxels=2"]
-    result = tiny(sets=sets)
+def test_what_the_regions_hold_of_the_reference_is_said_under_the_tables(warm):
+    sets = [COARSE, "inference.coarse.largest_share=1.0", "inference.coarse.margin_voxels=2"]
+    result = warm(sets=sets)
     shares = []
-    for region in (tiny.folder / "store" / "segment").glob("*/region.nii.gz"):
+    for region in (warm.folder / "store" / "segment").glob("*/region.nii.gz"):
         name = json.loads((region.parent / "stage.json").read_text())["label"].replace(" ", "_")
-        (label,) = (tiny.folder / "store").rglob(f"labels/{name}.nii.gz")
+        (label,) = (warm.folder / "store").rglob(f"labels/{name}.nii.gz")
         organ = read_labels(label)[0] > 0
         shares.append(np.count_nonzero(read_labels(region)[0][organ]) / organ.sum())
     tables = (result.folder / "tables.md").read_text()

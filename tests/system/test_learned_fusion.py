@@ -79,11 +79,11 @@ def test_what_was_learned_is_recorded_and_the_tables_say_where(learned):
 
 
 @pytest.mark.slow
-def test_the_same_run_gives_the_same_bytes_again_and_in_another_store(learned, finished, tiny):
+def test_the_same_run_gives_the_same_bytes_again_and_in_another_store(learned, finished, warm):
     before = results(learned.folder)
     assert any(name.startswith("fusion/fold_1") for name in before)
     assert results(finished[0]("learned", sets=LOGISTIC).folder) == before
-    assert results(tiny("other", sets=LOGISTIC, workers=1).folder) == before
+    assert results(warm("other", sets=LOGISTIC, workers=1).folder) == before
 
 
 def test_a_rule_leaves_no_folder_and_nothing_in_the_record(finished):
@@ -150,7 +150,7 @@ def test_a_cohort_without_both_diagnoses_outside_a_fold_is_refused_before_anythi
 
 
 @pytest.mark.slow
-def test_a_fold_that_is_left_with_one_diagnosis_by_failures_fails_and_the_run_says_so(tiny, install):
+def test_a_fold_that_is_left_with_one_diagnosis_by_failures_fails_and_the_run_says_so(warm, install):
     source = '''
     """Calls by the tumor's voxels, and breaks on the normal cases of fold 0."""
 
@@ -163,7 +163,7 @@ def test_a_fold_that_is_left_with_one_diagnosis_by_failures_fails_and_the_run_sa
             return PhaseFinding(evidence.phase, float((evidence.segmentation.labels == 2).sum()), 5.0)
     '''
     install("acme-breaks", "acme_breaks", source, case_classifier={"breaks": "acme_breaks:Breaks"})
-    result = tiny(sets=[*LOGISTIC, "classifier={plugin: breaks}"])
+    result = warm(sets=[*LOGISTIC, "classifier={plugin: breaks}"])
     assert {row["status"] for row in rows(result.folder)} == {"failed"}
     reasons = [row["reason"] for row in rows(result.folder) if row["case_id"] in ("P001", "P003")]
     assert all(

@@ -56,14 +56,15 @@ def outside(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_every_scaffolded_plugin_conforms_by_its_own_tests_and_by_the_command(outside):
+    tests = [outside / f"pnetkit-{name}" / "tests" for name in KINDS.values()]
+    options = ["-q", "-rA", "--import-mode=importlib", "-p", "no:cacheprovider"]  # their files are called the same
+    said = call("-m", "pytest", *tests, *options, site=outside / "site", folder=outside)
+    assert "failed" not in said
     for kind, name in KINDS.items():
-        tests = outside / f"pnetkit-{name}" / "tests"
-        said = call("-m", "pytest", "-q", tests, "-p", "no:cacheprovider", site=outside / "site", folder=outside)
-        assert " passed" in said
-        assert "failed" not in said
-        said = call("-m", "pnetkit", "plugins", "check", name, site=outside / "site", folder=outside)
-        assert f"{name} conforms." in said
-        assert kind != "backbone" or "M parameters" in said
+        assert f"PASSED pnetkit-{name}/tests/" in said
+        said_of = call("-m", "pnetkit", "plugins", "check", name, site=outside / "site", folder=outside)
+        assert f"{name} conforms." in said_of
+        assert kind != "backbone" or "M parameters" in said_of
 
 
 @pytest.mark.slow
