@@ -39,6 +39,10 @@ class FaultsError(PnetkitError):
         self.faults = tuple(faults)
         super().__init__("\n".join([heading, *(f"  {fault}" for fault in self.faults)]))
 
+    def __reduce__(self) -> tuple[type["FaultsError"], tuple[str, tuple[Fault, ...]]]:
+        """Travel between processes as what it was made of, which is not what `Exception` keeps."""
+        return type(self), (self.heading, self.faults)
+
 
 class RecipeError(FaultsError):
     """Report the faults of a recipe, each with file and line."""

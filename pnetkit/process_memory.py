@@ -38,6 +38,21 @@ def restart_peak_memory() -> bool:
     return True
 
 
+def killed_for_memory() -> int:
+    """Count the processes that the system has killed because memory ran out, as far as it tells: here, or in all.
+
+    In a container those of the container, by its control group.
+    """
+    counted = 0
+    for file in (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat")):
+        try:
+            lines = file.read_text(encoding="ascii").splitlines()
+        except (OSError, ValueError):
+            continue  # another system, or one that does not show it
+        counted += sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return counted
+
+
 def peak_memory_mib() -> float | None:
     """Give the most memory that this process has held since `restart_peak_memory`; None where the system does not tell.
 

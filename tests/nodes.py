@@ -1,5 +1,6 @@
 """Nodes for tests: a spec that says what it is told to say."""
 
+import ctypes
 import os
 import signal
 import time
@@ -7,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pnetkit.pipeline.engine.task import Attempted
 from pnetkit.store.node import File, Node, Ref, Subject
 
 
@@ -27,8 +29,17 @@ def a_node(stage="measure", case_id=None, *, seen="venous", folds=(0,), weight=1
 
 
 def killed_or_made(node, context):
-    """Stand in for the making of a result in a worker, which ends as if by `kill -9` at the node called `killed`."""
-    if node.subject.input == "killed":
+    """Stand in for the making of a result in a worker, which ends as if by `kill -9` at a node called `killed`.
+
+    At one called `killed once` it does so the first time only; at one called `crashes` it reads where nothing is.
+    """
+    name, tried = node.subject.input, context.store_root / f"{node.key}.tried"
+    context.store_root.mkdir(exist_ok=True)
+    again = tried.exists()
+    tried.write_text(str(os.getpid()))
+    if name == "killed" or (name == "killed once" and not again):
         os.kill(os.getpid(), signal.SIGKILL)
+    if name == "crashes":
+        ctypes.string_at(0)
     time.sleep(node.spec.identity.get("seconds", 0))
-    return context.store.produce(node.stage, node.key, lambda _: {"name": node.subject.input})
+    return Attempted(context.store.produce(node.stage, node.key, lambda _: {"name": name}))

@@ -1,9 +1,11 @@
 """Tests of pnetkit.errors."""
 
+import pickle
+
 import pytest
 
 from pnetkit import errors
-from pnetkit.errors import Fault, FaultsError, PnetkitError, did_you_mean
+from pnetkit.errors import Fault, FaultsError, PnetkitError, RecipeError, did_you_mean
 
 
 def test_every_fault_stands_in_the_text_in_its_order():
@@ -26,3 +28,9 @@ def test_each_kind_of_error_has_its_exit_code(name, code):
     kind = getattr(errors, name)
     assert issubclass(kind, PnetkitError)
     assert kind.exit_code == code
+
+
+def test_errors_travel_between_processes_with_their_faults():
+    error = RecipeError("Two faults:", [Fault("a.yaml:1", "wrong"), Fault("a.yaml:2", "also wrong")])
+    found = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own
+    assert (type(found), found.faults, str(found)) == (RecipeError, error.faults, str(error))

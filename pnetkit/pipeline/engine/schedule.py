@@ -1,21 +1,23 @@
 """Run nodes on anything with the interface of `concurrent.futures.Executor`, each after what it builds on."""
 
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import torch
-
-from pnetkit.errors import PnetkitError
-from pnetkit.pipeline.engine.task import execute
+from pnetkit.pipeline.engine.failure import Failure, failure_of
+from pnetkit.pipeline.engine.order import Order
+from pnetkit.pipeline.engine.task import Attempted, attempt
+from pnetkit.pipeline.engine.workers import Death, WorkerDiedError
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.store.node import Node
 from pnetkit.store.store import Store
 
 POLL_S = 0.5
 """Seconds between two looks at how far running trainings are."""
+
+MOST_IN_FLIGHT = 256
+"""Tasks handed to the executor at a time: more than any machine has workers, few enough to be looked through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +28,6 @@ class Progress:
     done: int
     reused: bool = False
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Say why a node failed: one line for people, and the traceback when it is a bug rather than a bad input."""
-
-    reason: str
-    traceback: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,78 +48,110 @@ def run_nodes(
 ) -> Outcome:
     """Make every node's result that the store does not hold, several at a time.
 
-    A node that fails takes those that build on it along; all others go on, and nothing that was made is lost.
+    A node that fails takes those that build on it along; all others go on, and nothing that was made is lost. A node
+    whose worker died is tried once more, alone, when nothing else is left to do: where memory ran out, it then has all
+    of it. Time and memory grow with the number of nodes and of what they build on.
     """
-    store = context.store
-    by_key = {node.key: node for node in nodes}
-    waiting = {key: node.needs & by_key.keys() for key, node in by_key.items()}
-    failed: dict[str, Failure] = {}
-    made: set[str] = set()
-    skipped: set[str] = set()
-    finished: set[str] = set()
-    for key, node in by_key.items():
-        if store.has(node.stage, key):
-            finished.add(key)
+    order, run = Order(nodes), _Run(executor, context, on_progress)
+    for node in order.nodes:
+        if context.store.has(node.stage, node.key):
+            order.finish(node.key)
             on_progress(Progress(node, node.weight, reused=True))
-    running: dict[Future[bool], str] = {}
-    submitted: set[str] = set()
     while True:
-        for key, needs in waiting.items():
-            if key in finished or key in submitted or key in skipped:
-                continue
-            if needs & (failed.keys() | skipped):
-                skipped.add(key)
-            elif needs <= finished:
-                submitted.add(key)
-                running[_submitted(executor, by_key[key], context)] = key
-        if not running:
-            return Outcome(failed, frozenset(skipped), frozenset(made))
-        done, _ = wait(running, timeout=POLL_S, return_when=FIRST_COMPLETED)
+        run.hand_in(order)
+        if not run.running and not run.take_up_a_suspect(order):
+            return Outcome(run.failed, order.skipped, frozenset(run.made))
+        done, _ = wait(run.running, timeout=POLL_S, return_when=FIRST_COMPLETED)
         for future in done:
-            key = running.pop(future)
-            failure = _failure_of(future)
-            if failure is None:
-                finished.add(key)
-                made.add(key)
-                on_progress(Progress(by_key[key], by_key[key].weight))
-            else:
-                failed[key] = failure
-                on_progress(Progress(by_key[key], 0, error=failure.reason))
-        _tell_progress([by_key[key] for key in running.values()], store, on_progress)
+            run.take_in(future, order)
+        run.tell_progress()
 
 
-def _submitted(executor: Executor, node: Node, context: Context) -> Future[bool]:
-    """Hand a node to the executor; one that lost a worker takes nothing more, and says so of the node too."""
-    try:
-        return executor.submit(execute, node, context)
-    except BrokenProcessPool as error:
-        refused: Future[bool] = Future()
-        refused.set_exception(error)
-        return refused
+@dataclass(slots=True)
+class _Run:
+    """What goes on in one call of `run_nodes`."""
+
+    executor: Executor
+    context: Context
+    on_progress: Callable[[Progress], None]
+    running: dict[Future[Attempted], Node] = field(default_factory=dict)
+    suspects: dict[str, Death] = field(default_factory=dict)
+    tried_alone: set[str] = field(default_factory=set)
+    failed: dict[str, Failure] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
+    told: float = 0.0
+
+    def hand_in(self, order: Order) -> None:
+        """Give the executor what can begin; nothing beside a node that is tried alone."""
+        alone = any(node.key in self.tried_alone for node in self.running.values())
+        while not alone and len(self.running) < MOST_IN_FLIGHT:
+            node = order.next()
+            if node is None or self._hand_in(node):
+                return
+
+    def take_up_a_suspect(self, order: Order) -> bool:
+        """Try a node again whose worker died, alone; tell whether there was one."""
+        untried = next((key for key in self.suspects if key not in self.tried_alone), None)
+        if untried is None:
+            return False
+        self.tried_alone.add(untried)
+        self._hand_in(order.by_key[untried])
+        return True
+
+    def take_in(self, future: Future[Attempted], order: Order) -> None:
+        """Note how a task ended."""
+        node = self.running.pop(future)
+        failure = self._failure_of(future, node)
+        if failure is not None:
+            self.failed[node.key] = failure
+            order.fail(node.key)
+            self.on_progress(Progress(node, 0, error=failure.reason))
+        elif future.exception() is None:
+            order.finish(node.key)
+            was_made = future.result().was_made
+            if was_made:
+                self.made.add(node.key)
+            self.on_progress(Progress(node, node.weight, reused=not was_made))
+
+    def tell_progress(self) -> None:
+        """Say how far trainings are, where the last look is some time ago."""
+        now = time.monotonic()
+        if now - self.told >= POLL_S:
+            self.told = now
+            _tell_progress(self.running.values(), self.context.store, self.on_progress)
+
+    def _hand_in(self, node: Node) -> bool:
+        """Hand a node to the executor; tell whether that has done it already, in this process."""
+        try:
+            future = self.executor.submit(attempt, node, self.context)
+        except RuntimeError as error:  # it takes nothing any more
+            future = Future()
+            future.set_exception(error)
+        self.running[future] = node
+        return future.done()
+
+    def _failure_of(self, future: Future[Attempted], node: Node) -> Failure | None:
+        """Give why a task failed; None where it did not, or where it is to be tried again."""
+        error = future.exception()
+        if error is None:
+            return future.result().failure
+        if not isinstance(error, WorkerDiedError):
+            return failure_of(error)
+        if node.key not in self.suspects:
+            self.suspects[node.key] = error.death
+            return None
+        return Failure(_died_twice(error.death), error.death.last_words or None)
 
 
-def _tell_progress(running: Sequence[Node], store: Store, on_progress: Callable[[Progress], None]) -> None:
+def _died_twice(death: Death) -> str:
+    return (
+        f"the worker process that was to make it died twice, the second time with nothing running beside it: it "
+        f"{death.how}. Where memory ran out, choose a smaller inference.batch_size, inference.window_size or "
+        f"training.batch_size; else report it, and what `pnetkit doctor` says."
+    )
+
+
+def _tell_progress(running: Iterable[Node], store: Store, on_progress: Callable[[Progress], None]) -> None:
     for node in running:
         if node.weight > 1:
             on_progress(Progress(node, int(store.progress(node.stage, node.key).get("done", 0))))
-
-
-def _failure_of(future: Future[bool]) -> Failure | None:
-    error = future.exception()
-    if error is None:
-        return None
-    if isinstance(error, PnetkitError):
-        return Failure(str(error))
-    if isinstance(error, BrokenProcessPool):
-        return Failure(
-            "a worker process died, and with it what was to be made; most likely memory ran out. Run again with fewer "
-            "--workers."
-        )
-    if isinstance(error, torch.OutOfMemoryError):
-        return Failure(
-            f"the GPU's memory ran out ({str(error).partition('. ')[0]}). Run again with more --vram, fewer --workers, "
-            "a larger training.accumulation or a smaller inference.window_size."
-        )
-    if isinstance(error, MemoryError):
-        return Failure("memory ran out. Run again with fewer --workers or a smaller inference.batch_size.")
-    return Failure(f"{type(error).__name__}: {error} (unexpected)", "".join(traceback.format_exception(error)))

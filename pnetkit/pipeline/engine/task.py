@@ -3,16 +3,34 @@
 import platform
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pnetkit import cuda
+from pnetkit.pipeline.engine.failure import Failure, failure_of
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.process_memory import give_back_freed_memory, peak_memory_mib, restart_peak_memory
 from pnetkit.provenance import versions
 from pnetkit.sources import made_with
 from pnetkit.store.node import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """Say how a piece of work ended: made, there already, or failed."""
+
+    was_made: bool
+    failure: Failure | None = None
+
+
+def attempt(node: Node, context: Context) -> Attempted:
+    """Make one node's result, and say in words why it could not be made."""
+    try:
+        return Attempted(execute(node, context))
+    except Exception as error:  # noqa: BLE001  # a plugin may raise anything, also what cannot travel to another process
+        return Attempted(False, failure_of(error))
 
 
 def execute(node: Node, context: Context) -> bool:

@@ -1,12 +1,11 @@
 """Go on after a failure when everything has been made: what can still be told is told, and what failed is named."""
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from pnetkit.errors import PnetkitError, StoreError
-from pnetkit.pipeline.engine.schedule import Failure
+from pnetkit.errors import StoreError
+from pnetkit.pipeline.engine.failure import Failure, failure_of
 
 T = TypeVar("T")
 
@@ -26,14 +25,10 @@ class Attempts:
             return make()
         except StoreError:
             raise
-        except PnetkitError as error:
-            self.failed[what] = Failure(str(error))
         except Exception as error:  # noqa: BLE001  # a plugin may raise anything; what was computed is written all the same
             self.note(what, error)
         return otherwise
 
     def note(self, what: str, error: Exception) -> None:
-        """Keep an unexpected failure with its traceback."""
-        self.failed[what] = Failure(
-            f"{type(error).__name__}: {error} (unexpected)", "".join(traceback.format_exception(error))
-        )
+        """Keep a failure in words, an unexpected one with its traceback."""
+        self.failed[what] = failure_of(error)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pnetkit.method.device_fit import fit_to_device
-from pnetkit.pipeline.engine.schedule import Failure, Outcome
+from pnetkit.pipeline.engine.failure import Failure
+from pnetkit.pipeline.engine.schedule import Outcome
 from pnetkit.pipeline.outcome.costs import costs
 from pnetkit.pipeline.outcome.described import describe_cases
 from pnetkit.pipeline.outcome.gathered import Gathered

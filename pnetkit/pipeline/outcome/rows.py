@@ -33,19 +33,21 @@ def case_rows(
 
 
 def failures(nodes: CaseNodes, outcome: Outcome, by_key: Mapping[str, Node]) -> list[str]:
-    """Say why a phase of a case has no finding: the failures of the nodes that its last ones build on."""
+    """Say why a phase of a case has no finding: the failures of the nodes that its last ones build on.
+
+    Looks only behind what was not made: behind a training lie the scans of all cases.
+    """
     reasons: list[str] = []
     open_keys = [node.key for node in (nodes.classify, nodes.measure) if node is not None]
     seen: set[str] = set()
     while open_keys:
         key = open_keys.pop()
-        if key in seen or key not in by_key:
-            continue
-        seen.add(key)
-        if key in outcome.failed:
+        if key in outcome.failed and key not in seen:
             node = by_key[key]
             reasons.append(f"{node.stage} of {node.label}: {outcome.failed[key].reason}")
-        open_keys += by_key[key].needs
+        elif key in outcome.skipped and key not in seen:
+            open_keys += by_key[key].needs
+        seen.add(key)
     return sorted(set(reasons))
 
 

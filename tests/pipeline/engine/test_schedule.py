@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,7 @@ import torch
 from pnetkit.errors import TrainingError
 from pnetkit.pipeline.engine import schedule
 from pnetkit.pipeline.engine.schedule import run_nodes
+from pnetkit.pipeline.engine.task import attempt
 from pnetkit.pipeline.engine.workers import SerialExecutor, WorkerPool
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.stage import Stage
@@ -107,22 +109,51 @@ def test_what_the_store_holds_is_told_and_not_made(context, task):
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_ends_no_run_and_what_was_made_is_kept(context, monkeypatch):
-    monkeypatch.setattr(schedule, "execute", killed_or_made)
+def test_a_worker_that_dies_costs_its_task_alone_and_the_pool_goes_on(context, monkeypatch):
+    monkeypatch.setattr(schedule, "attempt", killed_or_made)
+    beside = [node("beside", seconds=1.0), node("beside too", seconds=0.5)]
     made = node("made")
-    killed = node("killed", made)
-    after = node("after", killed)
+    killed, once, crashes = node("killed", made), node("killed once", made), node("crashes")
+    after, lives_on = node("after", killed), node("lives on", once)
     told = []
-    with WorkerPool(1, threads=1) as pool:
-        outcome = run_nodes([made, killed, after], pool, context, on_progress=told.append)
-        late = run_nodes([node("late")], pool, context)  # the pool takes nothing any more
-    assert outcome.made == {made.key}
-    assert context.store.has("measure", made.key)
-    assert outcome.failed.keys() == {killed.key}
-    assert outcome.failed[killed.key].reason.startswith("a worker process died")
+    with WorkerPool(2, threads=1) as pool:
+        nodes = [*beside, made, killed, once, crashes, after, lives_on]
+        outcome = run_nodes(nodes, pool, context, on_progress=told.append)
+        late = run_nodes([node("late")], pool, context)
+    assert outcome.made == {of.key for of in (*beside, made, once, lives_on)}
+    assert outcome.failed.keys() == {killed.key, crashes.key}
+    assert "died twice" in outcome.failed[killed.key].reason
+    assert "was killed by SIGKILL" in outcome.failed[killed.key].reason
+    assert "was killed by SIGSEGV" in outcome.failed[crashes.key].reason
+    assert "killed_or_made" in outcome.failed[crashes.key].traceback  # the worker's last lines say where it was
     assert outcome.skipped == {after.key}
-    assert [(p.node.subject.input, p.error is None) for p in told] == [("made", True), ("killed", False)]
-    assert [of.reason[:23] for of in late.failed.values()] == ["a worker process died, "]
+    assert {p.node.subject.input for p in told if p.error} == {"killed", "crashes"}
+    assert late.made == {node("late").key}
+
+
+def test_what_cannot_travel_between_processes_travels_as_text(context, monkeypatch):
+    def raises(*_):
+        class OddError(Exception):
+            """Unpickled it would be looked for in its module, and is not there."""
+
+        raise OddError("it went wrong")
+
+    monkeypatch.setitem(STAGES, "measure", Stage("measure", raises))
+    tried = pickle.loads(pickle.dumps(attempt(node("any"), context)))  # noqa: S301  # our own
+    assert tried.failure.reason == "OddError: it went wrong (unexpected)"
+    assert "in raises" in tried.failure.traceback
+
+
+def test_a_result_that_another_process_made_meanwhile_is_not_said_to_be_made_here(context, task, monkeypatch):
+    def made_elsewhere(of, _):
+        context.store.produce(of.stage, of.key, lambda _folder: {})
+        return attempt(of, context)
+
+    monkeypatch.setattr(schedule, "attempt", made_elsewhere)
+    told = []
+    outcome = run_nodes([node("one")], SerialExecutor(), context, on_progress=told.append)
+    assert (outcome.made, outcome.failed, task) == (frozenset(), {}, [])
+    assert [(p.done, p.reused) for p in told] == [(1, True)]
 
 
 @pytest.mark.slow
