@@ -1,16 +1,17 @@
 """Keep the results of stages under their keys.
 
 A result is a folder that is there complete or not at all: it is made under `partial/` and renamed when done, so that a
-kill at any moment loses at most the work since the last checkpoint. Two processes that want the same result wait for
-each other; the second finds it done.
+kill at any moment loses at most the work since the last checkpoint. Of two processes that want the same result one
+makes it; the other waits and finds it done, or passes it over and looks again later.
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from pnetkit.errors import StoreError
 from pnetkit.files import disk_errors_in_words, read_json, sync_folder, write_json
@@ -21,6 +22,10 @@ RECORD = "stage.json"
 
 RUN_RECORD = "run.json"
 """The file that makes a folder a run's, and names the results that it needs; it is written last."""
+
+
+class MadeElsewhereError(Exception):
+    """Tell that another process is making a result at this moment."""
 
 
 class Store:
@@ -64,7 +69,13 @@ class Store:
         return self.root / "partial" / f"{stage}-{key[:32]}"
 
     def produce(
-        self, stage: str, key: str, make: Callable[[Path], Mapping[str, Any]], *, keeps_partial: bool = False
+        self,
+        stage: str,
+        key: str,
+        make: Callable[[Path], Mapping[str, Any]],
+        *,
+        keeps_partial: bool = False,
+        wait: bool = True,
     ) -> bool:
         """Make a result unless it is there; tell whether it had to be made.
 
@@ -72,11 +83,12 @@ class Store:
         an earlier, interrupted call left there; otherwise it starts in an empty folder.
 
         Raises:
+            MadeElsewhereError: another process is making it, and this one is not to `wait`.
             StoreError: the folder cannot be written: full, read-only, or not a folder.
         """
         with disk_errors_in_words(self.root):
             (self.root / "locks").mkdir(parents=True, exist_ok=True)
-            with FileLock(self.root / "locks" / f"{stage}-{key[:32]}.lock"):
+            with self._locked(f"{stage}-{key[:32]}", wait):
                 if self.has(stage, key):
                     return False
                 work, final = self.partial(stage, key), self.folder(stage, key)
@@ -92,3 +104,15 @@ class Store:
                 work.rename(final)
                 sync_folder(final.parent)
         return True
+
+    @contextmanager
+    def _locked(self, name: str, wait: bool) -> Iterator[None]:
+        lock = FileLock(self.root / "locks" / f"{name}.lock")
+        try:
+            lock.acquire(blocking=wait)
+        except Timeout as error:
+            raise MadeElsewhereError from error
+        try:
+            yield
+        finally:
+            lock.release()

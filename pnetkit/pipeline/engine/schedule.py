@@ -50,7 +50,8 @@ def run_nodes(
 
     A node that fails takes those that build on it along; all others go on, and nothing that was made is lost. A node
     whose worker died is tried once more, alone, when nothing else is left to do: where memory ran out, it then has all
-    of it. Time and memory grow with the number of nodes and of what they build on.
+    of it. A node that another process is making is passed over and looked at again: any number of processes share one
+    store's work. Time and memory grow with the number of nodes and of what they build on.
     """
     order, run = Order(nodes), _Run(executor, context, on_progress)
     for node in order.nodes:
@@ -59,8 +60,11 @@ def run_nodes(
             on_progress(Progress(node, node.weight, reused=True))
     while True:
         run.hand_in(order)
-        if not run.running and not run.take_up_a_suspect(order):
+        run.look_elsewhere(order)
+        if not run.running and not run.elsewhere and not run.take_up_a_suspect(order):
             return Outcome(run.failed, order.skipped, frozenset(run.made))
+        if not run.running:
+            time.sleep(POLL_S)  # all that is left is under way in other processes
         done, _ = wait(run.running, timeout=POLL_S, return_when=FIRST_COMPLETED)
         for future in done:
             run.take_in(future, order)
@@ -75,6 +79,7 @@ class _Run:
     context: Context
     on_progress: Callable[[Progress], None]
     running: dict[Future[Attempted], Node] = field(default_factory=dict)
+    elsewhere: dict[str, float] = field(default_factory=dict)
     suspects: dict[str, Death] = field(default_factory=dict)
     tried_alone: set[str] = field(default_factory=set)
     failed: dict[str, Failure] = field(default_factory=dict)
@@ -88,6 +93,21 @@ class _Run:
             node = order.next()
             if node is None or self._hand_in(node):
                 return
+
+    def look_elsewhere(self, order: Order) -> None:
+        """Take in what other processes have made, and try again what they have left; each node once in a while."""
+        now = time.monotonic()
+        for key, looked in list(self.elsewhere.items()):
+            if now - looked < POLL_S:
+                continue
+            node = order.by_key[key]
+            if self.context.store.has(node.stage, key):
+                del self.elsewhere[key]
+                order.finish(key)
+                self.on_progress(Progress(node, node.weight, reused=True))
+            elif len(self.running) < MOST_IN_FLIGHT:
+                del self.elsewhere[key]
+                self._hand_in(node)  # the other process may have failed, or be gone
 
     def take_up_a_suspect(self, order: Order) -> bool:
         """Try a node again whose worker died, alone; tell whether there was one."""
@@ -106,6 +126,8 @@ class _Run:
             self.failed[node.key] = failure
             order.fail(node.key)
             self.on_progress(Progress(node, 0, error=failure.reason))
+        elif future.exception() is None and future.result().is_elsewhere:
+            self.elsewhere[node.key] = time.monotonic()
         elif future.exception() is None:
             order.finish(node.key)
             was_made = future.result().was_made

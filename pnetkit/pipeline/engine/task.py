@@ -15,26 +15,33 @@ from pnetkit.process_memory import give_back_freed_memory, peak_memory_mib, rest
 from pnetkit.provenance import versions
 from pnetkit.sources import made_with
 from pnetkit.store.node import Node
+from pnetkit.store.store import MadeElsewhereError
 
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """Say how a piece of work ended: made, there already, or failed."""
+    """Say how a piece of work ended: made, there already, failed, or passed over because another process makes it."""
 
     was_made: bool
     failure: Failure | None = None
+    is_elsewhere: bool = False
 
 
 def attempt(node: Node, context: Context) -> Attempted:
     """Make one node's result, and say in words why it could not be made."""
     try:
         return Attempted(execute(node, context))
+    except MadeElsewhereError:
+        return Attempted(False, is_elsewhere=True)
     except Exception as error:  # noqa: BLE001  # a plugin may raise anything, also what cannot travel to another process
         return Attempted(False, failure_of(error))
 
 
 def execute(node: Node, context: Context) -> bool:
-    """Make one node's result in the store, in whatever process this is; tell whether it had to be made."""
+    """Make one node's result in the store, in whatever process this is; tell whether it had to be made.
+
+    Raises MadeElsewhereError while another process makes it.
+    """
     stage = STAGES[node.stage]
 
     def make(folder: Path) -> dict[str, Any]:
@@ -48,7 +55,7 @@ def execute(node: Node, context: Context) -> bool:
         details = stage.run(node.spec, context, folder)
         return _record(node, context, details, time.perf_counter() - started, before)
 
-    return context.store.produce(node.stage, node.key, make, keeps_partial=stage.keeps_partial)
+    return context.store.produce(node.stage, node.key, make, keeps_partial=stage.keeps_partial, wait=False)
 
 
 def _record(

@@ -1,12 +1,15 @@
 """Tests of pnetkit.pipeline.engine.schedule: order, failures, reuse, on one process and on several."""
 
+import contextlib
 import json
 import os
 import pickle
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -154,6 +157,48 @@ def test_a_result_that_another_process_made_meanwhile_is_not_said_to_be_made_her
     outcome = run_nodes([node("one")], SerialExecutor(), context, on_progress=told.append)
     assert (outcome.made, outcome.failed, task) == (frozenset(), {}, [])
     assert [(p.done, p.reused) for p in told] == [(1, True)]
+
+
+def test_runs_that_share_a_store_share_its_work_and_make_everything_once(context, monkeypatch):
+    made = []
+
+    def slow(spec, _context, _folder):
+        made.append(spec.identity["name"])
+        time.sleep(0.1)
+        return {}
+
+    monkeypatch.setitem(STAGES, "measure", Stage("measure", slow))
+    monkeypatch.setattr(schedule, "POLL_S", 0.01)
+    first = [node(f"first {i}") for i in range(6)]
+    nodes = [*first, *(node(f"second {i}", of) for i, of in enumerate(first))]
+    with ThreadPoolExecutor(3) as threads:
+        outcomes = list(threads.map(lambda _: run_nodes(nodes, SerialExecutor(), context), range(3)))
+    assert sorted(made) == sorted(of.spec.identity["name"] for of in nodes)
+    assert sorted(key for of in outcomes for key in of.made) == sorted(of.key for of in nodes)
+    assert all(of.made and not of.failed and not of.skipped for of in outcomes)
+
+
+def test_what_another_process_gave_up_is_taken_up(context, task, monkeypatch):
+    monkeypatch.setattr(schedule, "POLL_S", 0.01)
+    one = node("one")
+    begun, end = threading.Event(), threading.Event()
+
+    def given_up(_folder):
+        begun.set()
+        end.wait()
+        raise TrainingError("it went wrong there")
+
+    def try_it():
+        with contextlib.suppress(TrainingError):
+            context.store.produce(one.stage, one.key, given_up)
+
+    other = threading.Thread(target=try_it)
+    other.start()
+    begun.wait()
+    threading.Timer(0.2, end.set).start()
+    assert run_nodes([one], SerialExecutor(), context).made == {one.key}
+    assert task == ["one"]
+    other.join()
 
 
 @pytest.mark.slow
