@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from pnetkit.cohort.check import CheckedCase, LabelPolicy
+from pnetkit.cohort.check import CheckedCase, LabelPolicy, require_on_grid
 from pnetkit.cohort.file_names import require_distinct_names
 from pnetkit.errors import CohortError, Fault, ImageError
 from pnetkit.files import file_digest
 from pnetkit.imaging.nifti import read_labels
-from pnetkit.types import GRID_TOLERANCE_MM, Grid
+from pnetkit.types import Grid
 
 FILES = "{case}_{phase}.nii.gz"
 """How files are called, unless it is said otherwise; those without `{phase}` hold for every phase."""
@@ -70,10 +68,4 @@ def find_predictions(
 
 def _check(path: Path, policy: LabelPolicy, image: Grid) -> None:
     _, grid = read_labels(path, policy.mapping, unmapped=policy.unmapped)
-    distance = grid.corner_distance_mm(image)
-    if not distance <= GRID_TOLERANCE_MM:
-        apart = "the shapes differ" if np.isinf(distance) else f"corners lie {distance:.4g} mm apart"
-        raise ImageError(
-            f"{path}: its grid {grid.shape} is not that of the image {image.shape}: {apart}, wanted at most "
-            f"{GRID_TOLERANCE_MM:g} mm. Resample the prediction to the image."
-        )
+    require_on_grid(path, grid, image, "Resample the prediction to the image")

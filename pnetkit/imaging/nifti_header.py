@@ -122,9 +122,9 @@ def remarks(header: Header) -> tuple[str, ...]:
     """Say what is worth knowing of a header that can be used: a unit that it leaves open, places that contradict."""
     said = []
     if header.unit == 0:
-        said.append("its header does not say in which unit lengths are (xyzt_units is 0); they are taken as mm")
+        said.append("its header does not say in which unit lengths are (xyzt_units is 0), they are taken as mm")
     elif MM_OF[header.unit] != 1:
-        said.append(f"its header gives lengths in {UNITS[header.unit]}; they were converted to mm")
+        said.append(f"its header gives lengths in {UNITS[header.unit]}, they were converted to mm")
     fields = header.fields
     if not (int(fields["sform_code"]) and len(header.shape) >= 3):  # noqa: PLR2004
         return tuple(said)
@@ -136,12 +136,12 @@ def remarks(header: Header) -> tuple[str, ...]:
         elif (apart := _apart(header.affine, other, header.shape)) > DIFFERENT_VOXELS * edges.min():
             mm = apart * MM_OF[header.unit]
             said.append(
-                f"its sform and qform disagree: a corner lies {mm:.4g} mm elsewhere. The sform is used; tools that "
+                f"its sform and qform disagree: a corner lies {mm:.4g} mm elsewhere. The sform is used, tools that "
                 "read the qform see another scan"
             )
     elif not np.allclose(np.abs(zooms := np.asarray(fields["pixdim"][1:4], dtype=np.float64)), edges, rtol=0.01):
         said.append(
-            f"its pixdim says voxels of {_edges(zooms)}, its sform of {_edges(edges)}. The sform is used; tools "
+            f"its pixdim says voxels of {_edges(zooms)}, its sform of {_edges(edges)}. The sform is used, tools "
             "that read pixdim see another scan"
         )
     return tuple(said)

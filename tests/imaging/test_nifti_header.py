@@ -36,7 +36,7 @@ def test_meters_and_microns_become_millimeters(tmp_path, unit, millimeters):
         assert grid.spacing_mm == pytest.approx((0.7, 0.7, 2.5), rel=1e-5)
         assert grid.corner_distance_mm(mm) < 1e-3
     (said,) = header_remarks(path)
-    assert said == f"its header gives lengths in {unit}s; they were converted to mm"
+    assert said == f"its header gives lengths in {unit}s, they were converted to mm"
 
 
 @pytest.mark.parametrize(("unit", "millimeters"), [("meter", 1000.0), ("micron", 0.001), ("unknown", 1.0)])
@@ -59,7 +59,7 @@ def test_a_unit_that_is_not_said_is_taken_as_mm_and_stated(tmp_path):
     path = save(tmp_path / "ct.nii.gz", unit="unknown")
     assert read_scan(path).grid.spacing_mm == pytest.approx((0.7, 0.7, 2.5))
     (said,) = header_remarks(path)
-    assert "does not say in which unit lengths are (xyzt_units is 0); they are taken as mm" in said
+    assert "does not say in which unit lengths are (xyzt_units is 0), they are taken as mm" in said
 
 
 @pytest.mark.parametrize(
