@@ -14,6 +14,9 @@ from pnetkit.types import Grid
 FILES = "{case}_{phase}.nii.gz"
 """How files are called, unless it is said otherwise; those without `{phase}` hold for every phase."""
 
+MOST_LISTED = 10
+"""Faults that are listed where no prediction fits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
@@ -38,7 +41,7 @@ def find_predictions(
     """Find and read the prediction of every scan of a cohort; give them, and the faults of each case by its id.
 
     Raises:
-        CohortError: the folder is not there, or no file in it belongs to any case.
+        CohortError: the folder is not there, or no file in it fits any case whose image can be used.
     """
     if not predictions.folder.is_dir():
         fault = Fault(str(predictions.folder), "there is no such folder")
@@ -59,11 +62,17 @@ def find_predictions(
                 found[item.case.id, phase] = (path, file_digest(path))
             except ImageError as error:
                 faults.setdefault(item.case.id, []).append(Fault(f"case {item.case.id}, {phase}", str(error)))
-    if not found:
+    if faults and not found:
         listed = [fault for of in faults.values() for fault in of]
+        images = [fault for item in cases for fault in item.faults]
         heading = f"{predictions.folder}: no prediction fits; files are looked for as {predictions.files}:"
-        raise CohortError(heading, listed[:10])
+        raise CohortError(heading, [*_few(listed), *_few(images)])
     return found, faults
+
+
+def _few(faults: Sequence[Fault]) -> list[Fault]:
+    more = len(faults) - MOST_LISTED
+    return [*faults[:MOST_LISTED], *([Fault("cohort", f"and {more} more faults of this kind")] if more > 0 else [])]
 
 
 def _check(path: Path, policy: LabelPolicy, image: Grid) -> None:
