@@ -23,6 +23,9 @@ CLASSES = ("background", "pancreas", "tumor", "duct")
 GRID_TOLERANCE_MM = 1e-3
 """How far the corners of two grids may lie apart and still be called the same grid."""
 
+GRID_TOLERANCE_VOXELS = 0.1
+"""How far apart, in voxels, a corner of two files may lie that are used voxel by voxel: tools round spacings."""
+
 Triple = tuple[int, int, int]
 
 
@@ -72,6 +75,15 @@ class Grid:
         corners = np.vstack([ends, np.ones((1, ends.shape[1]))])
         gaps = (self.affine - other.affine)[:3] @ corners
         return float(np.sqrt((gaps**2).sum(axis=0)).max())
+
+    def corner_distance_voxels(self, other: "Grid") -> float:
+        """Give the largest way between corresponding corners along an axis, in voxels; infinite when shapes differ."""
+        if self.shape != other.shape:
+            return float("inf")
+        ends = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], indexing="ij")).reshape(3, -1)
+        corners = np.vstack([ends, np.ones((1, ends.shape[1]))])
+        gaps = np.linalg.solve(self.affine[:3, :3], (self.affine - other.affine)[:3] @ corners)
+        return float(np.abs(gaps).max())
 
     def matches(self, other: "Grid", tolerance_mm: float = GRID_TOLERANCE_MM) -> bool:
         """Tell whether both have one shape and no corner lies further than `tolerance_mm` from its twin."""

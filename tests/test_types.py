@@ -102,3 +102,15 @@ def test_findings_hold_python_s_numbers_whatever_a_plugin_gave():
     assert ended.stderr == ""
     half = "[1.5, true, 1.5, 1.5, 1.5, true]"
     assert ended.stdout.splitlines() == [half, half, "[2, true, 2, 2, 2, true]", half]
+
+
+def test_how_far_grids_lie_apart_is_also_said_in_voxels_along_each_axis():
+    affine = np.diag([0.5, 0.5, 5, 1])
+    rounded, moved = affine.copy(), affine.copy()
+    rounded[0, 0] = 0.5005
+    moved[2, 3] = 1
+    grid = Grid((101, 50, 20), affine)
+    assert grid.corner_distance_voxels(grid) == 0
+    assert grid.corner_distance_voxels(Grid((101, 50, 20), rounded)) == pytest.approx(100 * 0.0005 / 0.5)
+    assert grid.corner_distance_voxels(Grid((101, 50, 20), moved)) == pytest.approx(1 / 5)
+    assert grid.corner_distance_voxels(Grid((101, 50, 21), affine)) == float("inf")

@@ -75,16 +75,24 @@ def import_command(
 
     Label values stay as they are in the files: map them in the recipe's cohort.labels.
     """
-    from pnetkit.cohort.importing import diagnoses_of_labels, diagnoses_of_table, table_text, with_splits, write_text
+    from pnetkit.cohort import importing
 
     named = _mapping(phases)
     entries = _entries(layout, source, named, images, labels)
+    notes = []
+    if labels is not None and entries and not any(entry.labels for entry in entries):
+        notes.append(f"no case has a label where --labels says: {labels}")
     if splits is not None:
-        entries = with_splits(entries, splits)
-    known = diagnoses_of_labels(entries, abnormal) if abnormal else {}
+        entries, said = importing.with_splits(entries, splits)
+        notes.append(said)
+    known = importing.diagnoses_of_labels(entries, abnormal) if abnormal else {}
     if diagnoses is not None:
-        known |= diagnoses_of_table(diagnoses)
-    write_text(out, table_text(entries, list(dict.fromkeys(named.values())), known, out))
+        of_table = importing.diagnoses_of_table(diagnoses)
+        notes.append(importing.strangers(entries, of_table, diagnoses))
+        known |= of_table
+    importing.write_text(out, importing.table_text(entries, list(dict.fromkeys(named.values())), known, out))
+    for note in filter(None, notes):
+        echo(f"note: {note}")
     unknown = sum(known.get(entry.case_id) is None for entry in entries)
     click.echo(f"{len(entries)} cases ({unknown} of unknown diagnosis): {out}. Look at it: pnetkit cohort check {out}")
 

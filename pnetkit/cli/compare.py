@@ -121,10 +121,11 @@ def _tables(
 ) -> tuple[list[Any], dict[str, Any]]:
     from pnetkit.evaluation.comparison import compare_arms
     from pnetkit.evaluation.lesions import summarize_lesions
+    from pnetkit.pipeline.outcome.finished import shared_truth
     from pnetkit.report.comparison import FUSED, arms_table, differences_table, lesions_table
 
     first = next(iter(runs.values()))
-    truth = {case: known for run in reversed(runs.values()) for case, known in run.truth.items()}
+    truth = shared_truth(list(runs.values()))
     phases = list(dict.fromkeys(phase for run in runs.values() for phase in run.by_phase))
     views = [*(phases if by != "fused" else []), *([FUSED] if by != "phase" else [])]
     tables, plain = [], {}

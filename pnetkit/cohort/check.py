@@ -4,13 +4,14 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from pnetkit.errors import Fault, ImageError
 from pnetkit.files import file_digest
-from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
-from pnetkit.types import DUCT, GRID_TOLERANCE_MM, PANCREAS, TUMOR, Case, Grid, ScanFiles
+from pnetkit.imaging.nifti import header_remarks, read_grid, read_labels, read_scan
+from pnetkit.types import DUCT, GRID_TOLERANCE_VOXELS, PANCREAS, TUMOR, Case, Grid, ScanFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Content:
 class CheckedScan:
     """Hold what a check found out about one phase: digests of its files, the grid in RAS+ order, the label's content.
 
-    `voxel_digest` is of the voxels in RAS+ order: the same for copies that are packed or turned otherwise.
+    `voxel_digest` is of the voxels in RAS+ order: the same for copies that are packed or turned otherwise. `remarks`
+    are what is worth knowing of the headers of both files.
     """
 
     image_digest: str
@@ -42,6 +44,7 @@ class CheckedScan:
     grid: Grid
     voxel_digest: str
     content: Content | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +101,24 @@ def grid_faults(item: CheckedCase, phases: Sequence[str]) -> list[Fault]:
     faults = []
     for phase in there[1:]:
         first, other = item.scans[there[0]].grid, item.scans[phase].grid
-        distance = first.corner_distance_mm(other)
-        if not distance <= GRID_TOLERANCE_MM:
+        if not first.corner_distance_voxels(other) <= GRID_TOLERANCE_VOXELS:
+            distance = first.corner_distance_mm(other)
             apart = f"shape {other.shape}, not {first.shape}" if np.isinf(distance) else f"{distance:.4g} mm apart"
             message = f"{phase} does not lie on the grid of {there[0]} ({apart}); an input of both needs resample: true"
             faults.append(Fault(f"case {item.case.id}", message))
     return faults
+
+
+def require_on_grid(path: Path, got: Grid, image: Grid, remedy: str) -> None:
+    """Make sure that a file of labels lies on its image's grid, but for what tools round. Raises ImageError."""
+    voxels = image.corner_distance_voxels(got)
+    if voxels <= GRID_TOLERANCE_VOXELS:
+        return
+    apart = "the shapes differ"
+    if np.isfinite(voxels):
+        mm = image.corner_distance_mm(got)
+        apart = f"corners lie {mm:.4g} mm apart, {voxels:.3g} voxels; wanted at most {GRID_TOLERANCE_VOXELS:g}"
+    raise ImageError(f"{path}: its grid {got.shape} is not that of the image {image.shape}: {apart}. {remedy}.")
 
 
 def _check_scan(files: ScanFiles, policy: LabelPolicy) -> CheckedScan:
@@ -111,14 +126,7 @@ def _check_scan(files: ScanFiles, policy: LabelPolicy) -> CheckedScan:
     scan = read_scan(files.image)
     content = None
     if files.label is not None:
-        distance = read_grid(files.label).corner_distance_mm(scan.grid)
-        if not distance <= GRID_TOLERANCE_MM:
-            got = read_grid(files.label)
-            apart = "the shapes differ" if np.isinf(distance) else f"corners lie {distance:.4g} mm apart"
-            raise ImageError(
-                f"{files.label}: its grid {got.shape} is not that of the image {scan.grid.shape}: {apart}, wanted at "
-                f"most {GRID_TOLERANCE_MM:g} mm. Export the labels on the image's own grid."
-            )
+        require_on_grid(files.label, read_grid(files.label), scan.grid, "Export the labels on the image's own grid")
         labels, _ = read_labels(files.label, policy.mapping, unmapped=policy.unmapped)
         pancreas = scan.hu[labels == PANCREAS]
         content = Content(
@@ -128,4 +136,7 @@ def _check_scan(files: ScanFiles, policy: LabelPolicy) -> CheckedScan:
         )
     label_digest = file_digest(files.label) if files.label is not None else None
     voxels = hashlib.sha256(np.ascontiguousarray(scan.hu).tobytes()).hexdigest()
-    return CheckedScan(file_digest(files.image), label_digest, scan.grid, voxels, content)
+    said = header_remarks(files.image)
+    if files.label is not None:
+        said += tuple(f"label: {remark}" for remark in header_remarks(files.label) if remark not in said)
+    return CheckedScan(file_digest(files.image), label_digest, scan.grid, voxels, content, said)

@@ -1,5 +1,6 @@
 """Check every file of a cohort, and set bad cases aside or refuse."""
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Literal
 from pnetkit.cohort.check import CheckedCase, LabelPolicy, check_case, duplicate_images
 from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import CohortError, Fault
+
+_NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 
 OnBadCase = Literal["stop", "skip"]
 """What becomes of cases with faults: they stop everything, or are set aside and counted."""
@@ -24,8 +27,8 @@ class CheckedCohort:
 
     @property
     def notes(self) -> list[Fault]:
-        """Give what is worth knowing but no fault."""
-        return [note for item in self.cases for note in item.notes]
+        """Give what is worth knowing but no fault; what many headers say alike is said once."""
+        return [note for item in self.cases for note in item.notes] + _remarks(self.cases)
 
     def summary(self) -> str:
         """Say in one line what the cohort holds."""
@@ -54,6 +57,19 @@ def check_cohort(table: Path, phases: Sequence[str], policy: LabelPolicy, execut
     if faults:
         raise CohortError(f"{table}: the same scan is there more than once:", faults)
     return CheckedCohort(checked, table)
+
+
+def _remarks(cases: Sequence[CheckedCase]) -> list[Fault]:
+    """Gather what headers say, whatever the numbers in it: of a hundred scans from one program it is a line."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for item in cases:
+        for phase, scan in item.scans.items():
+            for remark in scan.remarks:
+                found.setdefault(_NUMBER.sub("#", remark), []).append((f"case {item.case.id}, {phase}", remark))
+    return [
+        Fault(of[0][0] + (f", and {len(of) - 1} more scans alike" if len(of) > 1 else ""), of[0][1])
+        for of in found.values()
+    ]
 
 
 def sort_out(cohort: CheckedCohort, on_bad_case: OnBadCase) -> tuple[list[CheckedCase], list[CheckedCase]]:

@@ -25,7 +25,13 @@ def assign_folds(cases: Sequence[Case], *, folds: int, seed: int) -> dict[str, i
     for case in sorted(cases, key=lambda case: case.id):
         patients[case.patient].append(case)
     if len(patients) < folds:
-        fault = Fault("cohort", f"{len(patients)} patients cannot fill {folds} folds; set cohort.folds lower")
+        advice = f"{len(patients)} patients cannot fill {folds} folds; set cohort.folds lower"
+        if len(patients) < 2:  # noqa: PLR2004
+            advice = (
+                f"{len(patients)} patient cannot be trained on and tested; add others, or evaluate segmentations that "
+                "were made elsewhere (--predictions)"
+            )
+        fault = Fault("cohort", advice)
         raise CohortError("The cohort cannot be split:", [fault])
     rng = np.random.default_rng(seed)
     of_diagnosis: dict[str, list[int]] = defaultdict(lambda: [0] * folds)

@@ -4,10 +4,12 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pnetkit.case_ids import case_id_fault
 from pnetkit.cohort.layouts import Entry
 from pnetkit.cohort.table import ABNORMAL
 from pnetkit.errors import CohortError, Fault, ImageError
@@ -19,14 +21,20 @@ def table_text(entries: Sequence[Entry], phases: Sequence[str], diagnoses: Mappi
     """Give the text of a cohort's CSV that is to lie at `out`; a case that `diagnoses` does not name is unknown.
 
     Raises:
-        CohortError: there is no case, or two have one id.
+        CohortError: there is no case, two have one id, an id cannot name files, or no case has one of the phases.
     """
     if not entries:
         raise CohortError("The cohort cannot be imported:", [Fault("source", "no case was found in it")])
-    ids = [entry.case_id for entry in entries]
-    twice = sorted({case for case in ids if ids.count(case) > 1})
-    if twice:
-        raise CohortError("The cohort cannot be imported:", [Fault(case, "is there more than once") for case in twice])
+    counts = Counter(entry.case_id for entry in entries)
+    faults = [Fault(case, "is there more than once") for case, count in sorted(counts.items()) if count > 1]
+    faults += [Fault("source", wrong) for wrong in map(case_id_fault, sorted(counts)) if wrong]
+    faults += [
+        Fault("--phase", f"no case has a {phase} image; correct what stands for it, or leave it out")
+        for phase in phases
+        if not any(phase in entry.images for entry in entries)
+    ]
+    if faults:
+        raise CohortError("The cohort cannot be imported:", faults)
     folds = any(entry.fold is not None for entry in entries)
     columns = ["case_id", "patient_id", "abnormal"]
     columns += [f"{phase}_{kind}" for phase in phases for kind in ("image", "label")] + (["fold"] if folds else [])
@@ -45,6 +53,27 @@ def table_text(entries: Sequence[Entry], phases: Sequence[str], diagnoses: Mappi
     return text.getvalue()
 
 
+def strangers(entries: Sequence[Entry], named: Iterable[str], where: Path) -> str:
+    """Say which ids that a file names are no case's; empty where there is none.
+
+    Raises:
+        CohortError: no id is a case's, or one is but for leading zeros or capitals, as spreadsheets change them.
+    """
+    cases = {entry.case_id for entry in entries}
+    unknown = sorted(set(named) - cases)
+    alike = {_loosely(case): case for case in cases - set(named)}
+    faults = [
+        Fault(str(where), f"names the case {name!r}; did you mean {alike[_loosely(name)]!r}?")
+        for name in unknown
+        if _loosely(name) in alike
+    ]
+    if unknown and not faults and not cases & set(named):
+        faults = [Fault(str(where), f"names {_some(unknown)}, and the cases are {_some(sorted(cases))}")]
+    if faults:
+        raise CohortError("The ids do not fit the cases:", faults)
+    return f"{where} names {len(unknown)} that are no case here: {_some(unknown)}" if unknown else ""
+
+
 def diagnoses_of_table(path: Path) -> dict[str, bool | None]:
     """Read diagnoses from a CSV with the columns `case_id` and `abnormal` (1, 0 or empty)."""
     try:
@@ -57,8 +86,11 @@ def diagnoses_of_table(path: Path) -> dict[str, bool | None]:
         cell = (row.get("abnormal") or "").strip().lower()
         if not row.get("case_id") or "abnormal" not in row or cell not in ABNORMAL:
             faults.append(Fault(f"{path}:{number}", f"wanted case_id and abnormal (1, 0 or empty), got {row}"))
-        else:
-            found[row["case_id"].strip()] = ABNORMAL[cell]
+            continue
+        case_id = row["case_id"].strip()
+        if found.get(case_id, ABNORMAL[cell]) != ABNORMAL[cell]:
+            faults.append(Fault(f"{path}:{number}", f"gives {case_id} another diagnosis than an earlier row"))
+        found[case_id] = ABNORMAL[cell]
     if faults or not rows:
         raise CohortError("Diagnoses cannot be read:", faults or [Fault(str(path), "has no rows")])
     return found
@@ -85,8 +117,8 @@ def diagnoses_of_labels(entries: Sequence[Entry], values: Sequence[int]) -> dict
     return found
 
 
-def with_splits(entries: Sequence[Entry], path: Path) -> list[Entry]:
-    """Give every case the fold in which nnU-Net's `splits_final.json` validates it.
+def with_splits(entries: Sequence[Entry], path: Path) -> tuple[list[Entry], str]:
+    """Give every case the fold in which nnU-Net's `splits_final.json` validates it, and what `strangers` says of it.
 
     Raises:
         CohortError: the file cannot be read, or leaves a case out, or validates one twice.
@@ -104,7 +136,7 @@ def with_splits(entries: Sequence[Entry], path: Path) -> list[Entry]:
     faults += [Fault(str(path), f"leaves {e.case_id} out") for e in entries if e.case_id not in folds]
     if faults:
         raise CohortError("The splits do not fit the cases:", faults)
-    return [replace(entry, fold=folds[entry.case_id]) for entry in entries]
+    return [replace(entry, fold=folds[entry.case_id]) for entry in entries], strangers(entries, folds, path)
 
 
 def splits_text(folds: Mapping[str, int]) -> str:
@@ -129,6 +161,14 @@ def write_text(path: Path, text: str) -> None:
         write_atomically(path, text.encode())
     except OSError as error:
         raise CohortError("Nothing was written:", [Fault(str(path), str(error.strerror))]) from error
+
+
+def _loosely(case_id: str) -> str:
+    return case_id.removesuffix(".0").lstrip("0").lower()
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")  # noqa: PLR2004
 
 
 def _relative(path: Path, out: Path) -> str:

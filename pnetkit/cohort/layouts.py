@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pnetkit.cohort.folder_files import files_below, without_ending
 from pnetkit.errors import CohortError, Fault
-
-ENDINGS = (".nii.gz", ".nii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,21 @@ def nnunet_cases(folder: Path, phases: Mapping[str, str]) -> list[Entry]:
     if unknown:
         raise _wrong(folder, f"has the channels {channels}, and none with the number {unknown[0]!r}")
     ending = dataset.get("file_ending", ".nii.gz")
+    if not isinstance(ending, str) or not isinstance(channels, dict):
+        raise _wrong(folder / "dataset.json", f"has file_ending {ending!r} and channels {channels!r}")
     found: dict[str, dict[str, Path]] = {}
-    for path in sorted((folder / "imagesTr").glob(f"*{ending}")):
-        case, _, number = path.name.removesuffix(ending).rpartition("_")
-        if number.isdigit() and str(int(number)) in phases:
-            found.setdefault(case, {})[phases[str(int(number))]] = path
+    for path in _directly_in(folder / "imagesTr"):
+        name = without_ending(path.name, (ending,))
+        if name is None and without_ending(path.name) is not None:
+            raise _wrong(
+                path, f"ends otherwise than dataset.json says ({ending}); rename or convert it, or change file_ending"
+            )
+        case, _, number = (name or "").rpartition("_")
+        if number.isdecimal() and str(int(number)) in phases:
+            _put(found.setdefault(case, {}), phases[str(int(number))], path)
+    drawn = {without_ending(path.name, (ending,)): path for path in _directly_in(folder / "labelsTr")}
     return [
-        Entry(case, case, images, _for_all(images, folder / "labelsTr" / f"{case}{ending}"))
+        Entry(case, case, images, dict.fromkeys(images, drawn[case]) if case in drawn else {})
         for case, images in sorted(found.items())
     ]
 
@@ -67,11 +74,15 @@ def panorama_cases(folder: Path, phases: Mapping[str, str], labels: Path | None)
     Labels lie in `manual_labels` or `automatic_labels` as `PATIENT_STUDY.nii.gz`; manual ones come first.
     """
     (phase,) = _only(folder, phases)
-    drawn = {} if labels is None else {p.name: p for p in sorted(labels.rglob("*.nii.gz"), key=_manual_last)}
+    of_labels = [] if labels is None else sorted(files_below(labels), key=_manual_last)
+    drawn = {without_ending(path.name): path for path in of_labels}
     entries = []
-    for path in sorted(folder.rglob("*_0000.nii.gz")):
-        case = path.name.removesuffix("_0000.nii.gz")
-        label = drawn.get(f"{case}.nii.gz")
+    for path in files_below(folder):
+        name = without_ending(path.name)
+        if name is None or not name.endswith("_0000"):
+            continue
+        case = name.removesuffix("_0000")
+        label = drawn.get(case)
         entries.append(Entry(case, case.split("_")[0], {phase: path}, {} if label is None else {phase: label}))
     return entries
 
@@ -82,28 +93,29 @@ def pattern_cases(folder: Path, images: str, labels: str | None, phases: Mapping
     `phases` maps what stands for `{phase}` in the files to phases. A pattern without `{phase}` needs one phase.
     """
     expression = _expression(images)
-    found: dict[str, dict[str, Path]] = {}
-    patients: dict[str, str] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        match = expression.fullmatch(path.relative_to(folder).as_posix())
+    there = {path.relative_to(folder).as_posix(): path for path in files_below(folder)}
+    any_capitals = {name.lower(): path for name, path in there.items()}
+    found: dict[tuple[str, str], dict[str, Path]] = {}
+    for relative, path in there.items():
+        match = expression.fullmatch(relative)
         if match is None:
             continue
         parts = match.groupdict()
         phase = phases.get(parts["phase"]) if "phase" in parts else _only(folder, phases)[0]
         if phase is not None:
-            found.setdefault(parts["case"], {})[phase] = path
-            patients[parts["case"]] = parts.get("patient", parts["case"])
+            _put(found.setdefault((parts["case"], parts.get("patient", parts["case"])), {}), phase, path)
     words = {phase: word for word, phase in phases.items()}
     entries = []
-    for case, by_phase in sorted(found.items()):
+    for (case, patient), by_phase in sorted(found.items()):
         drawn = {}
         for phase in by_phase:
             if labels is not None:
                 name = labels.replace("{case}", case).replace("{phase}", words[phase])
-                path = folder / name.replace("{patient}", patients[case])
-                if path.is_file():
-                    drawn[phase] = path
-        entries.append(Entry(case, patients[case], by_phase, drawn))
+                name = Path(name.replace("{patient}", patient)).as_posix()
+                label = there.get(name, any_capitals.get(name.lower()))
+                if label is not None:
+                    drawn[phase] = label
+        entries.append(Entry(case, patient, by_phase, drawn))
     return entries
 
 
@@ -123,7 +135,9 @@ def _listed(path: Path, items: Any, phases: Mapping[str, str]) -> list[Entry]:
         label = item.get("label")
         case = _case_of(next(iter(placed.values())))
         fold = item.get("fold")
-        labels = {} if label is None else _for_all(placed, path.parent / str(label))
+        labels = {} if label is None else dict.fromkeys(placed, path.parent / str(label))
+        if label is not None and not (path.parent / str(label)).is_file():
+            faults.append(Fault(f"{path}, case {number}", f"names the label {label}, and there is no such file"))
         entries.append(Entry(case, case, placed, labels, fold if isinstance(fold, int) else None))
     if faults:
         raise CohortError(f"{path} cannot be taken in:", faults)
@@ -138,15 +152,20 @@ def _at(item: Mapping[str, Any], key: str) -> Any:
     return value if not number else None
 
 
+def _directly_in(folder: Path) -> list[Path]:
+    return [path for path in files_below(folder) if path.parent == folder]
+
+
+def _put(images: dict[str, Path], phase: str, path: Path) -> None:
+    """Note the image of a phase; two for one phase of one case would be a choice that nobody made."""
+    if phase in images:
+        raise _wrong(path, f"is the {phase} image of a case that has one already: {images[phase]}")
+    images[phase] = path
+
+
 def _case_of(path: Path) -> str:
-    name = path.name
-    for ending in ENDINGS:
-        name = name.removesuffix(ending)
-    return name.removesuffix("_0000")
-
-
-def _for_all(images: Mapping[str, Path], label: Path) -> dict[str, Path]:
-    return dict.fromkeys(images, label) if label.is_file() else {}
+    name = without_ending(path.name)
+    return (path.name if name is None else name).removesuffix("_0000")
 
 
 def _manual_last(path: Path) -> tuple[bool, str]:
@@ -171,7 +190,8 @@ def _expression(pattern: str) -> re.Pattern[str]:
             made += f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+?)"
             seen.add(name)
         else:
-            made += re.escape(part)
+            stem = without_ending(part)
+            made += re.escape(part) if stem is None else f"{re.escape(stem)}(?i:{re.escape(part[len(stem) :])})"
     return re.compile(made)
 
 

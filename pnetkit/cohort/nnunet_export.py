@@ -8,7 +8,7 @@ from pathlib import Path
 from pnetkit.cohort.check import CheckedCase, LabelPolicy, grid_faults
 from pnetkit.errors import CohortError, Fault
 from pnetkit.files import write_atomically
-from pnetkit.imaging.gz import pack
+from pnetkit.imaging.gz import as_gzip, packing
 from pnetkit.imaging.nifti import read_labels, write_labels
 from pnetkit.types import CLASSES
 
@@ -53,7 +53,7 @@ def export_nnunet(cases: Sequence[CheckedCase], folder: Path, phases: Sequence[s
 
 
 def _copy(source: Path, target: Path) -> None:
-    if source.suffix == ".gz":
+    if packing(source) == "gzip":
         shutil.copyfile(source, target)
     else:
-        write_atomically(target, pack(source.read_bytes()))
+        write_atomically(target, as_gzip(source))

@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from pnetkit.cohort.check import CheckedCase, LabelPolicy
+from pnetkit.cohort.check import CheckedCase, LabelPolicy, require_on_grid
 from pnetkit.cohort.file_names import require_distinct_names
 from pnetkit.errors import CohortError, Fault, ImageError
 from pnetkit.files import file_digest
 from pnetkit.imaging.nifti import read_labels
-from pnetkit.types import GRID_TOLERANCE_MM, Grid
+from pnetkit.types import Grid
 
 FILES = "{case}_{phase}.nii.gz"
 """How files are called, unless it is said otherwise; those without `{phase}` hold for every phase."""
+
+MOST_LISTED = 10
+"""Faults that are listed where no prediction fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def find_predictions(
     """Find and read the prediction of every scan of a cohort; give them, and the faults of each case by its id.
 
     Raises:
-        CohortError: the folder is not there, or no file in it belongs to any case.
+        CohortError: the folder is not there, or no file in it fits any case whose image can be used.
     """
     if not predictions.folder.is_dir():
         fault = Fault(str(predictions.folder), "there is no such folder")
@@ -61,19 +62,19 @@ def find_predictions(
                 found[item.case.id, phase] = (path, file_digest(path))
             except ImageError as error:
                 faults.setdefault(item.case.id, []).append(Fault(f"case {item.case.id}, {phase}", str(error)))
-    if not found:
+    if faults and not found:
         listed = [fault for of in faults.values() for fault in of]
+        images = [fault for item in cases for fault in item.faults]
         heading = f"{predictions.folder}: no prediction fits; files are looked for as {predictions.files}:"
-        raise CohortError(heading, listed[:10])
+        raise CohortError(heading, [*_few(listed), *_few(images)])
     return found, faults
+
+
+def _few(faults: Sequence[Fault]) -> list[Fault]:
+    more = len(faults) - MOST_LISTED
+    return [*faults[:MOST_LISTED], *([Fault("cohort", f"and {more} more faults of this kind")] if more > 0 else [])]
 
 
 def _check(path: Path, policy: LabelPolicy, image: Grid) -> None:
     _, grid = read_labels(path, policy.mapping, unmapped=policy.unmapped)
-    distance = grid.corner_distance_mm(image)
-    if not distance <= GRID_TOLERANCE_MM:
-        apart = "the shapes differ" if np.isinf(distance) else f"corners lie {distance:.4g} mm apart"
-        raise ImageError(
-            f"{path}: its grid {grid.shape} is not that of the image {image.shape}: {apart}, wanted at most "
-            f"{GRID_TOLERANCE_MM:g} mm. Resample the prediction to the image."
-        )
+    require_on_grid(path, grid, image, "Resample the prediction to the image")

@@ -21,15 +21,17 @@ def bootstrap_interval(
 
     `statistic` is given indices of cases (repeated as drawn) and may answer None, as when a draw has no abnormal case;
     such draws are left out. `patients` names each case's patient by a number: all cases of one are drawn together. None
-    when fewer than half of the draws have a value.
+    when fewer than half of the draws have a value, or all cases are of one patient, who cannot be drawn otherwise.
     """
     groups: dict[int, list[int]] = {}
     for index, patient in enumerate(patients):
         groups.setdefault(patient, []).append(index)
     members = [np.array(group, dtype=np.int64) for group in groups.values()]
+    if len(members) < 2:  # noqa: PLR2004
+        return None
     rng = np.random.default_rng(seed)
     values = []
-    for _ in range(resamples if members else 0):
+    for _ in range(resamples):
         drawn = rng.integers(len(members), size=len(members))
         value = statistic(np.concatenate([members[i] for i in drawn]))
         if value is not None:

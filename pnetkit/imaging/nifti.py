@@ -4,36 +4,33 @@ In memory every volume is in the closest RAS+ orientation, so that networks see 
 is ever resampled. A label map is written in the orientation of the image it belongs to, with that image's own affine.
 """
 
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from pnetkit.errors import ImageError
 from pnetkit.files import write_atomically
-from pnetkit.imaging.gz import DAMAGE, pack, unpack
-from pnetkit.imaging.header_notes import held_back
+from pnetkit.imaging.gz import pack
 from pnetkit.imaging.hounsfield import as_scan
 from pnetkit.imaging.memory_order import x_fastest, z_fastest
+from pnetkit.imaging.nifti_file import read_header, read_voxels
+from pnetkit.imaging.nifti_header import Header, remarks, usable_qform
 from pnetkit.imaging.orientation import Orientation, canonical_grid, from_ras, to_ras
 from pnetkit.types import BACKGROUND, CLASSES, Grid, Scan
-
-NIFTI2_HEADER_BYTES = 540
-"""What a NIfTI-2 file begins with, in its own byte order."""
 
 COUNTED_AT_ONCE = 2**20
 """Voxels whose values are counted together: counting needs eight bytes for each."""
 
-UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, MemoryError, *DAMAGE)
-"""What reading voxels raises on a file that is not what its header says."""
+MM = 2
+"""The code of millimeters in NIfTI's `xyzt_units`."""
+
+ROUNDING = 1e-4
+"""A label may be this far from a whole number: a scale in the header, in single precision, leaves that much."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +49,8 @@ def read_scan(path: Path) -> Scan:
             holds NaN or infinite voxels, or values that no CT in Hounsfield units has.
     """
     volume = _read(path)
-    return as_scan(volume.voxels, volume.grid, path)
+    with np.errstate(over="ignore"):  # what single precision does not hold is infinite, and refused
+        return as_scan(volume.voxels, volume.grid, path)
 
 
 def read_labels(path: Path, mapping: Mapping[int, int] | None = None, *, unmapped: str = "error") -> tuple[
@@ -69,7 +67,7 @@ def read_labels(path: Path, mapping: Mapping[int, int] | None = None, *, unmappe
     volume = _read(path)
     values = _whole_values(path, volume.voxels)
     table = {BACKGROUND: BACKGROUND, **mapping} if mapping is not None else {n: n for n in range(len(CLASSES))}
-    present = [int(v) for v in values]
+    present = [int(np.round(v)) for v in values]
     unknown = [v for v in present if v not in table]
     if unknown and (mapping is None or unmapped == "error"):
         wanted = "0 background, 1 pancreas, 2 tumor, 3 duct" if mapping is None else f"those mapped: {sorted(table)}"
@@ -79,8 +77,8 @@ def read_labels(path: Path, mapping: Mapping[int, int] | None = None, *, unmappe
         )
     stored = z_fastest(volume.voxels, volume.voxels.dtype.type)  # in one order with the labels, which is much faster
     labels = np.zeros(stored.shape, dtype=np.uint8)
-    for value in present:
-        target = table.get(value, BACKGROUND)
+    for value, whole in zip(values, present, strict=True):
+        target = table.get(whole, BACKGROUND)
         if target:
             np.putmask(labels, stored == value, target)
     return labels, volume.grid
@@ -88,15 +86,21 @@ def read_labels(path: Path, mapping: Mapping[int, int] | None = None, *, unmappe
 
 def label_values(path: Path) -> NDArray[Any]:
     """Give the values that a label map holds, whatever they mean. Raises ImageError as `read_labels` does."""
-    return _whole_values(path, _read(path).voxels)
+    return np.unique(np.round(_whole_values(path, _read(path).voxels)))
 
 
 def read_grid(path: Path) -> Grid:
     """Read a file's grid in RAS+ order, without its voxels. Raises ImageError as `read_scan` does."""
-    image = _open(path)
-    affine = np.asarray(image.affine, dtype=np.float64)
-    shape = _three_axes(path, image.shape)
-    return _canonical_grid(path, shape, affine)[0]
+    header = read_header(path)
+    return _canonical_grid(path, header)[0]
+
+
+def header_remarks(path: Path) -> tuple[str, ...]:
+    """Say what is worth knowing of a file that can be read: a unit that is not said, places that contradict each other.
+
+    Raises ImageError as `read_scan` does.
+    """
+    return remarks(read_header(path))
 
 
 def write_labels(path: Path, labels: NDArray[np.unsignedinteger[Any]], *, like: Path | Grid) -> None:
@@ -114,17 +118,19 @@ def write_labels(path: Path, labels: NDArray[np.unsignedinteger[Any]], *, like: 
         result.set_sform(like.affine, code=1)
         if not _is_sheared(like.affine):  # a qform has no shear: it would say something else than the sform
             result.set_qform(like.affine, code=1)
+        unit = MM
     else:
-        image = _open(like)
-        shape = _three_axes(like, image.shape)
-        grid, orientation = _canonical_grid(like, shape, np.asarray(image.affine, dtype=np.float64))
+        of = read_header(like)
+        grid, orientation = _canonical_grid(like, of)
         _require_shape(labels, grid, str(like))
-        result = nib.Nifti1Image(x_fastest(from_ras(labels, orientation)), image.affine, header)
-        sform, qform = int(image.header["sform_code"]), int(image.header["qform_code"])
-        result.set_sform(image.get_sform() if sform else image.affine, code=sform or qform)
-        if qform:
-            result.set_qform(image.get_qform(), code=qform)
-    result.header.set_xyzt_units("mm")
+        result = nib.Nifti1Image(x_fastest(from_ras(labels, orientation)), of.affine, header)
+        sform, qform = int(of.fields["sform_code"]), int(of.fields["qform_code"])
+        result.set_sform(of.fields.get_sform() if sform else of.affine, code=sform or qform)
+        placed = usable_qform(of)
+        if placed is not None:
+            result.set_qform(placed, code=qform)
+        unit = of.unit or MM
+    result.header.set_xyzt_units(unit)
     write_atomically(path, pack(result.to_bytes()))
 
 
@@ -145,55 +151,25 @@ def _whole_values(path: Path, voxels: NDArray[Any]) -> NDArray[Any]:
         parts = (flat[start : start + COUNTED_AT_ONCE] for start in range(0, flat.size, COUNTED_AT_ONCE))
         return np.flatnonzero(sum(np.bincount(part, minlength=256) for part in parts)).astype(np.uint8)
     values = np.unique(voxels)
-    if not np.isfinite(values).all() or (values != np.round(values)).any():
+    finite = values[np.isfinite(values)]
+    if finite.size < values.size or (np.abs(finite - np.round(finite)) > ROUNDING).any():
         raise ImageError(f"{path}: label values have to be whole numbers, got {_some(values)}.")
     return values
 
 
-def _open(path: Path, *, whole: bool = False) -> Any:
-    """Open a file; `whole` unpacks it to the end, so that damage anywhere in it is found."""
-    if not path.is_file():
-        raise ImageError(f"{path}: there is no such file. Check the path; paths in a cohort are relative to its CSV.")
-    with held_back() as notes:
-        try:
-            image = _unpacked(path) if whole and path.suffix == ".gz" else nib.load(path)
-        except DAMAGE as error:
-            said = _reason(error, notes)
-            raise ImageError(f"{path}: cannot be unpacked ({said}). Is the file truncated or damaged?") from error
-        except (ImageFileError, HeaderDataError, WrapStructError, OSError, ValueError) as error:
-            said = _reason(error, notes)
-            raise ImageError(f"{path}: cannot be read as an image ({said}). Export it again.") from error
-    if not isinstance(image, nib.Nifti1Image):
-        raise ImageError(f"{path}: is a {type(image).__name__}; wanted NIfTI (.nii or .nii.gz).")
-    if not (int(image.header["sform_code"]) or int(image.header["qform_code"])):
-        raise ImageError(f"{path}: says nothing of its orientation (sform and qform codes are 0). Convert it again.")
-    return image
-
-
-def _unpacked(path: Path) -> Any:
-    data = unpack(path)
-    (size,) = struct.unpack("<i", data[:4]) if len(data) >= 4 else (0,)  # noqa: PLR2004
-    two = size in (NIFTI2_HEADER_BYTES, int.from_bytes(NIFTI2_HEADER_BYTES.to_bytes(4, "little"), "big"))
-    return (nib.Nifti2Image if two else nib.Nifti1Image).from_bytes(data)
-
-
 def _read(path: Path) -> _Volume:
-    image = _open(path, whole=True)
-    shape = _three_axes(path, image.shape)
-    affine = np.asarray(image.affine, dtype=np.float64)
-    grid, orientation = _canonical_grid(path, shape, affine)
-    try:
-        voxels = np.asanyarray(image.dataobj).reshape(shape)
-    except UNREADABLE as error:
-        raise ImageError(f"{path}: its voxels cannot be read ({_reason(error)}). Is the file truncated?") from error
+    header = read_header(path)
+    grid, orientation = _canonical_grid(path, header)
+    voxels = read_voxels(path, header).reshape(_three_axes(path, header.shape))
     if voxels.dtype.kind not in "iuf":
         raise ImageError(f"{path}: voxels are of type {voxels.dtype}; wanted whole or real numbers.")
     return _Volume(to_ras(voxels, orientation), grid)
 
 
-def _canonical_grid(path: Path, shape: tuple[int, int, int], affine: NDArray[np.float64]) -> tuple[Grid, Orientation]:
+def _canonical_grid(path: Path, header: Header) -> tuple[Grid, Orientation]:
+    shape = _three_axes(path, header.shape)
     try:
-        return canonical_grid(shape, affine)
+        return canonical_grid(shape, header.affine_mm)
     except ValueError as error:
         raise ImageError(f"{path}: {error}.") from error
 
@@ -205,12 +181,6 @@ def _three_axes(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
     return kept[0], kept[1], kept[2]
 
 
-def _reason(error: BaseException, notes: Sequence[str] = ()) -> str:
-    text = str(error).strip().splitlines()
-    said = f"{type(error).__name__}: {text[0] if text else 'no details'}"
-    return "; ".join([said, *(note for note in dict.fromkeys(notes) if note not in said)])
-
-
 def _some(values: NDArray[Any]) -> str:
-    shown = ", ".join(f"{v:g}" for v in values[:8])
+    shown = ", ".join(f"{v:.9g}" if v != np.round(v) else f"{v:g}" for v in values[:8])
     return shown + (f", … ({values.size} values)" if values.size > 8 else "")  # noqa: PLR2004

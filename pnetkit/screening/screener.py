@@ -29,7 +29,7 @@ from pnetkit.recipe.check import load_recipe
 from pnetkit.types import (
     BACKGROUND,
     CLASSES,
-    GRID_TOLERANCE_MM,
+    GRID_TOLERANCE_VOXELS,
     CaseFinding,
     Evidence,
     PhaseFinding,
@@ -176,8 +176,8 @@ def _on_one_grid(seen: Input, scans: Sequence[Scan]) -> list[Scan]:
     first = scans[0]
     if seen.resample:
         return [first, *(resample(scan, first.grid) for scan in scans[1:])]
-    apart = [scan.grid.corner_distance_mm(first.grid) for scan in scans]
-    if any(not distance <= GRID_TOLERANCE_MM for distance in apart):
+    apart = [first.grid.corner_distance_voxels(scan.grid) for scan in scans]
+    if any(not distance <= GRID_TOLERANCE_VOXELS for distance in apart):
         message = f"the phases {', '.join(seen.phases)} do not lie on one grid, and the model does not resample"
         raise RecipeError("The scans do not fit the model:", [Fault(seen.name, message)])
     return list(scans)

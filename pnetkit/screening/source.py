@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pnetkit.case_ids import case_id_fault
 from pnetkit.errors import CohortError, Fault, ImageError
 from pnetkit.files import file_digest
-from pnetkit.imaging.nifti import read_scan
+from pnetkit.imaging.nifti import header_remarks, read_scan
 from pnetkit.types import Grid, Scan
 
 
@@ -82,4 +82,4 @@ def nifti_source(path: Path) -> ScanSource:
         except OSError as error:
             raise ImageError(f"{path}: cannot be read ({error.strerror}). Check the path.") from error
 
-    return ScanSource(lambda: Loaded(read_scan(path), path), digest, {"kind": "NIfTI"})
+    return ScanSource(lambda: Loaded(read_scan(path), path, header_remarks(path)), digest, {"kind": "NIfTI"})

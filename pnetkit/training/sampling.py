@@ -10,6 +10,8 @@ slides over the whole volume needs negatives from everywhere. The center is jitt
 
 A network sees the zero padding at the edges of its patches, so it learns to answer for one size of them. Where it shall
 answer for larger windows too, some steps draw larger patches instead (`MixedPatches`; not of the paper).
+
+`balanced` draws normal and abnormal cases alike, and cases of unknown diagnosis as often as `uniform` would.
 """
 
 import math
@@ -32,7 +34,8 @@ class TrainingCase:
     """Hold one case as training reads it; the arrays may be memory maps.
 
     `hu` (channel, x, y, z), `labels` (x, y, z) uint8; `foreground` and `lesion` are flat indices into `labels` of the
-    voxels of the pancreas set, and of tumor and duct. One `intensity` for each channel.
+    voxels of the pancreas set, and of tumor and duct. One `intensity` for each channel. `abnormal` is None where the
+    diagnosis is unknown.
     """
 
     id: str
@@ -41,7 +44,7 @@ class TrainingCase:
     foreground: NDArray[np.int64]
     lesion: NDArray[np.int64]
     intensities: tuple[Intensity, ...]
-    abnormal: bool
+    abnormal: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def draw_batch(cases: Sequence[TrainingCase], sampling: Sampling, rng: np.random
     return Batch(x, y, tuple(case.id for case in drawn))
 
 
-def load_case(folder: Path, *, case_id: str, intensities: tuple[Intensity, ...], abnormal: bool) -> TrainingCase:
+def load_case(folder: Path, *, case_id: str, intensities: tuple[Intensity, ...], abnormal: bool | None) -> TrainingCase:
     """Open a prepared case (`hu.npy`, `labels.npy`, `foreground.npy`, `lesion.npy`) as memory maps."""
     hu, labels, foreground, lesion = (
         np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
@@ -134,8 +137,11 @@ def with_patches(sampling: Sampling, size: Triple) -> Sampling:
 
 def _draw_case(cases: Sequence[TrainingCase], sampling: Sampling, rng: np.random.Generator) -> int:
     if sampling.case_sampling == "balanced":
+        unknown = [i for i, case in enumerate(cases) if case.abnormal is None]
+        if unknown and rng.random() < len(unknown) / len(cases):  # as often as any case; they weigh for neither side
+            return unknown[int(rng.integers(len(unknown)))]
         wanted = bool(rng.integers(2))
-        group = [i for i, case in enumerate(cases) if case.abnormal == wanted]
+        group = [i for i, case in enumerate(cases) if case.abnormal is wanted]
         if group:
             return group[int(rng.integers(len(group)))]
     return int(rng.integers(len(cases)))

@@ -1,10 +1,13 @@
 """Checking a case's files: every fault is found, and named with case and phase."""
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
 
 from pnetkit.cohort.check import LabelPolicy, check_case, duplicate_images
+from pnetkit.cohort.checked import CheckedCohort
 from pnetkit.types import Case, ScanFiles
 
 
@@ -57,8 +60,35 @@ def test_a_label_of_another_shape_or_place_is_a_fault_with_numbers(save):
     ]
     assert "case P7, v: " in faults[0]
     assert "its grid (6, 5, 5) is not that of the image (6, 5, 4): the shapes differ" in faults[0]
-    assert "corners lie 0.5 mm apart, wanted at most 0.001 mm" in faults[1]
+    assert "corners lie 0.5 mm apart, 0.25 voxels; wanted at most 0.1." in faults[1]
     assert check_case(case(v=ScanFiles(image, near)), LabelPolicy()).faults == ()
+
+
+def test_a_label_whose_spacing_a_tool_has_rounded_lies_on_its_image(save):
+    shape = (512, 8, 6)
+    image = save("a.nii.gz", ct(shape=shape), np.diag([0.703125, 0.703125, 2.5, 1]))
+    label = labels(1, 2, shape=shape)
+    near = ScanFiles(image, save("near.nii.gz", label, np.diag([0.7031, 0.7031, 2.5, 1])))  # 0.018 voxels at the end
+    far = ScanFiles(image, save("far.nii.gz", label, np.diag([0.703, 0.703, 2.6, 1])))  # 0.1 / 2.5 x 5 along z
+    assert check_case(case(v=near), LabelPolicy()).faults == ()
+    (fault,) = check_case(case(v=far), LabelPolicy()).faults
+    assert "corners lie 0.5041 mm apart, 0.2 voxels; wanted at most 0.1. Export the" in str(fault)
+
+
+def test_what_headers_say_alike_is_noted_once_for_all_scans(save):
+    def checked(number):
+        path = save(f"{number}.nii.gz", ct(number))
+        image = nib.load(path)
+        image.set_qform(np.diag([-2.0, 2, 3 + number / 10, 1]), code=1)
+        nib.save(image, path)
+        return check_case(case(case_id=f"P{number}", venous=ScanFiles(path)), LabelPolicy())
+
+    notes = [str(note) for note in CheckedCohort(tuple(map(checked, range(4))), Path("c.csv")).notes]
+    assert len(notes) == 2
+    assert notes[0].startswith("case P0, venous, and 3 more scans alike: its header does not say in which unit")
+    assert notes[1].startswith(
+        "case P0, venous, and 3 more scans alike: its sform and qform disagree: a corner lies 20 mm"
+    )
 
 
 def test_a_label_stored_in_another_orientation_but_in_the_same_place_is_fine(save):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -11,7 +12,8 @@ from click.testing import CliRunner
 from pnetkit.cli.main import cli
 from pnetkit.cohort.check import LabelPolicy, check_case
 from pnetkit.cohort.fingerprint import fingerprint
-from pnetkit.cohort.importing import splits_text
+from pnetkit.cohort.importing import splits_text, strangers
+from pnetkit.cohort.layouts import Entry
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import CohortError
@@ -141,6 +143,68 @@ def test_a_source_without_cases_and_wrong_diagnoses_are_said(phantoms, tmp_path)
             "import", "pattern", phantoms.parent, "--images", "images/{case}_venous.nii.gz", "--phase", "x=venous",
             "--diagnoses", tmp_path / "dx.csv", "--out", tmp_path / "c",
         )  # fmt: skip
+
+
+def import_venous(phantoms, out, *more):
+    pattern = ("import", "pattern", phantoms.parent, "--images", "images/{case}_venous.nii.gz", "--phase", "x=venous")
+    return call(*pattern, *more, "--out", out)
+
+
+@pytest.mark.parametrize(
+    ("ids", "reason"),
+    [
+        (("X1", "X2"), r"dx\.csv: names X1, X2, and the cases are P000, P001, P002, P003"),
+        (("P000", "p001"), r"dx\.csv: names the case 'p001'; did you mean 'P001'\?"),
+    ],
+)
+def test_diagnoses_that_miss_the_cases_they_are_meant_for_are_refused(phantoms, tmp_path, ids, reason):
+    (tmp_path / "dx.csv").write_text("case_id,abnormal\n" + "".join(f"{case},1\n" for case in ids))
+    with pytest.raises(CohortError, match=reason):
+        import_venous(phantoms, tmp_path / "c.csv", "--diagnoses", tmp_path / "dx.csv")
+    assert not (tmp_path / "c.csv").exists()
+
+
+def test_leading_zeros_that_a_spreadsheet_has_taken_are_recognized():
+    entries = [Entry(case, case, {}) for case in ("001", "002")]
+    with pytest.raises(CohortError, match=r"'1'; did you mean '001'\?\n.*'2\.0'; did you mean '002'\?"):
+        strangers(entries, ["1", "2.0"], Path("dx.csv"))
+    assert strangers(entries, ["001", "2x"], Path("dx.csv")) == "dx.csv names 1 that are no case here: 2x"
+
+
+def test_diagnoses_and_splits_of_a_larger_cohort_are_taken_and_what_is_left_over_is_noted(phantoms, tmp_path):
+    (tmp_path / "dx.csv").write_text("case_id,abnormal\nP000,1\nX1,0\n")
+    (tmp_path / "s.json").write_text(json.dumps([{"val": ["P000", "P001"]}, {"val": ["P002", "P003", "X2"]}]))
+    said = import_venous(
+        phantoms, tmp_path / "c.csv", "--diagnoses", tmp_path / "dx.csv", "--splits", tmp_path / "s.json"
+    )
+    assert "dx.csv names 1 that are no case here: X1" in said
+    assert "s.json names 1 that are no case here: X2" in said
+    assert [row["abnormal"] for row in rows(tmp_path / "c.csv")] == ["1", "", "", ""]
+
+
+def test_two_diagnoses_of_one_case_are_refused(phantoms, tmp_path):
+    (tmp_path / "dx.csv").write_text("case_id,abnormal\nP000,1\nP001,0\nP000,0\n")
+    with pytest.raises(CohortError, match=r"dx\.csv:4: gives P000 another diagnosis than an earlier row"):
+        import_venous(phantoms, tmp_path / "c.csv", "--diagnoses", tmp_path / "dx.csv")
+
+
+def test_phases_and_ids_that_no_table_can_hold_are_said_when_importing(phantoms, tmp_path):
+    (tmp_path / "-x.nii").touch()
+    with pytest.raises(CohortError) as raised:
+        call(
+            "import", "pattern", tmp_path, "--images", "{case}.nii", "--phase", "a=venous", "--out", tmp_path / "c.csv"
+        )
+    assert "case_id '-x' names result files" in str(raised.value)
+    with pytest.raises(CohortError, match="no case has a late image; correct what stands for it, or leave it out"):
+        call(
+            "import", "pattern", phantoms.parent, "--images", "images/{case}_{phase}.nii.gz", "--phase",
+            "venous=venous", "--phase", "delayed=late", "--out", tmp_path / "c.csv",
+        )  # fmt: skip
+
+
+def test_labels_that_are_nowhere_are_noted(phantoms, tmp_path):
+    said = import_venous(phantoms, tmp_path / "c.csv", "--labels", "segmentations/{case}.nii.gz")
+    assert "note: no case has a label where --labels says: segmentations/{case}.nii.gz" in " ".join(said.split())
 
 
 def test_splits_are_written_as_nnunet_reads_them():

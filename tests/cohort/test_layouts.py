@@ -117,3 +117,84 @@ def test_a_pattern_is_no_regular_expression_and_needs_a_case(tmp_path):
     assert [case.case_id for case in pattern_cases(tmp_path, "{case}+b.nii", None, {"x": "venous"})] == ["a"]
     with pytest.raises(CohortError, match="has no"):
         pattern_cases(tmp_path, "x.nii", None, {"x": "venous"})
+
+
+LEFT_BY_SYSTEMS = (
+    "imagesTr/._A_0000.nii.gz", "labelsTr/._A.nii.gz", "imagesTr/.DS_Store", "imagesTr/Thumbs.db",
+    "__MACOSX/imagesTr/._A_0000.nii.gz", ".Trashes/501/B_0000.nii.gz", "@eaDir/B_0000.nii.gz",
+)  # fmt: skip
+
+
+def test_what_systems_leave_beside_files_is_no_case_in_any_layout(tmp_path):
+    write_json(tmp_path / "dataset.json", {"channel_names": {"0": "CT"}, "file_ending": ".nii.gz"})
+    touch(tmp_path, "imagesTr/A_0000.nii.gz", "labelsTr/A.nii.gz", *LEFT_BY_SYSTEMS)
+    image, label = tmp_path / "imagesTr" / "A_0000.nii.gz", tmp_path / "labelsTr" / "A.nii.gz"
+    phase = {"0": "venous"}
+    for found in (
+        nnunet_cases(tmp_path, phase),
+        panorama_cases(tmp_path, phase, tmp_path),
+        pattern_cases(tmp_path, "{patient}/{case}_0000.nii.gz", "labelsTr/{case}.nii.gz", phase),
+    ):
+        (case,) = found
+        assert (case.case_id, dict(case.images), dict(case.labels)) == ("A", {"venous": image}, {"venous": label})
+    assert [case.case_id for case in pattern_cases(tmp_path, "imagesTr/{case}", None, phase)] == ["A_0000.nii.gz"]
+
+
+@pytest.mark.parametrize("ending", [".NII.GZ", ".Nii.gz"])
+def test_endings_are_the_same_in_capitals(tmp_path, ending):
+    write_json(tmp_path / "dataset.json", {"channel_names": {"0": "CT"}, "file_ending": ".nii.gz"})
+    write_json(
+        tmp_path / "list.json", {"training": [{"image": f"imagesTr/A_0000{ending}", "label": f"labelsTr/A{ending}"}]}
+    )
+    touch(tmp_path, f"imagesTr/A_0000{ending}", f"labelsTr/A{ending}")
+    phase = {"0": "venous"}
+    for found in (
+        nnunet_cases(tmp_path, phase),
+        panorama_cases(tmp_path / "imagesTr", phase, tmp_path / "labelsTr"),
+        pattern_cases(tmp_path, "imagesTr/{case}_0000.nii.gz", "labelsTr/{case}.nii.gz", phase),
+        monai_cases(tmp_path / "list.json", {"image": "venous"}),
+    ):
+        (case,) = found
+        assert (case.case_id, case.labels["venous"].name) == ("A", f"A{ending}")
+
+
+def test_bzip2_is_an_ending_too_and_nnunet_images_that_end_otherwise_are_not_dropped(tmp_path):
+    touch(tmp_path, "imagesTr/A_0000.nii.bz2", "labelsTr/A.nii.bz2", "imagesTr/README.md")
+    (case,) = panorama_cases(tmp_path / "imagesTr", {"0": "venous"}, tmp_path / "labelsTr")
+    assert (case.case_id, case.labels["venous"].name) == ("A", "A.nii.bz2")
+    write_json(tmp_path / "dataset.json", {"channel_names": {"0": "CT"}, "file_ending": ".nii.gz"})
+    with pytest.raises(CohortError, match=r"A_0000\.nii\.bz2: ends otherwise than dataset\.json says \(\.nii\.gz\)"):
+        nnunet_cases(tmp_path, {"0": "venous"})
+
+
+def test_cases_of_two_patients_that_have_one_name_are_not_made_one(tmp_path):
+    touch(tmp_path, "p1/s1/ART.nii.gz", "p2/s1/PV.nii.gz")
+    found = pattern_cases(
+        tmp_path, "{patient}/{case}/{phase}.nii.gz", None, {"ART": "arterial", "PV": "venous"}
+    )  # fmt: skip
+    assert [(case.case_id, case.patient_id, list(case.images)) for case in found] == [
+        ("s1", "p1", ["arterial"]),
+        ("s1", "p2", ["venous"]),
+    ]  # which a table refuses by the id
+
+
+def test_two_images_of_one_phase_of_one_case_are_refused(tmp_path):
+    write_json(tmp_path / "dataset.json", {"channel_names": {"0": "CT"}, "file_ending": ".nii.gz"})
+    touch(tmp_path, "imagesTr/A_0000.nii.gz", "imagesTr/A_0.nii.gz")
+    with pytest.raises(CohortError, match="is the venous image of a case that has one already"):
+        nnunet_cases(tmp_path, {"0": "venous"})
+
+
+def test_a_listed_label_that_is_not_there_is_said(tmp_path):
+    write_json(tmp_path / "dataset.json", {"training": [{"image": "a.nii.gz", "label": "labelsTr/a.nii.gz"}]})
+    with pytest.raises(CohortError, match=r"case 0: names the label labelsTr/a\.nii\.gz, and there is no such file"):
+        msd_cases(tmp_path, {"image": "venous"})
+
+
+def test_folders_that_are_links_are_followed_once(tmp_path):
+    touch(tmp_path, "disk/p1/A_0000.nii.gz", "disk/p1/deep/x.txt")
+    (tmp_path / "cohort").mkdir()
+    (tmp_path / "cohort" / "p1").symlink_to(tmp_path / "disk" / "p1")
+    (tmp_path / "disk" / "p1" / "deep" / "back").symlink_to(tmp_path / "cohort")
+    (case,) = panorama_cases(tmp_path / "cohort", {"0": "venous"}, None)
+    assert case.images["venous"] == tmp_path / "cohort" / "p1" / "A_0000.nii.gz"

@@ -38,3 +38,7 @@ def test_cases_of_one_patient_are_drawn_together():
 def test_without_values_in_half_of_the_draws_there_is_no_interval():
     assert bootstrap_interval(lambda _: None, range(5)) is None
     assert bootstrap_interval(lambda _: 1.0, []) is None
+
+
+def test_one_patient_has_no_interval():
+    assert bootstrap_interval(lambda _: 1.0, [3, 3, 3]) is None

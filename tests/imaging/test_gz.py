@@ -1,5 +1,6 @@
 """Files are packed so that everybody can read them, and damage in them is found."""
 
+import bz2
 import gzip
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pnetkit.imaging.gz import DAMAGE, pack, unpack
+from pnetkit.imaging.gz import DAMAGE, as_gzip, opened, pack, packing, read_into, skip
+
+
+def unpack(path: Path, packed: str = "gzip") -> bytes:
+    with opened(path, packed) as stream:
+        return stream.read()
 
 
 @given(st.binary(max_size=5000))
@@ -43,3 +49,32 @@ def test_a_lost_end_is_found(tmp_path: Path, lost: int):
     path.write_bytes(pack(bytes(range(256)) * 20)[:-lost])
     with pytest.raises(DAMAGE):
         unpack(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "packed"),
+    [(gzip.compress(b"x"), "gzip"), (bz2.compress(b"x"), "bzip2"), (b"\xfd7zXZ\0...", "xz"), (b"x", ""), (b"", "")],
+    ids=["gzip", "bzip2", "xz", "plain", "empty"],
+)
+def test_a_packing_is_told_by_the_first_bytes_and_not_by_the_name(tmp_path: Path, data: bytes, packed: str):
+    (tmp_path / "a.nii").write_bytes(data)
+    assert packing(tmp_path / "a.nii") == packed
+
+
+@pytest.mark.parametrize("packed", ["", "gzip", "bzip2"])
+def test_parts_are_read_and_skipped_and_counted(tmp_path: Path, packed: str):
+    data = bytes(range(200))
+    (tmp_path / "a").write_bytes({"": data, "gzip": gzip.compress(data), "bzip2": bz2.compress(data)}[packed])
+    target = bytearray(50)
+    with opened(tmp_path / "a", packed) as stream:
+        assert skip(stream, 100) == 100
+        assert read_into(stream, memoryview(target)) == 50
+        assert bytes(target) == data[100:150]
+        assert skip(stream, 100) == 50
+        assert read_into(stream, memoryview(target)) == 0
+
+
+def test_whatever_a_file_is_called_and_packed_by_it_becomes_gzip_once(tmp_path: Path):
+    for name, data in {"A.NII.GZ": gzip.compress(b"x"), "a.nii.bz2": bz2.compress(b"x"), "a.nii": b"x"}.items():
+        (tmp_path / name).write_bytes(data)
+        assert gzip.decompress(as_gzip(tmp_path / name)) == b"x"

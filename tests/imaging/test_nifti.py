@@ -173,6 +173,26 @@ def test_fractional_labels_are_refused(tmp_path):
         read_labels(tmp_path / "seg.nii.gz")
 
 
+@pytest.mark.parametrize("factor", [85, 3, 10])
+def test_labels_that_a_scale_in_the_header_leaves_a_rounding_from_whole_numbers_are_whole(tmp_path, factor):
+    labels = np.zeros((6, 5, 4), np.uint8)
+    labels[1], labels[2], labels[3] = factor, 2 * factor, 3 * factor
+    path = save(tmp_path / "seg.nii", labels, np.eye(4))
+    raw = bytearray(path.read_bytes())
+    raw[112:120] = np.array([1 / factor, 0], np.float32).tobytes()  # slope and intercept
+    path.write_bytes(raw)
+    assert np.array_equal(read_labels(path)[0], labels // factor)
+    assert label_values(path).tolist() == [0, 1, 2, 3]
+
+
+def test_labels_close_to_whole_numbers_are_shown_with_the_digits_in_which_they_are_not(tmp_path):
+    labels = np.zeros((6, 5, 4), np.float32)
+    labels[1] = 1.001
+    save(tmp_path / "seg.nii.gz", labels, np.eye(4))
+    with pytest.raises(ImageError, match=r"have to be whole numbers, got 0, 1\.001"):
+        read_labels(tmp_path / "seg.nii.gz")
+
+
 def test_the_grid_is_the_same_with_and_without_voxels(tmp_path):
     path = save(tmp_path / "ct.nii.gz", a_ct(), affine_of((1, 2, 0), (1, -1, -1)))
     assert read_grid(path).corner_distance_mm(read_scan(path).grid) == 0

@@ -177,8 +177,8 @@ GRID = Kind(
 GRIDS = [
     *(Damage(f"image moved by 1 mm along {'xyz'[axis]}", voxels(moved(axis, 1.0)), "corners lie 1 mm apart")
       for axis in range(3)),
-    *(Damage(f"image moved by 0.01 mm along {'xyz'[axis]}", voxels(moved(axis, 0.01)), "corners lie 0.01 mm apart")
-      for axis in range(3)),
+    *(Damage(f"image moved by an eighth of a voxel along {'xyz'[axis]}", voxels(moved(axis, edge / 8)), "0.125 voxels;")
+      for axis, edge in enumerate((7.5, 7.5, 8))),
     *(Damage(f"spacing doubled along {'xyz'[axis]}", voxels(scaled(axis, 2)), f"corners lie {length} mm apart")
       for axis, length in enumerate(("232.5", "232.5", "184"))),
     *(Damage(f"axis {'xyz'[axis]} turned", voxels(scaled(axis, -1)), f"corners lie {length} mm apart")

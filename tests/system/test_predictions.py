@@ -112,3 +112,50 @@ def test_a_folder_without_any_prediction_and_a_classifier_that_needs_networks_ar
     folder = raw_segmentations(finished, tmp_path / "made")
     with pytest.raises(RecipeError, match="needs networks"):
         runner("learned", predictions=Predictions(folder), sets=["classifier={plugin: roi-classifier}"])
+
+
+def one_patient(table, folder):
+    """Give the table of P001 alone, and its reference labels as predictions."""
+    rows = [row for row in csv.DictReader(table.read_text().splitlines()) if row["case_id"] == "P001"]
+    absolute = {
+        key: str(table.parent / value) if key.endswith(("_image", "_label")) else value
+        for key, value in rows[0].items()
+    }
+    with (folder / "one.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, absolute)
+        writer.writeheader()
+        writer.writerow(absolute)
+    (folder / "made").mkdir()
+    for phase in ("arterial", "venous"):
+        shutil.copyfile(absolute[f"{phase}_label"], folder / "made" / f"P001_{phase}.nii.gz")
+    return folder / "one.csv"
+
+
+def test_one_patient_can_be_evaluated_whatever_the_folds_and_is_told_why_it_cannot_be_trained_on(
+    finished, table, tmp_path
+):
+    runner, _ = finished
+    one = one_patient(table, tmp_path)
+    found = runner("one", table=one, predictions=Predictions(tmp_path / "made"), sets=["cohort.folds=4"])
+    assert found.metrics.fused.sensitivity.total == 1
+    assert (found.metrics.phases["venous"].tumor_abnormal.mean, found.metrics.fused.sensitivity.successes) == (1, 1)
+    with pytest.raises(CohortError, match="1 patient cannot be trained on and tested; add others, or evaluate"):
+        runner("untrained", table=one)
+
+
+def test_faults_of_images_are_said_where_all_have_some_and_where_no_prediction_fits(finished, table, tmp_path):
+    runner, _ = finished
+    one = one_patient(table, tmp_path)
+    text = one.read_text()
+    for phase in ("arterial", "venous"):
+        (tmp_path / f"{phase}.nii.gz").write_bytes(b"not an image")
+        text = text.replace(str(table.parent / "images" / f"P001_{phase}.nii.gz"), f"{phase}.nii.gz")
+    one.write_text(text)
+    with pytest.raises(CohortError, match=r"1 of 1 cases have faults(.|\n)*arterial\.nii\.gz: cannot be unpacked"):
+        runner("all", table=one, predictions=Predictions(tmp_path / "made"))
+    one.write_text(text.replace("venous.nii.gz", str(table.parent / "images" / "P001_venous.nii.gz"), 1))
+    (tmp_path / "made" / "P001_venous.nii.gz").unlink()
+    with pytest.raises(CohortError) as caught:
+        runner("one", table=one, predictions=Predictions(tmp_path / "made"))
+    assert "P001_venous.nii.gz: there is no such file" in str(caught.value)
+    assert "arterial.nii.gz: cannot be unpacked" in str(caught.value)

@@ -85,6 +85,17 @@ def test_balanced_sampling_draws_normal_and_abnormal_cases_alike():
     assert np.mean([name == "abnormal" for name in uniform.case_ids]) < 0.2
 
 
+def test_a_case_of_unknown_diagnosis_is_balanced_against_neither_side_and_not_left_out():
+    labels = np.zeros((8, 8, 8), np.uint8)
+    diagnoses = [True, False, *[None] * 6]
+    group = [case_with(labels, abnormal, f"{abnormal} {i}") for i, abnormal in enumerate(diagnoses)]
+    batch = draw_batch(group, replace(SAMPLING, batch_size=800, case_sampling="balanced"), np.random.default_rng(4))
+    drawn = Counter(name.split()[0] for name in batch.case_ids)
+    assert drawn["True"] == pytest.approx(100, abs=35)  # an eighth each: 6 of 8 cases are unknown, the rest is shared
+    assert drawn["False"] == pytest.approx(100, abs=35)
+    assert drawn["None"] == pytest.approx(600, abs=50)
+
+
 def test_the_same_generator_state_draws_the_same_batch(cases):
     one = draw_batch(cases, SAMPLING, np.random.default_rng([7, 5]))
     two = draw_batch(cases, SAMPLING, np.random.default_rng([7, 5]))

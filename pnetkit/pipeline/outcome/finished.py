@@ -105,6 +105,23 @@ def read_run(folder: Path) -> FinishedRun:
         raise StoreError(f"{folder}: its files cannot be read as a run ({error!r}). Run its recipe again.") from error
 
 
+def shared_truth(runs: Sequence[FinishedRun]) -> dict[str, CaseTruth]:
+    """Give what is true of the cases of all runs; where they differ, the first that has a case counts.
+
+    Each run numbers its own patients, so one number in two runs is one patient only where a case that both have says
+    so. The first run's numbers stay as they are.
+    """
+    numbers: dict[tuple[int, int], int] = {}
+    truth: dict[str, CaseTruth] = {}
+    for place, run in enumerate(runs):
+        known = {of.patient: truth[case].patient for case, of in run.truth.items() if case in truth}
+        for case, of in run.truth.items():
+            free = max(numbers.values(), default=-1) + 1
+            number = numbers.setdefault((place, of.patient), known.get(of.patient, of.patient if place == 0 else free))
+            truth.setdefault(case, CaseTruth(of.abnormal, number))
+    return truth
+
+
 def differences(runs: Sequence[FinishedRun]) -> list[Fault]:
     """Say in what the runs' cohorts, folds or label policies differ from the first one's."""
     faults: list[Fault] = []
@@ -131,9 +148,13 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str
     one, two = first["cases"], other["cases"]
     for label, missing in (("lacks", sorted(one.keys() - two.keys())), ("adds", sorted(two.keys() - one.keys()))):
         if missing:
-            found.append(f"the second of them {label} {len(missing)} cases ({_few(missing)})")
+            found.append(f"the first of them {label} {len(missing)} cases ({_few(missing)})")
     shared = sorted(one.keys() & two.keys())
-    for what, part in (("diagnoses", "abnormal"), ("patients", "patient"), ("folds", "fold")):
+    families = [_families({case: cases[case]["patient"] for case in shared}) for cases in (one, two)]
+    of = [case for case in shared if families[0][case] != families[1][case]]
+    if of:
+        found.append(f"the patients of {len(of)} cases differ ({_few(of)})")
+    for what, part in (("diagnoses", "abnormal"), ("folds", "fold")):
         of = [case for case in shared if one[case][part] != two[case][part]]
         if of:
             found.append(f"the {what} of {len(of)} cases differ ({_few(of)})")
@@ -144,6 +165,14 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str
     if first["labels"] != other["labels"]:
         found.append(f"the label policies differ: {other['labels']} and {first['labels']}")
     return found
+
+
+def _families(patients: Mapping[str, int]) -> dict[str, list[str]]:
+    """Give each case's patient as a list of the cases: a run's numbers of patients mean nothing in another one."""
+    of: dict[int, list[str]] = {}
+    for case, patient in patients.items():
+        of.setdefault(patient, []).append(case)
+    return {case: of[patient] for case, patient in patients.items()}
 
 
 def _files_differ(one: Mapping[str, Any], two: Mapping[str, Any], kind: str) -> bool:

@@ -50,7 +50,11 @@ def lay_out(request: RunRequest, store: Store, session: Session, listener: Liste
     sources, changed = settle_sources(recipe, store, request.on_code_change, note=note)
     for line in changed:
         listener.say(line)
-    folds = assign_folds([item.case for item in good], folds=recipe.cohort.folds, seed=recipe.cohort.seed)
+    cases = [item.case for item in good]
+    number = recipe.cohort.folds
+    if adopted is not None:  # nothing is trained, so a few patients, or one, can be evaluated
+        number = min(number, len({case.patient for case in cases}))
+    folds = assign_folds(cases, folds=number, seed=recipe.cohort.seed)
     graph = make_graph(recipe, good, folds, sources, adopted)
     return Layout(good, bad, folds, graph, cohort, _run_key(recipe, graph, good, bad, folds))
 

@@ -76,7 +76,7 @@ def run(spec: PrepareSpec, _context: Context, folder: Path) -> dict[str, Any]:
     return {"foreground_voxels": int(foreground.size), "lesion_voxels": int(lesion.size)}
 
 
-def read(store: Store, ref: Ref, *, case_id: str, abnormal: bool) -> TrainingCase:
+def read(store: Store, ref: Ref, *, case_id: str, abnormal: bool | None) -> TrainingCase:
     """Open a prepared case; its arrays are memory maps."""
     folder = store.of(ref)
     intensities = tuple(Intensity(**channel) for channel in read_json(folder / INTENSITY))

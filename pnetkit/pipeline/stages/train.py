@@ -47,7 +47,7 @@ class TrainSpec:
     in_channels: int
     training: Mapping[str, Any]
     seed: int
-    abnormal: tuple[bool, ...]
+    abnormal: tuple[bool | None, ...]
     prepared: tuple[Ref, ...]
     case_ids: tuple[str, ...]
     checkpoint_every: int
@@ -81,12 +81,13 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
     if not training:
         draft.faults.append(Fault(subject.label, "no training case has a reference label"))
         return None
+    balanced = recipe.training.case_sampling == "balanced"  # else diagnoses decide nothing, and keys stay as they are
     spec = TrainSpec(
         backbone=draft.parts.backbone,
         in_channels=len(draft.seen.phases),
         training=draft.parts.training,
         seed=derived_seed(recipe.training.seed, "train", name, *left_out),
-        abnormal=tuple(bool(item.case.abnormal) for item in training),
+        abnormal=tuple(item.case.abnormal if balanced else bool(item.case.abnormal) for item in training),
         prepared=tuple(draft.prepared[item.case.id].ref for item in training),
         case_ids=tuple(item.case.id for item in training),
         checkpoint_every=recipe.training.checkpoint_every,
