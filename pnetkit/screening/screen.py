@@ -5,10 +5,10 @@ out/screening.json                which model, on what, how many
 out/CASE/finding.json             the decision and its reasons
 out/CASE/PHASE_segmentation.nii.gz    on the scan's own grid
 out/CASE/failed.json              instead of all these, where a case could not be screened
+
+Calls that write into one folder at once end as one after the other would: see `findings_folder`.
 """
 
-import json
-import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -22,18 +22,16 @@ import torch
 
 from pnetkit.ahead import one_ahead
 from pnetkit.errors import PnetkitError, ScreeningError, StoreError
-from pnetkit.files import digest, disk_errors_in_words, write_atomically, write_json
+from pnetkit.files import digest, disk_errors_in_words, write_json
 from pnetkit.imaging.nifti import write_labels
 from pnetkit.process_memory import peak_memory_mib
 from pnetkit.provenance import hardware
 from pnetkit.screening.finding import finding_record
-from pnetkit.screening.findings_table import TABLE, earlier_rows, row, table
+from pnetkit.screening.findings_folder import FAILED, FINDING, FindingsFolder
 from pnetkit.screening.gates import GatePolicy, held_to_gates
 from pnetkit.screening.screener import CaseResult, Screener, screen_scans
 from pnetkit.screening.source import Answer, Loaded, ScreeningCase
 from pnetkit.types import CLASSES
-
-FINDING, FAILED, SCREENING = "finding.json", "failed.json", "screening.json"
 
 Status = Literal["ok", "failed"]
 
@@ -83,22 +81,19 @@ def screen_cases(
     Raises:
         StoreError: `out` holds something else, or cannot be written.
     """
-    _claim(out, screener)
-    rows: list[Mapping[str, str]] = [*earlier_rows(out, {case.id for case in cases})]
-    inputs = [seen.name for seen in screener.parts.inputs]
+    findings = FindingsFolder(out, [seen.name for seen in screener.parts.inputs])
+    findings.claim(_head(screener))
     started, done = time.perf_counter(), []
 
     def read(case: ScreeningCase) -> _Read | None:
-        return None if case.fault else _read(screener, case, out / case.id, gates)
+        return None if case.fault else _read(screener, case, findings, gates)
 
     with closing(one_ahead(read, cases, ahead=True)) as coming:
         for case, scans in coming:
-            found = _screened(screener, case, out / case.id, scans)
+            with findings.held(case.id, say):
+                found = _screened(screener, case, findings, scans, gates)
             done.append(found)
-            rows.append(row(case.id, found.status, found.record))
             say(found.in_words)
-            with disk_errors_in_words(out):
-                write_atomically(out / TABLE, table(inputs, rows))
     record = _head(screener) | {
         "cases": len(done),
         "failed": [found.case_id for found in done if found.status == "failed"],
@@ -108,8 +103,7 @@ def screen_cases(
         "peak_memory_mib": peak_memory_mib(),
         "hardware": hardware(screener.device),
     }
-    with disk_errors_in_words(out):
-        write_json(out / SCREENING, record)
+    findings.note(record)
     return done
 
 
@@ -130,10 +124,10 @@ def _searched_as_a_whole(screener: Screener, done: Sequence[Screened]) -> int | 
     return sum(found["fallback"] is not None for found in inputs)
 
 
-def _read(screener: Screener, case: ScreeningCase, folder: Path, gates: GatePolicy) -> _Read:
+def _read(screener: Screener, case: ScreeningCase, findings: FindingsFolder, gates: GatePolicy) -> _Read:
     """Read a case's scans and hold them to the gates, unless its finding is known. Writes nothing."""
     key = _key(screener, case, gates)
-    known = _known(folder, key)
+    known = findings.known(case.id, key)
     if known is not None:
         return _Read(key, known, {}, {}, ())
     loaded = {phase: source.load() for phase, source in case.scans.items()}
@@ -144,33 +138,42 @@ def _read(screener: Screener, case: ScreeningCase, folder: Path, gates: GatePoli
     return _Read(key, None, loaded, digests, flags)
 
 
-def _screened(screener: Screener, case: ScreeningCase, folder: Path, scans: Callable[[], _Read | None]) -> Screened:
-    """Screen one case; `scans` gives what was read of it, or raises why it cannot be: that is this case's error."""
+def _screened(
+    screener: Screener,
+    case: ScreeningCase,
+    findings: FindingsFolder,
+    scans: Callable[[], _Read | None],
+    gates: GatePolicy,
+) -> Screened:
+    """Screen a case that is held; `scans` gives what was read of it, or raises why it cannot be: that is its error.
+
+    What was read ahead was read before the case was held: another call may have been at it since.
+    """
     try:
         read = scans()
         if read is None:
-            return _failed(case, folder, {"reason": case.fault})
-        if read.known is not None:
-            return Screened(case.id, "ok", read.known, reused=True)
-        work = folder.with_name(f".{folder.name}.part")
-        with disk_errors_in_words(folder):
-            _cleared(folder)
-            work.mkdir()
+            return _failed(case, findings, {"reason": case.fault})
+        known = findings.known(case.id, read.key)
+        if known is not None:
+            return Screened(case.id, "ok", known, reused=True)
+        if read.known is not None:  # its finding was replaced, so its scans are needed after all
+            read = _read(screener, case, findings, gates)
+        work = findings.begin(case.id)
         record = _screen(screener, case, work, read)
-        with disk_errors_in_words(folder):
+        with disk_errors_in_words(work):
             write_json(work / FINDING, record | {"key": read.key})
-            work.rename(folder)
+        findings.place(case.id)
         return Screened(case.id, "ok", record)
     except StoreError:
         raise  # the place of the results, not the case, is at fault
     except PnetkitError as error:
-        return _failed(case, folder, {"reason": str(error)})
+        return _failed(case, findings, {"reason": str(error)})
     except (MemoryError, torch.OutOfMemoryError) as error:
         what = str(error).partition(". ")[0] or type(error).__name__
-        return _failed(case, folder, {"reason": f"memory ran out ({what}). Free some, or choose another --device."})
+        return _failed(case, findings, {"reason": f"memory ran out ({what}). Free some, or choose another --device."})
     except Exception as error:  # noqa: BLE001  # a plugin may raise anything; one case must not stop the others
         reason = f"{type(error).__name__}: {error} (an error of a plugin or of pnetkit; see {FAILED})"
-        return _failed(case, folder, {"reason": reason, "traceback": traceback.format_exc()})
+        return _failed(case, findings, {"reason": reason, "traceback": traceback.format_exc()})
 
 
 def _screen(screener: Screener, case: ScreeningCase, folder: Path, read: _Read) -> dict[str, Any]:
@@ -210,23 +213,12 @@ def _write_results(
             )
 
 
-def _failed(case: ScreeningCase, folder: Path, record: Mapping[str, Any]) -> Screened:
-    with disk_errors_in_words(folder):
-        _cleared(folder)
-        folder.mkdir()
-        write_json(folder / FAILED, {"case_id": case.id, **record})
+def _failed(case: ScreeningCase, findings: FindingsFolder, record: Mapping[str, Any]) -> Screened:
+    work = findings.begin(case.id)
+    with disk_errors_in_words(work):
+        write_json(work / FAILED, {"case_id": case.id, **record})
+    findings.place(case.id)
     return Screened(case.id, "failed", record)
-
-
-def _cleared(folder: Path) -> None:
-    """Remove what an earlier call left of a case: its folder and a half-written one, right below the claimed folder."""
-    if not (folder.parent / SCREENING).is_file():
-        raise StoreError(f"{folder}: does not lie in a folder of findings; nothing is removed.")
-    for earlier in (folder.with_name(f".{folder.name}.part"), folder):
-        if earlier.is_symlink() or earlier.is_file():
-            raise StoreError(f"{earlier}: is no folder of findings; move it away.")
-        if earlier.exists():
-            shutil.rmtree(earlier)
 
 
 def _key(screener: Screener, case: ScreeningCase, gates: GatePolicy) -> str:
@@ -243,30 +235,6 @@ def _key(screener: Screener, case: ScreeningCase, gates: GatePolicy) -> str:
             "results": {phase: source.write_results is not None for phase, source in case.scans.items()},
         }
     )
-
-
-def _known(folder: Path, key: str) -> dict[str, Any] | None:
-    try:
-        record: dict[str, Any] = json.loads((folder / FINDING).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None  # not there yet, or damaged: it is made anew
-    return record if record.get("key") == key else None
-
-
-def _claim(out: Path, screener: Screener) -> None:
-    """Make sure that findings may be written here: a new or empty folder, or one of findings of the same model."""
-    with disk_errors_in_words(out):
-        if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / SCREENING).is_file())):
-            raise StoreError(f"{out}: is not empty and holds no findings. Choose another --out.")
-        if (out / SCREENING).is_file():
-            try:
-                known = json.loads((out / SCREENING).read_text(encoding="utf-8"))["model"]["digest"]
-            except (OSError, ValueError, KeyError, TypeError):
-                known = None
-            if known != screener.model.digest:
-                raise StoreError(f"{out}: holds findings of another model. Choose another --out.")
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(out / SCREENING, _head(screener))
 
 
 def _head(screener: Screener) -> dict[str, Any]:

@@ -564,3 +564,40 @@ def test_an_id_beside_a_table_is_refused(model, table, tmp_path):
     result = CliRunner().invoke(cli, [str(part) for part in command])
     assert isinstance(result.exception, CohortError), result.output
     assert "--case-id: names one case, and a table names its own" in str(result.exception)
+
+
+@pytest.mark.slow
+def test_two_calls_into_one_folder_at_once_end_as_one_after_the_other(model, table, tmp_path, monkeypatch):
+    """Both begin on every case together: one makes it, the other waits and takes it over, and the table has all."""
+    screened(model, table, tmp_path / "alone", folds=[0])
+    both, met = threading.Barrier(2), threading.Event()
+    real_ask, real_read, asked = screen.screen_scans, screen._read, []
+
+    def reading(*arguments):
+        found = real_read(*arguments)
+        if not met.is_set():
+            both.wait(timeout=60)  # neither has screened a case yet
+            met.set()
+        return found
+
+    def asking(loaded, case_id, scans):
+        asked.append(case_id)
+        return real_ask(loaded, case_id, scans)
+
+    monkeypatch.setattr(screen, "_read", reading)
+    monkeypatch.setattr(screen, "screen_scans", asking)
+    done = {}
+
+    def call(number):
+        done[number] = screened(model, table, tmp_path / "out", folds=[0])[0]
+
+    threads = [threading.Thread(target=call, args=[number]) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=300)
+    assert sorted(asked) == ["P000", "P001", "P002", "P003"]  # each once
+    assert [found.status for number in done for found in done[number]] == ["ok"] * 8
+    one, two = written(tmp_path / "alone"), written(tmp_path / "out")
+    assert one.keys() == two.keys()
+    assert all(one[name] == two[name] for name in one if name != "screening.json")
