@@ -33,6 +33,11 @@ import click
 )
 @click.option("--dicom-results", is_flag=True, help="DICOM: also write SEG and SR, which carry the patient's identity.")
 @click.option(
+    "--same-patient",
+    is_flag=True,
+    help="DICOM: take series for one patient's whose headers contradict each other; the finding and the SR say so.",
+)
+@click.option(
     "--on-gate",
     type=click.Choice(["error", "flag", "off"]),
     default="error",
@@ -52,6 +57,7 @@ def screen(
     description: tuple[str, ...],
     by: Any,
     dicom_results: bool,
+    same_patient: bool,
     on_gate: Any,
 ) -> None:
     """Ask MODEL about scans. For research use only.
@@ -77,7 +83,8 @@ def screen(
     model = read_model(model_folder)
     for note in model.notes:
         click.echo(f"note: {note}")
-    asked = Asked(case_id, _by_phase(series, "--series"), _by_phase(description, "--description"), by, dicom_results)
+    uids, descriptions = _by_phase(series, "--series"), _by_phase(description, "--description")
+    asked = Asked(case_id, uids, descriptions, by, dicom_results, same_patient)
     cases = cases_of(inputs, model.content["phases"], asked, click.echo)
     screener = load_screener(model, device=device, folds=folds or None)
     try:

@@ -19,7 +19,7 @@ class Asked:
     """Say how inputs are to be understood: an id for a single case, and rules for DICOM folders.
 
     `uids` and `descriptions` are by phase; `by` is `description`, `time` or `image`; with `write_dicom` results are
-    also written as DICOM.
+    also written as DICOM; with `same_patient` series that contradict each other about the patient are one patient's.
     """
 
     case_id: str | None = None
@@ -27,6 +27,7 @@ class Asked:
     descriptions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     by: Literal["description", "time", "image"] = "description"
     write_dicom: bool = False
+    same_patient: bool = False
 
 
 def cases_of(
@@ -46,6 +47,8 @@ def cases_of(
     if not faults:
         cases, faults = _one_case(given, phases, asked.case_id)
     faults += _rule_faults(asked, phases)
+    if asked.same_patient and not any(Path(text).is_dir() for text in inputs):
+        faults.append(Fault("--same-patient", "is said of DICOM, and no folder of DICOM is given; leave it out"))
     for text in inputs:
         path = Path(text)
         if path.is_dir():
@@ -114,7 +117,15 @@ def _folder(path: Path, phases: Sequence[str], asked: Asked, say: Callable[[str]
     from pnetkit.screening.series_choice import SeriesRules  # noqa: PLC0415
 
     rules = SeriesRules(asked.uids, asked.descriptions, asked.by)
-    return dicom_cases(path, phases, rules, case_id=asked.case_id, write_dicom=asked.write_dicom, say=say)
+    return dicom_cases(
+        path,
+        phases,
+        rules,
+        case_id=asked.case_id,
+        write_dicom=asked.write_dicom,
+        same_patient=asked.same_patient,
+        say=say,
+    )
 
 
 def _rule_faults(asked: Asked, phases: Sequence[str]) -> list[Fault]:

@@ -69,12 +69,12 @@ class FindingsFolder:
             lock.release()
 
     def known(self, case_id: str, key: str) -> dict[str, Any] | None:
-        """Give a case's finding, if it was made under this key; None otherwise."""
+        """Give a case's finding, if it was made under this key and all its results were written; None otherwise."""
         try:
             record: dict[str, Any] = read_json(self.out / case_id / FINDING)
         except (OSError, ValueError):
             return None  # not there yet, or damaged: it is made anew
-        return record if record.get("key") == key else None
+        return record if record.get("key") == key and not record.get("unwritten") else None
 
     def begin(self, case_id: str) -> Path:
         """Give an empty folder for what becomes of a case that is held. Raises StoreError as `place`."""

@@ -29,7 +29,7 @@ from pnetkit.provenance import hardware
 from pnetkit.screening.finding import finding_record
 from pnetkit.screening.findings_folder import FAILED, FINDING, FindingsFolder
 from pnetkit.screening.gates import GatePolicy, held_to_gates
-from pnetkit.screening.screener import CaseResult, Screener, screen_scans
+from pnetkit.screening.screener import CaseResult, InputResult, Screener, screen_scans
 from pnetkit.screening.source import Answer, Loaded, ScreeningCase
 from pnetkit.types import CLASSES
 
@@ -108,11 +108,17 @@ def screen_cases(
 
 
 def require_all_screened(done: Sequence[Screened], out: Path) -> None:
-    """Raise ScreeningError naming the cases without a finding, if there are any."""
+    """Raise ScreeningError naming the cases without a finding, and those whose results are not all written, if any."""
     failed = [found for found in done if found.status == "failed"]
+    part = [found for found in done if found.status == "ok" and found.record.get("unwritten")]
+    lines = []
     if failed:
         lines = [f"{len(failed)} of {len(done)} cases could not be screened; the others are in {out}:"]
         lines += [f"  {found.case_id}: {found.record['reason']}" for found in failed]
+    if part:
+        lines += [f"{len(part)} of {len(done)} cases have a finding, but not all of its results, in {out}:"]
+        lines += [f"  {of.case_id}, {name}: {why}" for of in part for name, why in of.record["unwritten"].items()]
+    if lines:
         raise ScreeningError("\n".join(lines))
 
 
@@ -180,7 +186,7 @@ def _screen(screener: Screener, case: ScreeningCase, folder: Path, read: _Read) 
     scans = {phase: found.scan for phase, found in read.loaded.items()}
     result = screen_scans(screener, case.id, scans)
     with disk_errors_in_words(folder):
-        _write_results(screener, case, read.loaded, result, folder)
+        unwritten = _write_results(screener, case, read.loaded, result, folder)
     images = {
         phase: {
             **case.scans[phase].about,
@@ -190,27 +196,44 @@ def _screen(screener: Screener, case: ScreeningCase, folder: Path, read: _Read) 
         }
         for phase, scan in scans.items()
     }
-    return finding_record(screener, result, images, read.flags)
+    flags = [*([case.overruled] if case.overruled else []), *read.flags]
+    flags += [f"{name}: {reason}" for name, reason in unwritten.items()]
+    return finding_record(screener, result, images, flags) | ({"unwritten": unwritten} if unwritten else {})
 
 
 def _write_results(
     screener: Screener, case: ScreeningCase, loaded: Mapping[str, Loaded], result: CaseResult, folder: Path
-) -> None:
+) -> dict[str, str]:
+    """Write segmentations, and what was found in the format of its source; say by input why that could not be."""
+    unwritten = {}
     for seen in screener.parts.inputs:
         if seen.name not in result.inputs:
             continue
         found, first = result.inputs[seen.name], seen.phases[0]
-        labels, grid = found.segmentation.labels, found.segmentation.grid
+        labels = found.segmentation.labels
         write_labels(folder / f"{seen.name}_segmentation.nii.gz", labels, like=loaded[first].like)
         write = case.scans[first].write_results
         if write is not None:
-            counts = np.bincount(labels.reshape(-1), minlength=len(CLASSES))
-            volumes = {label: float(counts[label] * grid.voxel_mm3) for label in range(1, len(CLASSES))}
-            model = screener.model
-            abnormal = found.finding.abnormal
-            write(
-                folder / seen.name, labels, Answer(abnormal, result.finding.abnormal, volumes, model.name, model.digest)
-            )
+            answer = _answer(screener, case, result, found)
+            try:
+                write(folder / seen.name, labels, answer)
+            except OSError:
+                raise  # the disk, not the images
+            except Exception as error:  # noqa: BLE001  # headers hold anything; the finding is made, and must not be lost
+                unwritten[seen.name] = f"not written as {case.scans[first].about['kind']} ({_said(error)})"
+    return unwritten
+
+
+def _answer(screener: Screener, case: ScreeningCase, result: CaseResult, found: InputResult) -> Answer:
+    counts = np.bincount(found.segmentation.labels.reshape(-1), minlength=len(CLASSES))
+    volumes = {label: float(counts[label] * found.segmentation.grid.voxel_mm3) for label in range(1, len(CLASSES))}
+    abnormal, model = (found.finding.abnormal, result.finding.abnormal), screener.model
+    return Answer(*abnormal, volumes, model.name, model.digest, bool(case.overruled))
+
+
+def _said(error: Exception) -> str:
+    """Give the first line of an error, after its kind."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _failed(case: ScreeningCase, findings: FindingsFolder, record: Mapping[str, Any]) -> Screened:
@@ -234,6 +257,7 @@ def _key(screener: Screener, case: ScreeningCase, gates: GatePolicy) -> str:
             "gates": gates,
             "results": {phase: source.write_results is not None for phase, source in case.scans.items()},
         }
+        | ({"overruled": case.overruled} if case.overruled else {})
     )
 
 
