@@ -23,6 +23,7 @@ import torch
 from pnetkit.ahead import one_ahead
 from pnetkit.errors import PnetkitError, ScreeningError, StoreError
 from pnetkit.files import digest, disk_errors_in_words, write_json
+from pnetkit.imaging.hounsfield import READING
 from pnetkit.imaging.nifti import write_labels
 from pnetkit.process_memory import peak_memory_mib
 from pnetkit.provenance import hardware
@@ -254,6 +255,7 @@ def _key(screener: Screener, case: ScreeningCase, gates: GatePolicy) -> str:
             "inference": screener.parts.inference,  # with the precision that `auto` is on this device
             "folds": list(screener.folds),
             "images": images,
+            "reading": READING,
             "gates": gates,
             "results": {phase: source.write_results is not None for phase, source in case.scans.items()},
         }

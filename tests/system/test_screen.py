@@ -150,6 +150,17 @@ def test_a_case_that_cannot_be_read_is_recorded_and_the_others_go_on(model, tabl
         require_all_screened(done, tmp_path / "out")
 
 
+def test_a_scan_in_stored_values_has_no_finding_whatever_the_gates_let_through(model, table, tmp_path):
+    image = nib.load(table.parent / "images" / "P000_venous.nii.gz")
+    raw = np.asanyarray(image.dataobj).astype(np.int16) + np.int16(1024)
+    raw[0] = -2000
+    nib.save(nib.Nifti1Image(raw, image.affine), tmp_path / "raw.nii.gz")
+    wrong = edit_table(table, tmp_path, lambda c: c.update(venous_image=str(tmp_path / "raw.nii.gz")))
+    done, _ = screened(model, wrong, tmp_path / "out", folds=[0])
+    assert [found.status for found in done] == ["failed", "failed"]
+    assert "raw.nii.gz: its body is not where Hounsfield units put bodies" in done[0].record["reason"]
+
+
 def test_the_next_case_is_read_while_the_networks_run_and_never_more_than_one(model, table, tmp_path, monkeypatch):
     order, started = [], {}
     read, ask = screen._read, screen.screen_scans
