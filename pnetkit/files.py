@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong is said already
+            temporary.unlink(missing_ok=True)
         raise
 
 
@@ -45,14 +46,19 @@ def disk_errors_in_words(root: Path) -> Iterator[None]:
         wanted = {
             errno.ENOSPC: "the disk is full; free space and run the same command again, nothing finished is lost",
             errno.EDQUOT: "the disk quota is used up; free space and run the same command again",
-            errno.EROFS: "the file system is read-only; choose another --store or --out",
-            errno.EACCES: "it may not be written; choose another --store or --out, or change its permissions",
+            errno.EROFS: "the file system is read-only; choose another place",
+            errno.EACCES: "it may not be written; choose another place, or change its permissions",
+            errno.EPERM: "it may not be changed; choose another place, or change its permissions",
             errno.EFBIG: "the file is larger than this system allows; raise the limit, or choose another place",
-            errno.ENOTDIR: "it is not a folder; choose another --store or --out",
+            errno.ENOTDIR: "it is not a folder; choose another place",
+            errno.EISDIR: "it is a folder; choose another name",
+            errno.EEXIST: "something of that name is there already; choose another name",
+            errno.ENAMETOOLONG: "its name is too long for this system; choose a shorter one",
+            errno.EIO: "the disk reports an error; look after it, or choose another place",
         }
         if error.errno not in wanted:
             raise
-        raise StoreError(f"{error.filename or root}: {wanted[error.errno]}.") from error
+        raise StoreError(f"{error.filename2 or error.filename or root}: {wanted[error.errno]}.") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -612,3 +612,12 @@ def test_two_calls_into_one_folder_at_once_end_as_one_after_the_other(model, tab
     one, two = written(tmp_path / "alone"), written(tmp_path / "out")
     assert one.keys() == two.keys()
     assert all(one[name] == two[name] for name in one if name != "screening.json")
+
+
+def test_a_plugin_that_two_distributions_offer_is_not_called_one_that_is_not_offered(model, install):
+    install("rival", "rival", "from pnetkit_fusion.rules import Or", phase_fusion={"or": "rival:Or"})
+    with pytest.raises(
+        ModelError, match=r"Two installed plugins are both called 'or' .* Uninstall one of them"
+    ) as said:
+        read_model(model)
+    assert "does not offer it" not in str(said.value)
