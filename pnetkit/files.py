@@ -7,16 +7,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pnetkit.errors import StoreError
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is there complete or not at all, whenever the process dies."""
+def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Write a file so that it is there complete or not at all, whenever the process dies.
+
+    With `mode` nobody has other rights to it than these, at no moment; without, the rights are the user's default.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as stream:
+        with _opened(temporary, mode) as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
@@ -25,6 +28,13 @@ def write_atomically(path: Path, data: bytes) -> None:
         with suppress(OSError):  # what went wrong is said already
             temporary.unlink(missing_ok=True)
         raise
+
+
+def _opened(path: Path, mode: int | None) -> BinaryIO:
+    if mode is None:
+        return path.open("wb")
+    path.unlink(missing_ok=True)  # what is there may be open to others
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
 
 
 def write_json(path: Path, value: Any) -> None:

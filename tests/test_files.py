@@ -1,6 +1,7 @@
 """Tests of pnetkit.files: complete or not at all, digests, and disks in words."""
 
 import errno
+import os
 
 import pytest
 
@@ -35,6 +36,15 @@ def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(tmp_path, mon
         write_atomically(tmp_path / "a", b"after")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"before"
+
+
+def test_a_file_for_its_owner_alone_is_never_open_to_others_whatever_an_earlier_call_left(tmp_path):
+    left = tmp_path / f".a.{os.getpid()}.tmp"
+    left.write_bytes(b"")
+    left.chmod(0o666)
+    write_atomically(tmp_path / "a", b"secret", mode=0o600)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_what_is_no_matter_of_the_disk_is_raised_as_it_is(tmp_path):

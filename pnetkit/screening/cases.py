@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -11,7 +12,7 @@ from pnetkit.case_ids import case_id_fault
 from pnetkit.cohort.table import read_unlabeled_cohort
 from pnetkit.errors import CohortError, Fault, did_you_mean
 from pnetkit.extras import require_extra
-from pnetkit.screening.source import ScanSource, ScreeningCase, nifti_source
+from pnetkit.screening.source import Origin, ScanSource, ScreeningCase, nifti_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ def _one_case(
             faults.append(Fault(f"{phase}={file}", f"{phase} is given twice; screen one case at a time, or a table"))
         else:
             scans[phase] = nifti_source(Path(file))
-    return ([ScreeningCase(case_id or "case", scans)] if scans else []), faults
+    files = [Path(file) for _, _, file in given]
+    return ([ScreeningCase(case_id or "case", scans, origin=partial(_origin, files))] if scans else []), faults
 
 
 def _table(path: Path, phases: Sequence[str]) -> list[ScreeningCase]:
@@ -106,9 +108,18 @@ def _table(path: Path, phases: Sequence[str]) -> list[ScreeningCase]:
     if faults:
         raise CohortError(f"{path}: {len(faults)} faults in the table:", faults)
     return [
-        ScreeningCase(case.id, {phase: nifti_source(files.image) for phase, files in case.scans.items()})
+        ScreeningCase(
+            case.id,
+            {phase: nifti_source(files.image) for phase, files in case.scans.items()},
+            origin=partial(_origin, [files.image for files in case.scans.values()]),
+        )
         for case in cohort.cases
     ]
+
+
+def _origin(files: Sequence[Path]) -> Origin:
+    """Give the folders of files that say nothing of a patient."""
+    return Origin(tuple(sorted({str(file.resolve().parent) for file in files})))
 
 
 def _folder(path: Path, phases: Sequence[str], asked: Asked, say: Callable[[str], None]) -> list[ScreeningCase]:

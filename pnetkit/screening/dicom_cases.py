@@ -1,20 +1,22 @@
 """Make cases of the studies in a DICOM folder."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.dicom.patient import contradictions
+from pnetkit.dicom.patient import contradictions, values_of
 from pnetkit.dicom.results import Author, Said, write_report, write_segmentation
 from pnetkit.dicom.series import Found, Series, case_id_of, find_series
 from pnetkit.dicom.volume import SeriesScan, read_series
 from pnetkit.errors import CohortError, Fault, SeriesError
 from pnetkit.files import file_digest
 from pnetkit.screening.series_choice import Choice, SeriesRules, choose_series, is_candidate
-from pnetkit.screening.source import Answer, Loaded, ScanSource, ScreeningCase
+from pnetkit.screening.source import Answer, Loaded, Origin, ScanSource, ScreeningCase
 
 
 def dicom_cases(
@@ -58,10 +60,24 @@ def dicom_cases(
     stray = _stray_faults(found)
     for fault in stray:
         say(f"note: {fault}")
-    return [
-        _case(name, of, found, phases, rules, write_dicom=write_dicom, same_patient=same_patient)
-        for name, of in groups.items()
-    ]
+    cases = []
+    for name, of in groups.items():
+        case = _case(name, of, found, phases, rules, write_dicom=write_dicom, same_patient=same_patient)
+        cases.append(replace(case, origin=partial(_origin, of, tuple(rules.uids.values()))))
+    return cases
+
+
+def _origin(study: Sequence[Series], named: Sequence[str]) -> Origin:
+    """Say where series come from: those that were named, or all of a study."""
+    uids = {uid.partition("/")[0] for uid in named}
+    meant = [series for series in study if not uids or series.uid in uids]
+    instances = [instance for series in meant for instance in series.instances]
+    return Origin(
+        tuple(sorted({str(instance.path.resolve().parent) for instance in instances})),
+        values_of(instances, "PatientID"),
+        values_of(instances, "PatientName"),
+        tuple(sorted({series.study_uid for series in meant})),
+    )
 
 
 def _case(

@@ -39,6 +39,20 @@ class Answer:
     overruled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Hold where a case comes from, each value once: it leads to a patient, so it is written into a trace alone."""
+
+    folders: tuple[str, ...]
+    patient_ids: tuple[str, ...] = ()
+    patient_names: tuple[str, ...] = ()
+    study_uids: tuple[str, ...] = ()
+
+
+def _nowhere() -> Origin:
+    return Origin(())
+
+
 @runtime_checkable
 class ResultWriter(Protocol):
     """Write labels (RAS+ order) and a phase's answer beside `stem`, in a format of the source's own."""
@@ -65,6 +79,7 @@ class ScreeningCase:
     """One case to be screened: its scans by phase. Nothing is read yet; `fault` says why nothing can be.
 
     `overruled` says in which way its images contradict each other about the patient, where they are taken all the same.
+    `origin` is asked for a trace alone.
 
     Raises CohortError for an id that cannot name a folder of results.
     """
@@ -73,6 +88,7 @@ class ScreeningCase:
     scans: Mapping[str, ScanSource]
     fault: str = ""
     overruled: str = ""
+    origin: Callable[[], Origin] = _nowhere
 
     def __post_init__(self) -> None:
         wrong = case_id_fault(self.id)

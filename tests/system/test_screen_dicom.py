@@ -1,5 +1,6 @@
 """Screening DICOM: the same answers as from NIfTI, results that read back, and one study's trouble is its own."""
 
+import csv
 import json
 import shutil
 
@@ -90,6 +91,28 @@ def test_dicom_results_are_written_only_when_asked_for_and_no_file_else_names_th
         assert b"Doe" not in content
         assert b"4711" not in content
         assert not any(study.encode() in content for study in STUDIES)
+
+
+@pytest.mark.slow
+def test_a_trace_leads_from_case_ids_to_patients_and_nothing_else_that_is_written_or_said_does(
+    model, archive, tmp_path
+):
+    for path in (archive / "P001" / "venous").iterdir():
+        path.unlink()  # what fails is traced, too
+    (archive / "P001" / "venous" / "cut.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\1" * 40)
+    result, text = screen(model, archive, "--out", tmp_path / "out", "--trace", tmp_path / "trace.csv")
+    assert "Trace: " in text, result.exception
+    lines = list(csv.DictReader((tmp_path / "trace.csv").read_text().splitlines()))
+    assert {line["case_id"]: (line["patient_id"], line["study_uid"]) for line in lines} == {
+        case_id_of(study): ("secret-4711", study) for study in STUDIES
+    }
+    folders = {line["case_id"]: line["folder"] for line in lines}
+    assert folders[case_id_of(STUDIES[0])] == "; ".join(str(archive / "P000" / of) for of in ("arterial", "venous"))
+    assert (tmp_path / "trace.csv").stat().st_mode & 0o777 == 0o600
+    for path in [path for path in (tmp_path / "out").rglob("*") if path.is_file()]:
+        content = path.read_bytes()
+        assert not any(said in content for said in (b"Doe", b"4711", b"trace.csv", *(of.encode() for of in STUDIES)))
+    assert not any(said in text for said in ("Doe", "4711", *STUDIES))
 
 
 @pytest.mark.slow
