@@ -6,16 +6,19 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from pnetkit.errors import StoreError
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is there complete or not at all, whenever the process dies."""
-    with _written_beside(path, data) as temporary:
+def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Write a file so that it is there complete or not at all, whenever the process dies.
+
+    With `mode` nobody has other rights to it than these, at no moment; without, the rights are the user's default.
+    """
+    with _written_beside(path, data, mode) as temporary:
         temporary.replace(path)
 
 
@@ -40,17 +43,19 @@ NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EM
 
 
 @contextmanager
-def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
+def _written_beside(path: Path, data: bytes, mode: int | None = None) -> Iterator[Path]:
     """Write a file of another name, safely on the disk, that is gone afterwards unless it was renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{LEFTOVER}")
     try:
-        with temporary.open("wb") as stream:
+        rights = 0o666 if mode is None else mode  # less what the user's umask takes away
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, rights), "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         yield temporary
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong is said already
+            temporary.unlink(missing_ok=True)
 
 
 LEFTOVER = ".tmp"
@@ -81,14 +86,19 @@ def disk_errors_in_words(root: Path) -> Iterator[None]:
         wanted = {
             errno.ENOSPC: "the disk is full; free space and run the same command again, nothing finished is lost",
             errno.EDQUOT: "the disk quota is used up; free space and run the same command again",
-            errno.EROFS: "the file system is read-only; choose another --store or --out",
-            errno.EACCES: "it may not be written; choose another --store or --out, or change its permissions",
+            errno.EROFS: "the file system is read-only; choose another place",
+            errno.EACCES: "it may not be written; choose another place, or change its permissions",
+            errno.EPERM: "it may not be changed; choose another place, or change its permissions",
             errno.EFBIG: "the file is larger than this system allows; raise the limit, or choose another place",
-            errno.ENOTDIR: "it is not a folder; choose another --store or --out",
+            errno.ENOTDIR: "it is not a folder; choose another place",
+            errno.EISDIR: "it is a folder; choose another name",
+            errno.EEXIST: "something of that name is there already; choose another name",
+            errno.ENAMETOOLONG: "its name is too long for this system; choose a shorter one",
+            errno.EIO: "the disk reports an error; look after it, or choose another place",
         }
         if error.errno not in wanted:
             raise
-        raise StoreError(f"{error.filename or root}: {wanted[error.errno]}.") from error
+        raise StoreError(f"{error.filename2 or error.filename or root}: {wanted[error.errno]}.") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -79,6 +79,16 @@ def test_what_a_killed_process_leaves_is_known_by_its_name(tmp_path, monkeypatch
     assert not is_leftover_of("b.json", left)
 
 
+def test_a_file_for_its_owner_alone_is_never_open_to_others(tmp_path, monkeypatch):
+    modes = []
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda of: (modes.append(os.fstat(of).st_mode & 0o777), sync(of)))
+    write_atomically(tmp_path / "a", b"secret", mode=0o600)
+    assert modes == [0o600]
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_what_is_no_matter_of_the_disk_is_raised_as_it_is(tmp_path):
     with pytest.raises(OSError, match="Too many open files"), disk_errors_in_words(tmp_path):
         raise OSError(errno.EMFILE, "Too many open files")

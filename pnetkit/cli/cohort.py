@@ -162,6 +162,7 @@ def export(table: Path, folder: Path, phases: tuple[str, ...], recipe_path: Path
     from pnetkit.cohort.check import LabelPolicy
     from pnetkit.cohort.checked import check_cohort, sort_out
     from pnetkit.cohort.nnunet_export import export_nnunet
+    from pnetkit.files import disk_errors_in_words
     from pnetkit.pipeline.engine.workers import WorkerPool, default_workers
     from pnetkit.pipeline.plan.cohort import label_policy
     from pnetkit.recipe.check import load_recipe
@@ -169,7 +170,8 @@ def export(table: Path, folder: Path, phases: tuple[str, ...], recipe_path: Path
     policy = label_policy(load_recipe(recipe_path).recipe) if recipe_path else LabelPolicy()
     with WorkerPool(default_workers("cpu") if workers is None else workers, threads=1) as pool:
         good, _ = sort_out(check_cohort(table, phases, policy, pool), "stop")
-    count = export_nnunet(good, folder, phases, policy)
+    with disk_errors_in_words(folder):
+        count = export_nnunet(good, folder, phases, policy)
     click.echo(f"{count} training cases: {folder}. Label values are pnetkit's: 1 pancreas, 2 tumor, 3 duct.")
 
 

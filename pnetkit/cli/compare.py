@@ -220,7 +220,7 @@ def _published(by: str) -> list[Any]:
 
 
 def _deliver(tables: Sequence[Any], plain: dict[str, Any], style: str, out: Path | None) -> None:
-    from pnetkit.files import write_atomically
+    from pnetkit.files import disk_errors_in_words, write_atomically
     from pnetkit.report.formats import to_csv, to_html, to_latex, to_markdown
 
     if style == "console" and out is None:
@@ -242,5 +242,7 @@ def _deliver(tables: Sequence[Any], plain: dict[str, Any], style: str, out: Path
     if out is None:
         click.echo(text, nl=False)
     else:
-        write_atomically(out, text.encode())
+        with disk_errors_in_words(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(out, text.encode())
         click.echo(f"Written: {out}")

@@ -33,6 +33,17 @@ import click
 )
 @click.option("--dicom-results", is_flag=True, help="DICOM: also write SEG and SR, which carry the patient's identity.")
 @click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write which patient, study and folder each case id is into this CSV, which only you may read.",
+)
+@click.option(
+    "--same-patient",
+    is_flag=True,
+    help="DICOM: take series for one patient's whose headers contradict each other; the finding and the SR say so.",
+)
+@click.option(
     "--on-gate",
     type=click.Choice(["error", "flag", "off"]),
     default="error",
@@ -52,6 +63,8 @@ def screen(
     description: tuple[str, ...],
     by: Any,
     dicom_results: bool,
+    same_patient: bool,
+    trace: Path | None,
     on_gate: Any,
 ) -> None:
     """Ask MODEL about scans. For research use only.
@@ -71,14 +84,19 @@ def screen(
     from pnetkit.screening.cases import Asked, cases_of
     from pnetkit.screening.screen import require_all_screened, screen_cases
     from pnetkit.screening.screener import load_screener
+    from pnetkit.screening.trace import write_trace
 
     keep_freed_memory()
     torch.set_num_threads(threads or os.cpu_count() or 1)
     model = read_model(model_folder)
     for note in model.notes:
         click.echo(f"note: {note}")
-    asked = Asked(case_id, _by_phase(series, "--series"), _by_phase(description, "--description"), by, dicom_results)
+    uids, descriptions = _by_phase(series, "--series"), _by_phase(description, "--description")
+    asked = Asked(case_id, uids, descriptions, by, dicom_results, same_patient)
     cases = cases_of(inputs, model.content["phases"], asked, click.echo)
+    if trace is not None:
+        write_trace(trace, cases, out)
+        click.echo(f"Trace: {trace}. It names patients: keep it apart from the findings.")
     screener = load_screener(model, device=device, folds=folds or None)
     try:
         done = screen_cases(screener, cases, out, gates=on_gate, say=click.echo)

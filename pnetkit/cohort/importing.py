@@ -154,9 +154,9 @@ def splits_text(folds: Mapping[str, int]) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file that is not there yet, complete or not at all. Raises CohortError where it is there."""
-    if path.exists():
-        raise CohortError("Nothing was written:", [Fault(str(path), "is there already; choose another name")])
     try:
+        if path.exists():
+            raise CohortError("Nothing was written:", [Fault(str(path), "is there already; choose another name")])
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text.encode())
     except OSError as error:

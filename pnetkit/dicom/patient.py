@@ -1,4 +1,4 @@
-"""Tell whether images say that they are of one patient; what they say of the patient is never repeated."""
+"""Tell whether images say that they are of one patient; what they say of the patient is repeated in a trace alone."""
 
 from collections.abc import Iterable
 
@@ -17,6 +17,17 @@ def contradictions(instances: Iterable[Instance]) -> list[str]:
             if text:
                 known.add(text)
     return [keyword for keyword, known in values.items() if len(known) > 1]
+
+
+def values_of(instances: Iterable[Instance], keyword: str) -> tuple[str, ...]:
+    """Give what images hold in an attribute, each value once and sorted; nothing of those where it cannot be read."""
+    found = set()
+    for instance in instances:
+        try:
+            found.add(str(instance.header.get(keyword) or ""))
+        except Exception:  # noqa: BLE001  # pydicom decodes when asked, and raises whatever damaged bytes bring
+            continue
+    return tuple(sorted(found - {""}))
 
 
 def _plain(text: str) -> str:

@@ -4,10 +4,11 @@ They carry the identity of the patient and study of their images, as a PACS need
 has one; the decision has codes of pnetkit's own (scheme 99PNETKIT).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from numpy.typing import NDArray
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.valuerep import DA, TM
 
 from pnetkit.dicom.geometry import Stack
 from pnetkit.dicom.series import Series
 from pnetkit.dicom.volume import on_images
+from pnetkit.files import write_atomically
 from pnetkit.types import DUCT, PANCREAS, TUMOR
 
 SEGMENTS = {
@@ -35,17 +38,37 @@ SEGMENTS = {
 DECISION = Code("DECISION", "99PNETKIT", "Screening decision (research use only)")
 ANSWERS = {True: Code("ABNORMAL", "99PNETKIT", "Abnormal"), False: Code("NORMAL", "99PNETKIT", "Normal")}
 
+PATIENT = Code("PATIENT_IDENTITY", "99PNETKIT", "Identity of the patient (research use only)")
+OVERRULED = Code("CONTRADICTED", "99PNETKIT", "Images contradict each other; overruled by the user")
+"""What a report says where the images of a case contradict each other about their patient."""
+
+MAY_BE_EMPTY: Mapping[str, Callable[[Any], object]] = {
+    "PatientID": str,
+    "PatientName": str,
+    "PatientBirthDate": DA,
+    "PatientSex": hd.PatientSexValues,
+    "StudyID": str,
+    "AccessionNumber": str,
+    "StudyDate": DA,
+    "StudyTime": TM,
+}
+"""What every result has to have and may leave empty (type 2), and what each value has to be readable as."""
+
 _MANUFACTURER, _SERIES_NUMBER = "pnetkit", 9000
 _RESEARCH = "RESEARCH USE ONLY"
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Hold what a report says of one series: the decision on it and on the case, and mm³ by label value."""
+    """Hold what a report says of one series: the decision on it and on the case, and mm³ by label value.
+
+    `overruled` says that the images of the case contradict each other about the patient, and were taken all the same.
+    """
 
     abnormal: bool
     case_abnormal: bool
     volume_mm3: Mapping[int, float]
+    overruled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +120,7 @@ def write_segmentation(
         omit_empty_frames=bool(frames.any()),
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
-    written.save_as(path)
+    _save(path, written)
     return written
 
 
@@ -132,7 +155,7 @@ def write_report(
         is_complete=True,
         series_description=f"pnetkit report, {_RESEARCH}",
     )
-    written.save_as(path)
+    _save(path, written)
     return written
 
 
@@ -173,6 +196,7 @@ def _answers(series: Series, said: Said, author: Author) -> Any:
                 Code("CASE_DECISION", "99PNETKIT", "Decision over all phases (research use only)"),
                 ANSWERS[said.case_abnormal],
             ),
+            *([sr.QualitativeEvaluation(PATIENT, OVERRULED)] if said.overruled else []),
         ],
     )
 
@@ -187,8 +211,31 @@ def _sources(series: Series, pile: Stack) -> list[pydicom.Dataset]:
         header.SOPClassUID = header.get("SOPClassUID") or CTImageStorage
         if not header.get("FrameOfReferenceUID"):
             header.FrameOfReferenceUID = generate_uid(entropy_srcs=["frame of reference", series.uid])
+        if not header.get("SliceThickness"):
+            header.SliceThickness = round(float(np.linalg.norm(pile.affine[:3, 2])), 6)
+        _leave_empty(header)
         sources.append(header)
     return sources
+
+
+def _leave_empty(header: pydicom.Dataset) -> None:
+    """Give a header what results have to have: empty where it was taken away, or holds a text in its place."""
+    for keyword, kind in MAY_BE_EMPTY.items():
+        value = header.get(keyword)
+        try:
+            if value is None or value == "":
+                setattr(header, keyword, "")
+            else:
+                kind(value)
+        except (TypeError, ValueError):
+            setattr(header, keyword, "")
+
+
+def _save(path: Path, written: pydicom.Dataset) -> None:
+    """Write a result complete or not at all."""
+    packed = BytesIO()
+    written.save_as(packed)
+    write_atomically(path, packed.getvalue())
 
 
 def _uid(author: Author, series: Series, what: str) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydicom.pixels.processing import apply_modality_lut
 
 from pnetkit.dicom.geometry import Stack, stack
+from pnetkit.dicom.padding import without_padding
 from pnetkit.dicom.series import Series
 from pnetkit.errors import ImageError
 from pnetkit.imaging.hounsfield import as_scan
@@ -56,7 +57,8 @@ def _image(path: Any) -> NDArray[np.float32]:
     """Read one image as (row, column)."""
     try:
         dataset = pydicom.dcmread(path)
-        image = apply_modality_lut(dataset.pixel_array, dataset)
+        stored = dataset.pixel_array
+        image = without_padding(dataset, stored, apply_modality_lut(stored, dataset))
     except Exception as error:  # decoders raise whatever they meet in damaged bytes
         reason = (str(error).splitlines() or [""])[0]
         raise ImageError(f"{path}: its voxels cannot be read ({type(error).__name__}: {reason}).") from error

@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pnetkit.errors import ModelError, PluginError, did_you_mean
+from pnetkit.errors import MissingPluginError, ModelError, PluginError, did_you_mean
 from pnetkit.files import file_digest
 from pnetkit.registry import plugin_info
 from pnetkit.sources import source_digest
@@ -183,13 +183,16 @@ def _require_plugins(
         try:
             info = plugin_info(kind, name)
             source = source_digest(kind, name)
-        except PluginError as error:
+        except MissingPluginError as error:
             there = _installed(identity["distribution"])
             hint = f"{there} is installed here, and does not offer it" if there else (
                 f"install {identity['distribution']} {identity['version']} from where the model came from: on a public "
                 f"index its name may be anybody's"
             )  # fmt: skip
             missing.append(f"{what}: {error} {hint}")
+            continue
+        except PluginError as error:  # there is one, or two
+            missing.append(f"{what}: {error}")
             continue
         if (info.distribution, info.version) != (identity["distribution"], identity["version"]):
             notes.append(f"{what} was used in training; here it is {info.distribution} {info.version}")

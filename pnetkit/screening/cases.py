@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -11,7 +12,7 @@ from pnetkit.case_ids import case_id_fault
 from pnetkit.cohort.table import read_unlabeled_cohort
 from pnetkit.errors import CohortError, Fault, did_you_mean
 from pnetkit.extras import require_extra
-from pnetkit.screening.source import ScanSource, ScreeningCase, nifti_source
+from pnetkit.screening.source import Origin, ScanSource, ScreeningCase, nifti_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Asked:
     """Say how inputs are to be understood: an id for a single case, and rules for DICOM folders.
 
     `uids` and `descriptions` are by phase; `by` is `description`, `time` or `image`; with `write_dicom` results are
-    also written as DICOM.
+    also written as DICOM; with `same_patient` series that contradict each other about the patient are one patient's.
     """
 
     case_id: str | None = None
@@ -27,6 +28,7 @@ class Asked:
     descriptions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     by: Literal["description", "time", "image"] = "description"
     write_dicom: bool = False
+    same_patient: bool = False
 
 
 def cases_of(
@@ -46,6 +48,8 @@ def cases_of(
     if not faults:
         cases, faults = _one_case(given, phases, asked.case_id)
     faults += _rule_faults(asked, phases)
+    if asked.same_patient and not any(Path(text).is_dir() for text in inputs):
+        faults.append(Fault("--same-patient", "is said of DICOM, and no folder of DICOM is given; leave it out"))
     for text in inputs:
         path = Path(text)
         if path.is_dir():
@@ -95,7 +99,8 @@ def _one_case(
             faults.append(Fault(f"{phase}={file}", f"{phase} is given twice; screen one case at a time, or a table"))
         else:
             scans[phase] = nifti_source(Path(file))
-    return ([ScreeningCase(case_id or "case", scans)] if scans else []), faults
+    files = [Path(file) for _, _, file in given]
+    return ([ScreeningCase(case_id or "case", scans, origin=partial(_origin, files))] if scans else []), faults
 
 
 def _table(path: Path, phases: Sequence[str]) -> list[ScreeningCase]:
@@ -103,9 +108,18 @@ def _table(path: Path, phases: Sequence[str]) -> list[ScreeningCase]:
     if faults:
         raise CohortError(f"{path}: {len(faults)} faults in the table:", faults)
     return [
-        ScreeningCase(case.id, {phase: nifti_source(files.image) for phase, files in case.scans.items()})
+        ScreeningCase(
+            case.id,
+            {phase: nifti_source(files.image) for phase, files in case.scans.items()},
+            origin=partial(_origin, [files.image for files in case.scans.values()]),
+        )
         for case in cohort.cases
     ]
+
+
+def _origin(files: Sequence[Path]) -> Origin:
+    """Give the folders of files that say nothing of a patient."""
+    return Origin(tuple(sorted({str(file.resolve().parent) for file in files})))
 
 
 def _folder(path: Path, phases: Sequence[str], asked: Asked, say: Callable[[str], None]) -> list[ScreeningCase]:
@@ -114,7 +128,15 @@ def _folder(path: Path, phases: Sequence[str], asked: Asked, say: Callable[[str]
     from pnetkit.screening.series_choice import SeriesRules  # noqa: PLC0415
 
     rules = SeriesRules(asked.uids, asked.descriptions, asked.by)
-    return dicom_cases(path, phases, rules, case_id=asked.case_id, write_dicom=asked.write_dicom, say=say)
+    return dicom_cases(
+        path,
+        phases,
+        rules,
+        case_id=asked.case_id,
+        write_dicom=asked.write_dicom,
+        same_patient=asked.same_patient,
+        say=say,
+    )
 
 
 def _rule_faults(asked: Asked, phases: Sequence[str]) -> list[Fault]:

@@ -1,20 +1,22 @@
 """Make cases of the studies in a DICOM folder."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.dicom.patient import contradictions
+from pnetkit.dicom.patient import contradictions, values_of
 from pnetkit.dicom.results import Author, Said, write_report, write_segmentation
 from pnetkit.dicom.series import Found, Series, case_id_of, find_series
 from pnetkit.dicom.volume import SeriesScan, read_series
 from pnetkit.errors import CohortError, Fault, SeriesError
 from pnetkit.files import file_digest
 from pnetkit.screening.series_choice import Choice, SeriesRules, choose_series, is_candidate
-from pnetkit.screening.source import Answer, Loaded, ScanSource, ScreeningCase
+from pnetkit.screening.source import Answer, Loaded, Origin, ScanSource, ScreeningCase
 
 
 def dicom_cases(
@@ -24,12 +26,15 @@ def dicom_cases(
     *,
     case_id: str | None,
     write_dicom: bool,
+    same_patient: bool,
     say: Callable[[str], None],
 ) -> list[ScreeningCase]:
     """Give a case for each study of a folder that has CT; with UIDs by phase one case of these series.
 
+    With `same_patient` images that contradict each other about their patient make a case all the same, which says so.
+
     Raises:
-        CohortError: the folder holds no CT series.
+        CohortError: the folder holds no CT series, or several studies where one case is spoken of.
     """
     found = find_series(folder)
     if found.others:
@@ -44,6 +49,9 @@ def dicom_cases(
         if case_id and len(groups) > 1:
             fault = Fault("--case-id", f"names one case, and {folder} holds {len(groups)} studies; leave it out")
             raise CohortError("These inputs cannot be screened:", [fault])
+        if same_patient and len(groups) > 1:
+            wrong = f"is said of one case, and {folder} holds {len(groups)} studies; name its series with --series"
+            raise CohortError("These inputs cannot be screened:", [Fault("--same-patient", wrong)])
         if case_id and groups:
             groups = {case_id: next(iter(groups.values()))}
     if not groups:
@@ -52,11 +60,35 @@ def dicom_cases(
     stray = _stray_faults(found)
     for fault in stray:
         say(f"note: {fault}")
-    return [_case(name, of, found, phases, rules, write_dicom) for name, of in groups.items()]
+    cases = []
+    for name, of in groups.items():
+        case = _case(name, of, found, phases, rules, write_dicom=write_dicom, same_patient=same_patient)
+        cases.append(replace(case, origin=partial(_origin, of, tuple(rules.uids.values()))))
+    return cases
+
+
+def _origin(study: Sequence[Series], named: Sequence[str]) -> Origin:
+    """Say where series come from: those that were named, or all of a study."""
+    uids = {uid.partition("/")[0] for uid in named}
+    meant = [series for series in study if not uids or series.uid in uids]
+    instances = [instance for series in meant for instance in series.instances]
+    return Origin(
+        tuple(sorted({str(instance.path.resolve().parent) for instance in instances})),
+        values_of(instances, "PatientID"),
+        values_of(instances, "PatientName"),
+        tuple(sorted({series.study_uid for series in meant})),
+    )
 
 
 def _case(
-    name: str, study: Sequence[Series], found: Found, phases: Sequence[str], rules: SeriesRules, write_dicom: bool
+    name: str,
+    study: Sequence[Series],
+    found: Found,
+    phases: Sequence[str],
+    rules: SeriesRules,
+    *,
+    write_dicom: bool,
+    same_patient: bool,
 ) -> ScreeningCase:
     places = {instance.path.parent for series in study for instance in series.instances}
     near = [fault for fault in found.faults if Path(fault.where).parent in places]
@@ -67,9 +99,13 @@ def _case(
     except SeriesError as error:
         return ScreeningCase(name, {}, str(error))
     apart = contradictions(instance for choice in chosen.values() for instance in choice.series.instances)
-    if apart:
+    if apart and not same_patient:
         return ScreeningCase(name, {}, _two_patients(chosen, apart))
-    return ScreeningCase(name, {phase: dicom_source(choice, write_dicom) for phase, choice in chosen.items()})
+    overruled = (
+        f"images contradict each other about the patient, in {', '.join(apart)}; taken for one patient's, as asked for"
+    )
+    scans = {phase: dicom_source(choice, write_dicom) for phase, choice in chosen.items()}
+    return ScreeningCase(name, scans, overruled=overruled if apart else "")
 
 
 def _two_patients(chosen: Mapping[str, Choice], apart: Sequence[str]) -> str:
@@ -77,7 +113,8 @@ def _two_patients(chosen: Mapping[str, Choice], apart: Sequence[str]) -> str:
     of = ", ".join(f"{phase} is the series {choice.series.uid}" for phase, choice in chosen.items())
     return (
         f"its images contradict each other about the patient, in {', '.join(apart)} ({of}). A finding would be of two "
-        "patients at once. Name series of one patient, or mend the headers if they are wrong."
+        "patients at once. Name series of one patient, or mend the headers if they are wrong; --same-patient takes "
+        "them for one patient's all the same."
     )
 
 
@@ -96,7 +133,7 @@ def dicom_source(choice: Choice, write_dicom: bool) -> ScanSource:
 
     def write(stem: Path, labels: NDArray[np.uint8], answer: Answer) -> None:
         pile, author = read[0].stack, Author(answer.model_name, answer.model_digest)
-        said = Said(answer.abnormal, answer.case_abnormal, answer.volume_mm3)
+        said = Said(answer.abnormal, answer.case_abnormal, answer.volume_mm3, answer.overruled)
         segmentation = write_segmentation(stem.with_name(f"{stem.name}_segmentation.dcm"), labels, series, pile, author)
         write_report(stem.with_name(f"{stem.name}_report.dcm"), segmentation, series, pile, said, author)
 

@@ -2,20 +2,10 @@
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 TABLE = "findings.csv"
-
-
-def earlier_rows(out: Path, asked: Collection[str]) -> list[dict[str, str]]:
-    """Give the table's lines of earlier calls into a folder, for the cases that are not asked about now."""
-    path = out / TABLE
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        return [row for row in csv.DictReader(stream) if row.get("case_id") not in asked]
 
 
 def table(inputs: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:

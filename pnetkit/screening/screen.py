@@ -5,10 +5,10 @@ out/screening.json                which model, on what, how many
 out/CASE/finding.json             the decision and its reasons
 out/CASE/PHASE_segmentation.nii.gz    on the scan's own grid
 out/CASE/failed.json              instead of all these, where a case could not be screened
+
+Calls that write into one folder at once end as one after the other would: see `findings_folder`.
 """
 
-import json
-import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -22,18 +22,17 @@ import torch
 
 from pnetkit.ahead import one_ahead
 from pnetkit.errors import PnetkitError, ScreeningError, StoreError
-from pnetkit.files import digest, disk_errors_in_words, write_atomically, write_json
+from pnetkit.files import digest, disk_errors_in_words, write_json
+from pnetkit.imaging.hounsfield import READING
 from pnetkit.imaging.nifti import write_labels
 from pnetkit.process_memory import peak_memory_mib
 from pnetkit.provenance import hardware
 from pnetkit.screening.finding import finding_record
-from pnetkit.screening.findings_table import TABLE, earlier_rows, row, table
+from pnetkit.screening.findings_folder import FAILED, FINDING, FindingsFolder
 from pnetkit.screening.gates import GatePolicy, held_to_gates
-from pnetkit.screening.screener import CaseResult, Screener, screen_scans
+from pnetkit.screening.screener import CaseResult, InputResult, Screener, screen_scans
 from pnetkit.screening.source import Answer, Loaded, ScreeningCase
 from pnetkit.types import CLASSES
-
-FINDING, FAILED, SCREENING = "finding.json", "failed.json", "screening.json"
 
 Status = Literal["ok", "failed"]
 
@@ -83,22 +82,19 @@ def screen_cases(
     Raises:
         StoreError: `out` holds something else, or cannot be written.
     """
-    _claim(out, screener)
-    rows: list[Mapping[str, str]] = [*earlier_rows(out, {case.id for case in cases})]
-    inputs = [seen.name for seen in screener.parts.inputs]
+    findings = FindingsFolder(out, [seen.name for seen in screener.parts.inputs])
+    findings.claim(_head(screener))
     started, done = time.perf_counter(), []
 
     def read(case: ScreeningCase) -> _Read | None:
-        return None if case.fault else _read(screener, case, out / case.id, gates)
+        return None if case.fault else _read(screener, case, findings, gates)
 
     with closing(one_ahead(read, cases, ahead=True)) as coming:
         for case, scans in coming:
-            found = _screened(screener, case, out / case.id, scans)
+            with findings.held(case.id, say):
+                found = _screened(screener, case, findings, scans, gates)
             done.append(found)
-            rows.append(row(case.id, found.status, found.record))
             say(found.in_words)
-            with disk_errors_in_words(out):
-                write_atomically(out / TABLE, table(inputs, rows))
     record = _head(screener) | {
         "cases": len(done),
         "failed": [found.case_id for found in done if found.status == "failed"],
@@ -108,17 +104,22 @@ def screen_cases(
         "peak_memory_mib": peak_memory_mib(),
         "hardware": hardware(screener.device),
     }
-    with disk_errors_in_words(out):
-        write_json(out / SCREENING, record)
+    findings.note(record)
     return done
 
 
 def require_all_screened(done: Sequence[Screened], out: Path) -> None:
-    """Raise ScreeningError naming the cases without a finding, if there are any."""
+    """Raise ScreeningError naming the cases without a finding, and those whose results are not all written, if any."""
     failed = [found for found in done if found.status == "failed"]
+    part = [found for found in done if found.status == "ok" and found.record.get("unwritten")]
+    lines = []
     if failed:
         lines = [f"{len(failed)} of {len(done)} cases could not be screened; the others are in {out}:"]
         lines += [f"  {found.case_id}: {found.record['reason']}" for found in failed]
+    if part:
+        lines += [f"{len(part)} of {len(done)} cases have a finding, but not all of its results, in {out}:"]
+        lines += [f"  {of.case_id}, {name}: {why}" for of in part for name, why in of.record["unwritten"].items()]
+    if lines:
         raise ScreeningError("\n".join(lines))
 
 
@@ -130,10 +131,10 @@ def _searched_as_a_whole(screener: Screener, done: Sequence[Screened]) -> int | 
     return sum(found["fallback"] is not None for found in inputs)
 
 
-def _read(screener: Screener, case: ScreeningCase, folder: Path, gates: GatePolicy) -> _Read:
+def _read(screener: Screener, case: ScreeningCase, findings: FindingsFolder, gates: GatePolicy) -> _Read:
     """Read a case's scans and hold them to the gates, unless its finding is known. Writes nothing."""
     key = _key(screener, case, gates)
-    known = _known(folder, key)
+    known = findings.known(case.id, key)
     if known is not None:
         return _Read(key, known, {}, {}, ())
     loaded = {phase: source.load() for phase, source in case.scans.items()}
@@ -144,40 +145,49 @@ def _read(screener: Screener, case: ScreeningCase, folder: Path, gates: GatePoli
     return _Read(key, None, loaded, digests, flags)
 
 
-def _screened(screener: Screener, case: ScreeningCase, folder: Path, scans: Callable[[], _Read | None]) -> Screened:
-    """Screen one case; `scans` gives what was read of it, or raises why it cannot be: that is this case's error."""
+def _screened(
+    screener: Screener,
+    case: ScreeningCase,
+    findings: FindingsFolder,
+    scans: Callable[[], _Read | None],
+    gates: GatePolicy,
+) -> Screened:
+    """Screen a case that is held; `scans` gives what was read of it, or raises why it cannot be: that is its error.
+
+    What was read ahead was read before the case was held: another call may have been at it since.
+    """
     try:
         read = scans()
         if read is None:
-            return _failed(case, folder, {"reason": case.fault})
-        if read.known is not None:
-            return Screened(case.id, "ok", read.known, reused=True)
-        work = folder.with_name(f".{folder.name}.part")
-        with disk_errors_in_words(folder):
-            _cleared(folder)
-            work.mkdir()
+            return _failed(case, findings, {"reason": case.fault})
+        known = findings.known(case.id, read.key)
+        if known is not None:
+            return Screened(case.id, "ok", known, reused=True)
+        if read.known is not None:  # its finding was replaced, so its scans are needed after all
+            read = _read(screener, case, findings, gates)
+        work = findings.begin(case.id)
         record = _screen(screener, case, work, read)
-        with disk_errors_in_words(folder):
+        with disk_errors_in_words(work):
             write_json(work / FINDING, record | {"key": read.key})
-            work.rename(folder)
+        findings.place(case.id)
         return Screened(case.id, "ok", record)
     except StoreError:
         raise  # the place of the results, not the case, is at fault
     except PnetkitError as error:
-        return _failed(case, folder, {"reason": str(error)})
+        return _failed(case, findings, {"reason": str(error)})
     except (MemoryError, torch.OutOfMemoryError) as error:
         what = str(error).partition(". ")[0] or type(error).__name__
-        return _failed(case, folder, {"reason": f"memory ran out ({what}). Free some, or choose another --device."})
+        return _failed(case, findings, {"reason": f"memory ran out ({what}). Free some, or choose another --device."})
     except Exception as error:  # noqa: BLE001  # a plugin may raise anything; one case must not stop the others
         reason = f"{type(error).__name__}: {error} (an error of a plugin or of pnetkit; see {FAILED})"
-        return _failed(case, folder, {"reason": reason, "traceback": traceback.format_exc()})
+        return _failed(case, findings, {"reason": reason, "traceback": traceback.format_exc()})
 
 
 def _screen(screener: Screener, case: ScreeningCase, folder: Path, read: _Read) -> dict[str, Any]:
     scans = {phase: found.scan for phase, found in read.loaded.items()}
     result = screen_scans(screener, case.id, scans)
     with disk_errors_in_words(folder):
-        _write_results(screener, case, read.loaded, result, folder)
+        unwritten = _write_results(screener, case, read.loaded, result, folder)
     images = {
         phase: {
             **case.scans[phase].about,
@@ -187,46 +197,52 @@ def _screen(screener: Screener, case: ScreeningCase, folder: Path, read: _Read) 
         }
         for phase, scan in scans.items()
     }
-    return finding_record(screener, result, images, read.flags)
+    flags = [*([case.overruled] if case.overruled else []), *read.flags]
+    flags += [f"{name}: {reason}" for name, reason in unwritten.items()]
+    return finding_record(screener, result, images, flags) | ({"unwritten": unwritten} if unwritten else {})
 
 
 def _write_results(
     screener: Screener, case: ScreeningCase, loaded: Mapping[str, Loaded], result: CaseResult, folder: Path
-) -> None:
+) -> dict[str, str]:
+    """Write segmentations, and what was found in the format of its source; say by input why that could not be."""
+    unwritten = {}
     for seen in screener.parts.inputs:
         if seen.name not in result.inputs:
             continue
         found, first = result.inputs[seen.name], seen.phases[0]
-        labels, grid = found.segmentation.labels, found.segmentation.grid
+        labels = found.segmentation.labels
         write_labels(folder / f"{seen.name}_segmentation.nii.gz", labels, like=loaded[first].like)
         write = case.scans[first].write_results
         if write is not None:
-            counts = np.bincount(labels.reshape(-1), minlength=len(CLASSES))
-            volumes = {label: float(counts[label] * grid.voxel_mm3) for label in range(1, len(CLASSES))}
-            model = screener.model
-            abnormal = found.finding.abnormal
-            write(
-                folder / seen.name, labels, Answer(abnormal, result.finding.abnormal, volumes, model.name, model.digest)
-            )
+            answer = _answer(screener, case, result, found)
+            try:
+                write(folder / seen.name, labels, answer)
+            except OSError:
+                raise  # the disk, not the images
+            except Exception as error:  # noqa: BLE001  # headers hold anything; the finding is made, and must not be lost
+                unwritten[seen.name] = f"not written as {case.scans[first].about['kind']} ({_said(error)})"
+    return unwritten
 
 
-def _failed(case: ScreeningCase, folder: Path, record: Mapping[str, Any]) -> Screened:
-    with disk_errors_in_words(folder):
-        _cleared(folder)
-        folder.mkdir()
-        write_json(folder / FAILED, {"case_id": case.id, **record})
+def _answer(screener: Screener, case: ScreeningCase, result: CaseResult, found: InputResult) -> Answer:
+    counts = np.bincount(found.segmentation.labels.reshape(-1), minlength=len(CLASSES))
+    volumes = {label: float(counts[label] * found.segmentation.grid.voxel_mm3) for label in range(1, len(CLASSES))}
+    abnormal, model = (found.finding.abnormal, result.finding.abnormal), screener.model
+    return Answer(*abnormal, volumes, model.name, model.digest, bool(case.overruled))
+
+
+def _said(error: Exception) -> str:
+    """Give the first line of an error, after its kind."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
+def _failed(case: ScreeningCase, findings: FindingsFolder, record: Mapping[str, Any]) -> Screened:
+    work = findings.begin(case.id)
+    with disk_errors_in_words(work):
+        write_json(work / FAILED, {"case_id": case.id, **record})
+    findings.place(case.id)
     return Screened(case.id, "failed", record)
-
-
-def _cleared(folder: Path) -> None:
-    """Remove what an earlier call left of a case: its folder and a half-written one, right below the claimed folder."""
-    if not (folder.parent / SCREENING).is_file():
-        raise StoreError(f"{folder}: does not lie in a folder of findings; nothing is removed.")
-    for earlier in (folder.with_name(f".{folder.name}.part"), folder):
-        if earlier.is_symlink() or earlier.is_file():
-            raise StoreError(f"{earlier}: is no folder of findings; move it away.")
-        if earlier.exists():
-            shutil.rmtree(earlier)
 
 
 def _key(screener: Screener, case: ScreeningCase, gates: GatePolicy) -> str:
@@ -239,34 +255,12 @@ def _key(screener: Screener, case: ScreeningCase, gates: GatePolicy) -> str:
             "inference": screener.parts.inference,  # with the precision that `auto` is on this device
             "folds": list(screener.folds),
             "images": images,
+            "reading": READING,
             "gates": gates,
             "results": {phase: source.write_results is not None for phase, source in case.scans.items()},
         }
+        | ({"overruled": case.overruled} if case.overruled else {})
     )
-
-
-def _known(folder: Path, key: str) -> dict[str, Any] | None:
-    try:
-        record: dict[str, Any] = json.loads((folder / FINDING).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None  # not there yet, or damaged: it is made anew
-    return record if record.get("key") == key else None
-
-
-def _claim(out: Path, screener: Screener) -> None:
-    """Make sure that findings may be written here: a new or empty folder, or one of findings of the same model."""
-    with disk_errors_in_words(out):
-        if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / SCREENING).is_file())):
-            raise StoreError(f"{out}: is not empty and holds no findings. Choose another --out.")
-        if (out / SCREENING).is_file():
-            try:
-                known = json.loads((out / SCREENING).read_text(encoding="utf-8"))["model"]["digest"]
-            except (OSError, ValueError, KeyError, TypeError):
-                known = None
-            if known != screener.model.digest:
-                raise StoreError(f"{out}: holds findings of another model. Choose another --out.")
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(out / SCREENING, _head(screener))
 
 
 def _head(screener: Screener) -> dict[str, Any]:

@@ -26,13 +26,31 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hold what a result file says beside the labels: decisions, mm³ by label value, and which model said it."""
+    """Hold what a result file says beside the labels: decisions, mm³ by label value, and which model said it.
+
+    `overruled` as in a case.
+    """
 
     abnormal: bool
     case_abnormal: bool
     volume_mm3: Mapping[int, float]
     model_name: str
     model_digest: str
+    overruled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Hold where a case comes from, each value once: it leads to a patient, so it is written into a trace alone."""
+
+    folders: tuple[str, ...]
+    patient_ids: tuple[str, ...] = ()
+    patient_names: tuple[str, ...] = ()
+    study_uids: tuple[str, ...] = ()
+
+
+def _nowhere() -> Origin:
+    return Origin(())
 
 
 @runtime_checkable
@@ -60,12 +78,17 @@ class ScanSource:
 class ScreeningCase:
     """One case to be screened: its scans by phase. Nothing is read yet; `fault` says why nothing can be.
 
+    `overruled` says in which way its images contradict each other about the patient, where they are taken all the same.
+    `origin` is asked for a trace alone.
+
     Raises CohortError for an id that cannot name a folder of results.
     """
 
     id: str
     scans: Mapping[str, ScanSource]
     fault: str = ""
+    overruled: str = ""
+    origin: Callable[[], Origin] = _nowhere
 
     def __post_init__(self) -> None:
         wrong = case_id_fault(self.id)

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pnetkit.errors import StoreError
+from pnetkit.files import disk_errors_in_words
 from pnetkit.store.holders import holders
 from pnetkit.store.store import RUN_RECORD, Store
 
@@ -52,12 +53,15 @@ def unused_results(store: Store, runs: Iterable[Path], stages: Iterable[str]) ->
 
 
 def delete(store: Store, unused: Iterable[Unused]) -> tuple[int, int]:
-    """Delete results, and give how many were deleted, and how many left because someone is at work on them."""
+    """Delete results, and give how many were deleted, and how many left because someone is at work on them.
+
+    Raises StoreError for a folder that may not be changed.
+    """
     deleted = busy = 0
     for item in unused:
         lock = FileLock(store.root / "locks" / f"{item.folder.parent.name}-{item.folder.name}.lock")
         try:
-            with lock.acquire(timeout=0):
+            with disk_errors_in_words(item.folder), lock.acquire(timeout=0):
                 shutil.rmtree(item.folder)
                 deleted += 1
         except Timeout:

@@ -29,11 +29,11 @@ SMALL_SHAPE = (128, 128, 80)
 
 
 def volumes(shape: Triple) -> dict[str, Volume]:
-    """Make a CT-like volume (air, an even body, noise of a scanner) and labels of a few organs."""
+    """Make a CT-like volume (air, an even body in its fat, noise of a scanner) and labels of a few organs."""
     rng = np.random.default_rng(0)
     x, y, z = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in shape)]
     radius = (x / 0.8) ** 2 + (y / 0.6) ** 2 + 0 * z
-    ct = np.where(radius < 1, 40, -1000).astype(np.int16)
+    ct = np.select([radius < 0.8, radius < 1], [40, -100], -1000).astype(np.int16)
     ct += rng.normal(0, 12, shape).astype(np.int16) * (radius < 1)
     labels = ((x - 0.1) ** 2 + y**2 + z**2 < 0.02).astype(np.uint8)
     labels[x[:, 0, 0] > 0.1] *= 2

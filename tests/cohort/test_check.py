@@ -8,6 +8,7 @@ import pytest
 
 from pnetkit.cohort.check import LabelPolicy, check_case, duplicate_images
 from pnetkit.cohort.checked import CheckedCohort
+from pnetkit.cohort.phantom.generate import PhantomSpec, phantom_case
 from pnetkit.types import Case, ScanFiles
 
 
@@ -131,3 +132,21 @@ def test_labels_are_mapped_as_the_policy_says(save):
     files = ScanFiles(save("a.nii.gz", ct()), save("al.nii.gz", labels(10, 52)))
     assert check_case(case(venous=files), LabelPolicy()).faults
     assert check_case(case(venous=files), LabelPolicy({10: 1}, "background")).faults == ()
+
+
+def test_stored_values_that_are_padded_are_a_fault_and_no_pancreas_of_1112_hu(save):
+    """The intercept was left out, and the circle's outside marked: minimum and maximum are a CT's, the body is not."""
+    scan = phantom_case(PhantomSpec(seed=3, shape=(48, 48, 32)), 1).scans["arterial"]
+    x, y = np.ogrid[:48, :48]
+    outside = (x - 23.5) ** 2 + (y - 23.5) ** 2 > 23.5**2
+    found = []
+    for name, shift in (("hu", 0), ("raw", 1024)):
+        stored = scan.hu + np.int16(shift)
+        stored[outside] = -2000
+        files = ScanFiles(
+            save(f"{name}.nii.gz", stored, scan.affine), save(f"{name}_l.nii.gz", scan.labels, scan.affine)
+        )
+        found.append([str(fault) for fault in check_case(case(arterial=files), LabelPolicy()).faults])
+    assert found[0] == []
+    assert "case P7, arterial" in found[1][0]
+    assert "its body is not where Hounsfield units put bodies" in found[1][0]

@@ -7,9 +7,23 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
+from pydicom import config
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
 from pydicom.sr.codedict import codes
 
-from pnetkit.dicom.results import ANSWERS, DECISION, SEGMENTS, Author, Said, write_report, write_segmentation
+from pnetkit.dicom.results import (
+    ANSWERS,
+    DECISION,
+    MAY_BE_EMPTY,
+    OVERRULED,
+    PATIENT,
+    SEGMENTS,
+    Author,
+    Said,
+    write_report,
+    write_segmentation,
+)
 from pnetkit.dicom.series import find_series
 from pnetkit.dicom.volume import on_images, read_series
 from tests.dicom.synthetic import AFFINE, some_hu, write_series
@@ -125,6 +139,40 @@ def test_a_report_refers_to_segments_and_images_and_gives_volumes_and_decisions(
         for item in of.ReferencedSOPSequence
     }
     assert referred == {seg.SOPInstanceUID, *(of.uid for of in series.instances)}
+
+
+def anonymized(dataset, _):
+    for keyword in (*MAY_BE_EMPTY, "SliceThickness", "FrameOfReferenceUID"):
+        delattr(dataset, keyword)
+
+
+def with_words_in_place_of_values(dataset, _):
+    for keyword in ("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime"):
+        dataset.add(DataElement(keyword, dictionary_VR(keyword), "REMOVED", validation_mode=config.IGNORE))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of pydicom, about such values
+@pytest.mark.parametrize("change", [anonymized, with_words_in_place_of_values])
+def test_images_without_identity_get_results_without_one(tmp_path, change):
+    write_series(tmp_path / "ct", some_hu(), AFFINE, change=change)
+    written(tmp_path / "ct", out=tmp_path)
+    for name in ("seg.dcm", "sr.dcm"):
+        result = pydicom.dcmread(tmp_path / name)
+        assert [str(result[keyword].value or "") for keyword in ("PatientBirthDate", "PatientSex", "StudyDate")] == [
+            "", "", "",
+        ]  # fmt: skip
+    assert highdicom.seg.segread(tmp_path / "seg.dcm").get_volume(combine_segments=True).spacing[0] == 2.5
+
+
+def test_a_report_on_images_that_contradict_each_other_about_the_patient_says_so(tmp_path):
+    write_series(tmp_path / "ct", some_hu(), AFFINE)
+    series, found, _ = written(tmp_path / "ct", out=tmp_path)
+    seg = pydicom.dcmread(tmp_path / "seg.dcm")
+    said = Said(True, True, {1: 1.0, 2: 1.0, 3: 1.0}, overruled=True)
+    for name, says, expected in (("plain.dcm", Said(True, True, said.volume_mm3), []), ("both.dcm", said, [OVERRULED])):
+        write_report(tmp_path / name, seg, series, found.stack, says, AUTHOR)
+        (answers,) = highdicom.sr.srread(tmp_path / name).content.get_image_measurement_groups()
+        assert [of.value for of in answers.get_qualitative_evaluations(name=PATIENT)] == expected
 
 
 def test_results_have_the_same_uids_each_time_and_others_for_another_model(tmp_path):

@@ -94,7 +94,7 @@ def test_progress_is_what_the_task_last_said(store):
 
 def test_a_store_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("I am a file")
-    with pytest.raises(StoreError, match=r"not a folder; choose another --store or --out"):
+    with pytest.raises(StoreError, match=r"not a folder; choose another place"):
         Store(tmp_path / "file").produce("measure", KEY, make_text)
 
 

@@ -150,6 +150,17 @@ def test_a_case_that_cannot_be_read_is_recorded_and_the_others_go_on(model, tabl
         require_all_screened(done, tmp_path / "out")
 
 
+def test_a_scan_in_stored_values_has_no_finding_whatever_the_gates_let_through(model, table, tmp_path):
+    image = nib.load(table.parent / "images" / "P000_venous.nii.gz")
+    raw = np.asanyarray(image.dataobj).astype(np.int16) + np.int16(1024)
+    raw[0] = -2000
+    nib.save(nib.Nifti1Image(raw, image.affine), tmp_path / "raw.nii.gz")
+    wrong = edit_table(table, tmp_path, lambda c: c.update(venous_image=str(tmp_path / "raw.nii.gz")))
+    done, _ = screened(model, wrong, tmp_path / "out", folds=[0])
+    assert [found.status for found in done] == ["failed", "failed"]
+    assert "raw.nii.gz: its body is not where Hounsfield units put bodies" in done[0].record["reason"]
+
+
 def test_the_next_case_is_read_while_the_networks_run_and_never_more_than_one(model, table, tmp_path, monkeypatch):
     order, started = [], {}
     read, ask = screen._read, screen.screen_scans
@@ -564,3 +575,49 @@ def test_an_id_beside_a_table_is_refused(model, table, tmp_path):
     result = CliRunner().invoke(cli, [str(part) for part in command])
     assert isinstance(result.exception, CohortError), result.output
     assert "--case-id: names one case, and a table names its own" in str(result.exception)
+
+
+@pytest.mark.slow
+def test_two_calls_into_one_folder_at_once_end_as_one_after_the_other(model, table, tmp_path, monkeypatch):
+    """Both begin on every case together: one makes it, the other waits and takes it over, and the table has all."""
+    screened(model, table, tmp_path / "alone", folds=[0])
+    both, met = threading.Barrier(2), threading.Event()
+    real_ask, real_read, asked = screen.screen_scans, screen._read, []
+
+    def reading(*arguments):
+        found = real_read(*arguments)
+        if not met.is_set():
+            both.wait(timeout=60)  # neither has screened a case yet
+            met.set()
+        return found
+
+    def asking(loaded, case_id, scans):
+        asked.append(case_id)
+        return real_ask(loaded, case_id, scans)
+
+    monkeypatch.setattr(screen, "_read", reading)
+    monkeypatch.setattr(screen, "screen_scans", asking)
+    done = {}
+
+    def call(number):
+        done[number] = screened(model, table, tmp_path / "out", folds=[0])[0]
+
+    threads = [threading.Thread(target=call, args=[number]) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=300)
+    assert sorted(asked) == ["P000", "P001", "P002", "P003"]  # each once
+    assert [found.status for number in done for found in done[number]] == ["ok"] * 8
+    one, two = written(tmp_path / "alone"), written(tmp_path / "out")
+    assert one.keys() == two.keys()
+    assert all(one[name] == two[name] for name in one if name != "screening.json")
+
+
+def test_a_plugin_that_two_distributions_offer_is_not_called_one_that_is_not_offered(model, install):
+    install("rival", "rival", "from pnetkit_fusion.rules import Or", phase_fusion={"or": "rival:Or"})
+    with pytest.raises(
+        ModelError, match=r"Two installed plugins are both called 'or' .* Uninstall one of them"
+    ) as said:
+        read_model(model)
+    assert "does not offer it" not in str(said.value)

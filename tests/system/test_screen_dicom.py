@@ -1,6 +1,8 @@
 """Screening DICOM: the same answers as from NIfTI, results that read back, and one study's trouble is its own."""
 
+import csv
 import json
+import shutil
 
 import highdicom
 import nibabel as nib
@@ -9,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from pnetkit.cli.main import cli
+from pnetkit.dicom.results import OVERRULED, PATIENT
 from pnetkit.dicom.series import case_id_of, find_series
 from pnetkit.dicom.volume import on_images, read_series
 from pnetkit.errors import CohortError, MissingExtraError, ScreeningError
@@ -91,6 +94,28 @@ def test_dicom_results_are_written_only_when_asked_for_and_no_file_else_names_th
 
 
 @pytest.mark.slow
+def test_a_trace_leads_from_case_ids_to_patients_and_nothing_else_that_is_written_or_said_does(
+    model, archive, tmp_path
+):
+    for path in (archive / "P001" / "venous").iterdir():
+        path.unlink()  # what fails is traced, too
+    (archive / "P001" / "venous" / "cut.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\1" * 40)
+    result, text = screen(model, archive, "--out", tmp_path / "out", "--trace", tmp_path / "trace.csv")
+    assert "Trace: " in text, result.exception
+    lines = list(csv.DictReader((tmp_path / "trace.csv").read_text().splitlines()))
+    assert {line["case_id"]: (line["patient_id"], line["study_uid"]) for line in lines} == {
+        case_id_of(study): ("secret-4711", study) for study in STUDIES
+    }
+    folders = {line["case_id"]: line["folder"] for line in lines}
+    assert folders[case_id_of(STUDIES[0])] == "; ".join(str(archive / "P000" / of) for of in ("arterial", "venous"))
+    assert (tmp_path / "trace.csv").stat().st_mode & 0o777 == 0o600
+    for path in [path for path in (tmp_path / "out").rglob("*") if path.is_file()]:
+        content = path.read_bytes()
+        assert not any(said in content for said in (b"Doe", b"4711", b"trace.csv", *(of.encode() for of in STUDIES)))
+    assert not any(said in text for said in ("Doe", "4711", *STUDIES))
+
+
+@pytest.mark.slow
 def test_a_study_whose_series_cannot_be_told_apart_fails_alone(model, table, archive, tmp_path):
     scan = read_scan(table.parent / "images" / "P000_venous.nii.gz")
     write_series(archive / "more", scan.hu, scan.grid.affine, description="Abd venous thin", study="1.2.3", number=9)
@@ -147,8 +172,9 @@ def test_without_the_packages_for_dicom_it_is_said_what_to_install(archive, monk
         cases_of([str(archive)], ["arterial", "venous"], Asked(), print)
 
 
-def test_phases_of_two_patients_are_refused_and_no_result_is_written(model, table, archive, tmp_path):
-    """Series of two studies may be named for one case; of two patients it has no finding."""
+@pytest.fixture
+def of_two_patients(table, archive):
+    """The arguments that make one case of the arterial series of one patient and the venous one of another."""
 
     def of_another(dataset, _):
         dataset.PatientID, dataset.PatientName = "secret-4712", "Roe^Richard"
@@ -158,14 +184,65 @@ def test_phases_of_two_patients_are_refused_and_no_result_is_written(model, tabl
         archive / "other", scan.hu, scan.grid.affine, description="Abd venous", study="1.2.5", change=of_another
     )
     arterial = next(of.uid for of in find_series(archive / "P000" / "arterial").series)
-    result, text = screen(
-        model, archive, "--series", f"arterial={arterial}", "--series", f"venous={other}", "--out", tmp_path / "out",
-        "--dicom-results", "--case-id", "both",
-    )  # fmt: skip
+    return [archive, "--series", f"arterial={arterial}", "--series", f"venous={other}", "--case-id", "both"]
+
+
+def test_phases_of_two_patients_are_refused_and_no_result_is_written(model, of_two_patients, tmp_path):
+    """Series of two studies may be named for one case; of two patients it has no finding."""
+    result, text = screen(model, *of_two_patients, "--out", tmp_path / "out", "--dicom-results")
     assert isinstance(result.exception, ScreeningError), text
     assert "contradict each other about the patient, in PatientID, PatientName" in text
+    assert "--same-patient" in text
     assert not any(said in text for said in ("4711", "4712", "Doe", "Roe"))
     assert [path.name for path in (tmp_path / "out" / "both").iterdir()] == ["failed.json"]
+
+
+def test_a_contradiction_that_is_overruled_stands_in_the_finding_and_the_report(model, of_two_patients, tmp_path):
+    result, text = screen(model, *of_two_patients, "--out", tmp_path / "out", "--dicom-results", "--same-patient")
+    assert result.exit_code == 0, text
+    flags = finding(tmp_path / "out", "both")["flags"]
+    assert "images contradict each other about the patient, in PatientID, PatientName" in flags[0]
+    for phase in ("arterial", "venous"):
+        report = highdicom.sr.srread(tmp_path / "out" / "both" / f"{phase}_report.dcm")
+        (answers,) = report.content.get_image_measurement_groups()
+        (said,) = answers.get_qualitative_evaluations(name=PATIENT)
+        assert said.value == OVERRULED
+
+
+def test_who_overrules_names_the_series_of_one_case(model, table, archive, tmp_path):
+    result, _ = screen(model, archive, "--out", tmp_path / "out", "--same-patient")
+    assert "--same-patient: is said of one case, and" in str(result.exception)
+    result, _ = screen(model, table, "--out", tmp_path / "out", "--same-patient")
+    assert "no folder of DICOM is given" in str(result.exception)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_finding_whose_dicom_cannot_be_written_is_kept_and_that_is_said(model, table, archive, tmp_path):
+    """A person's name of two parts is in no result; the decision must not be lost for it."""
+
+    def spoil(dataset, _):
+        dataset.PatientName = ["Doe", "Jane"]
+
+    scan = read_scan(table.parent / "images" / "P000_venous.nii.gz")
+    shutil.rmtree(archive / "P000" / "venous")
+    write_series(archive / "P000" / "venous", scan.hu, scan.grid.affine, description="Abd venous", study=STUDIES[0],
+                 change=spoil)  # fmt: skip
+    one = [archive / "P000" / "venous"]
+    result, text = screen(model, *one, "--out", tmp_path / "out", "--dicom-results")
+    assert isinstance(result.exception, ScreeningError), text
+    assert result.exception.exit_code == 8
+    assert "1 of 1 cases have a finding, but not all of its results" in str(result.exception)
+    case = case_id_of(STUDIES[0])
+    plain, _ = screen(model, *one, "--out", tmp_path / "plain")
+    assert plain.exit_code == 0
+    kept, wanted = finding(tmp_path / "out", case), finding(tmp_path / "plain", case)
+    assert [kept[key] for key in ("decision", "score", "inputs")] == [
+        wanted[key] for key in ("decision", "score", "inputs")
+    ]
+    assert "venous: not written as DICOM (TypeError" in kept["flags"][0]
+    assert (tmp_path / "out" / case / "venous_segmentation.nii.gz").is_file()
+    assert not list((tmp_path / "out" / case).glob("*.dcm"))
 
 
 def test_an_id_beside_several_studies_is_refused(model, archive, tmp_path):

@@ -75,6 +75,7 @@ def images(tmp_path):
     for phase, place in {"arterial": slice(4, 16), "venous": slice(32, 44)}.items():
         hu = np.full((48, 24, 16), -1000, np.int16)
         hu[place, 4:20] = 60
+        hu[place, 4:6] = -100  # fat
         found[phase] = tmp_path / f"{phase}.nii.gz"
         nib.save(nib.Nifti1Image(hu, np.diag([2.0, 2.0, 3.0, 1.0])), found[phase])
     return found

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from pnetkit.cohort.phantom.anatomy import HU, Anatomy, Tissue, draw_anatomy
 from pnetkit.cohort.phantom.shapes import Lattice, paint
 from pnetkit.errors import CohortError, Fault
-from pnetkit.files import write_atomically
+from pnetkit.files import disk_errors_in_words, write_atomically
 from pnetkit.imaging.gz import pack
 from pnetkit.types import BACKGROUND, DUCT, PANCREAS, TUMOR, Triple
 
@@ -81,19 +81,21 @@ def write_cohort(folder: Path, spec: PhantomSpec, *, map_cases: Callable[..., It
 
     Raises:
         CohortError: the folder holds something already.
+        StoreError: the folder cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        fault = Fault(str(folder), "is there and not empty; give a new folder")
-        raise CohortError("The phantoms cannot be written:", [fault])
-    (folder / "images").mkdir(parents=True)
-    (folder / "labels").mkdir()
-    rows = list(map_cases(partial(_write_case, folder, spec), range(spec.cases)))
-    (folder / "README.txt").write_text(README, encoding="utf-8")
-    table = io.StringIO()
-    writer = csv.DictWriter(table, rows[0].keys(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(folder / "cohort.csv", table.getvalue().encode())
+    with disk_errors_in_words(folder):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            fault = Fault(str(folder), "is there and not empty; give a new folder")
+            raise CohortError("The phantoms cannot be written:", [fault])
+        (folder / "images").mkdir(parents=True)
+        (folder / "labels").mkdir()
+        rows = list(map_cases(partial(_write_case, folder, spec), range(spec.cases)))
+        (folder / "README.txt").write_text(README, encoding="utf-8")
+        table = io.StringIO()
+        writer = csv.DictWriter(table, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(folder / "cohort.csv", table.getvalue().encode())
     return folder / "cohort.csv"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pnetkit.cohort.check import CheckedCase
+from pnetkit.imaging.hounsfield import READING
 from pnetkit.imaging.nifti import read_labels, read_scan
 from pnetkit.imaging.resampling import resample
 from pnetkit.method.network_input import NetworkInput, as_network_input
@@ -31,7 +32,8 @@ class Reading:
     @property
     def identity(self) -> dict[str, Any]:
         """Give the part of it that stands in a key."""
-        return {"intensity": dict(self.intensity)} | ({"resample": True} if self.resample else {})
+        how = {"reading": READING, "intensity": dict(self.intensity)}
+        return how | ({"resample": True} if self.resample else {})
 
     @property
     def files(self) -> dict[str, File]:
