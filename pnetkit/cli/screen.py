@@ -17,7 +17,9 @@ import click
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads. [default: one a core]")
-@click.option("--series", multiple=True, metavar="PHASE=UID", help="DICOM: the series of a phase; repeatable.")
+@click.option(
+    "--series", multiple=True, metavar="PHASE=UID", help="DICOM: the series of a phase, or UID/PART; repeatable."
+)
 @click.option(
     "--description",
     multiple=True,
@@ -77,7 +79,15 @@ def screen(
     model = read_model(model_folder)
     for note in model.notes:
         click.echo(f"note: {note}")
-    asked = Asked(case_id, _by_phase(series, "--series"), _by_phase(description, "--description"), by, dicom_results)
+    learned_mm = {phase: tuple(seen["spacing_mm"][2]) for phase, seen in model.content["grid"]["seen"].items()}
+    asked = Asked(
+        case_id,
+        _by_phase(series, "--series"),
+        _by_phase(description, "--description"),
+        by,
+        dicom_results,
+        learned_mm,
+    )
     cases = cases_of(inputs, model.content["phases"], asked, click.echo)
     screener = load_screener(model, device=device, folds=folds or None)
     try:

@@ -192,5 +192,5 @@ def _sources(series: Series, pile: Stack) -> list[pydicom.Dataset]:
 
 
 def _uid(author: Author, series: Series, what: str) -> str:
-    """Make a UID that is the same whenever a model speaks of a series."""
-    return str(generate_uid(entropy_srcs=[what, author.digest, series.uid]))
+    """Make a UID that is the same whenever a model speaks of a series, or of one acquisition of a series."""
+    return str(generate_uid(entropy_srcs=[what, author.digest, series.name]))

@@ -19,7 +19,8 @@ class Asked:
     """Say how inputs are to be understood: an id for a single case, and rules for DICOM folders.
 
     `uids` and `descriptions` are by phase; `by` is `description`, `time` or `image`; with `write_dicom` results are
-    also written as DICOM.
+    also written as DICOM. `learned_mm` is by phase the least and the largest slice distance that the networks learned
+    from: among several reconstructions of a phase the nearest is taken.
     """
 
     case_id: str | None = None
@@ -27,6 +28,7 @@ class Asked:
     descriptions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     by: Literal["description", "time", "image"] = "description"
     write_dicom: bool = False
+    learned_mm: Mapping[str, tuple[float, float]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def cases_of(
@@ -113,7 +115,7 @@ def _folder(path: Path, phases: Sequence[str], asked: Asked, say: Callable[[str]
     from pnetkit.screening.dicom_cases import dicom_cases  # noqa: PLC0415  # needs the extra
     from pnetkit.screening.series_choice import SeriesRules  # noqa: PLC0415
 
-    rules = SeriesRules(asked.uids, asked.descriptions, asked.by)
+    rules = SeriesRules(asked.uids, asked.descriptions, asked.by, asked.learned_mm)
     return dicom_cases(path, phases, rules, case_id=asked.case_id, write_dicom=asked.write_dicom, say=say)
 
 

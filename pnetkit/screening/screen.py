@@ -138,7 +138,8 @@ def _read(screener: Screener, case: ScreeningCase, folder: Path, gates: GatePoli
         return _Read(key, known, {}, {}, ())
     loaded = {phase: source.load() for phase, source in case.scans.items()}
     digests = {phase: source.digest() for phase, source in case.scans.items()}
-    flags = [f"{phase}: {flag}" for phase, found in loaded.items() for flag in found.flags]
+    flags = [*case.flags]
+    flags += [f"{phase}: {flag}" for phase, found in loaded.items() for flag in found.flags]
     scans = {phase: found.scan for phase, found in loaded.items()}
     flags += held_to_gates(scans, digests, screener.model.content["grid"]["seen"], gates)
     return _Read(key, None, loaded, digests, flags)
@@ -241,6 +242,7 @@ def _key(screener: Screener, case: ScreeningCase, gates: GatePolicy) -> str:
             "images": images,
             "gates": gates,
             "results": {phase: source.write_results is not None for phase, source in case.scans.items()},
+            **({"flags": case.flags} if case.flags else {}),
         }
     )
 

@@ -60,12 +60,15 @@ class ScanSource:
 class ScreeningCase:
     """One case to be screened: its scans by phase. Nothing is read yet; `fault` says why nothing can be.
 
+    `flags` are what a reader has to know of where the scans come from.
+
     Raises CohortError for an id that cannot name a folder of results.
     """
 
     id: str
     scans: Mapping[str, ScanSource]
     fault: str = ""
+    flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         wrong = case_id_fault(self.id)

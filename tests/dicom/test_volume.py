@@ -141,7 +141,7 @@ def drop(keyword):
         (drop("ImageOrientationPatient"), "ImageOrientationPatient is None"),
         (drop("PixelSpacing"), "PixelSpacing is None"),
         (drop("RescaleSlope"), "no rescale slope and intercept"),
-        (drop("Rows"), "rows and columns"),
+        (drop("Rows"), "IM0002: has no Rows, so its voxels have no place"),
         (lambda d, k: setattr(d, "PixelSpacing", [0.9, 0.9]) if k == 2 else None, "its PixelSpacing is"),
         (lambda d, k: setattr(d, "ImageOrientationPatient", [0, 1, 0, 1, 0, 0]) if k == 2 else None, "not one volume"),
         (lambda d, k: setattr(d, "PixelData", d.PixelData[:20]) if k == 2 else None, "its voxels cannot be read"),
