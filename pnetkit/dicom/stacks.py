@@ -1,12 +1,11 @@
 """Sort the images of a study: volumes of original axial images, one an acquisition, and all that is left out."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pnetkit.dicom.acquisitions import groupings
 from pnetkit.dicom.geometry import places_along, stack
@@ -36,7 +35,13 @@ class LeftOut:
         """Tell whether the images may be a scan of the body in another form."""
         if self.kind in {"enhanced", "mixed"}:
             return True
-        return self.kind in {"derived", "secondary"} and len(_distinct(self.series)) > 1
+        if self.kind not in {"derived", "secondary"}:
+            return False
+        try:
+            places = places_along(self.series)
+        except ImageError:
+            return False  # a picture of something
+        return float(np.ptp(places)) >= _SAME_PLACE_MM
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +89,21 @@ def sort_study(series: Sequence[Series]) -> Study:
 
 def _split(series: Series) -> tuple[tuple[Series, ...], tuple[Instance, ...]]:
     """Give the volumes of a series, and the images that are repeated at one place, as for the timing of a bolus."""
-    if len(_distinct(series)) < 2 and _is_placed(series):  # noqa: PLR2004
+    try:
+        along = dict(zip((of.uid for of in series.instances), places_along(series), strict=True))
+    except ImageError:
+        return (series,), ()  # that an image cannot be placed is said when the series is read
+    if _is_flat(series.instances, along):
         return (), series.instances
     whole: bool | None = None
     for groups in groupings(series.instances):
-        parts = [replace(series, instances=tuple(images), part=name) for name, images in groups]
-        volumes = [part for part in parts if len(_distinct(part)) > 1]
-        single = tuple(of for part in parts if len(_distinct(part)) < 2 for of in part.instances)  # noqa: PLR2004
-        if not volumes or not _beside_each_other(volumes) or (len(volumes) == 1 and not single):
+        volumes = [
+            replace(series, instances=tuple(images), part=name)
+            for name, images in groups
+            if not _is_flat(images, along)
+        ]
+        single = tuple(of for _, images in groups if _is_flat(images, along) for of in images)
+        if not volumes or not _beside_each_other(volumes, along) or (len(volumes) == 1 and not single):
             continue
         whole = _is_volume(series) if whole is None else whole
         if whole and (single or not groups[0][0].startswith(("Acquisition", "Temporal"))):
@@ -101,15 +113,19 @@ def _split(series: Series) -> tuple[tuple[Series, ...], tuple[Instance, ...]]:
     return (series,), ()
 
 
-def _beside_each_other(volumes: Sequence[Series]) -> bool:
-    extents = [(float(places.min()), float(places.max())) for places in map(_places, volumes) if places.size]
-    if len(extents) < len(volumes):
-        return False
-    shared = [
-        min(one[1], other[1]) - max(one[0], other[0]) - LEAST_OVERLAP * min(one[1] - one[0], other[1] - other[0])
-        for one, other in pairwise(sorted(extents))
-    ]
-    return all(more >= 0 for more in shared)
+def _is_flat(images: Sequence[Instance], along: Mapping[str, float]) -> bool:
+    """Tell whether images lie at one place along the axis."""
+    places = [along[of.uid] for of in images]
+    return max(places) - min(places) < _SAME_PLACE_MM
+
+
+def _beside_each_other(volumes: Sequence[Series], along: Mapping[str, float]) -> bool:
+    places = [[along[of.uid] for of in volume.instances] for volume in volumes]
+    extents = sorted((min(of), max(of)) for of in places)
+    return all(
+        min(one[1], other[1]) - max(one[0], other[0]) >= LEAST_OVERLAP * min(one[1] - one[0], other[1] - other[0])
+        for one, other in pairwise(extents)
+    )
 
 
 def _is_volume(series: Series) -> bool:
@@ -119,20 +135,3 @@ def _is_volume(series: Series) -> bool:
     except ImageError:
         return False
     return True
-
-
-def _is_placed(series: Series) -> bool:
-    return _places(series).size == len(series.instances)
-
-
-def _distinct(series: Series) -> NDArray[np.float64]:
-    """Give the places along the axis at which a series has images, each once; none where images say no place."""
-    places = np.sort(_places(series))
-    return places[np.diff(places, prepend=-np.inf) > _SAME_PLACE_MM]
-
-
-def _places(series: Series) -> NDArray[np.float64]:
-    try:
-        return places_along(series)
-    except ImageError:
-        return np.array([])
