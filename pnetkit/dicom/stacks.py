@@ -90,7 +90,7 @@ def sort_study(series: Sequence[Series]) -> Study:
 def _split(series: Series) -> tuple[tuple[Series, ...], tuple[Instance, ...]]:
     """Give the volumes of a series, and the images that are repeated at one place, as for the timing of a bolus."""
     try:
-        along = dict(zip((of.uid for of in series.instances), places_along(series), strict=True))
+        along = dict(zip((of.uid for of in series.instances), places_along(series).tolist(), strict=True))
     except ImageError:
         return (series,), ()  # that an image cannot be placed is said when the series is read
     if _is_flat(series.instances, along):
