@@ -11,12 +11,10 @@ from pnetkit.dicom.series import Series
 from pnetkit.errors import Fault, ImageError, SeriesError
 from pnetkit.imaging.landmarks import find_landmarks
 from pnetkit.screening.contrast_phase import contrast_phase, expected_phase
+from pnetkit.screening.phase_words import described_phase
 from pnetkit.types import Scan
 
 By = Literal["description", "time", "image"]
-
-DESCRIPTIONS = {"arterial": r"arter|\bart\b|\bap\b|pancreatic", "venous": r"ven(ous|a|ös)?\b|portal|\bpv\b|\bpvp\b"}
-"""What series of a contrast phase are commonly called, as regular expressions without regard to case."""
 
 LEAST_AXIAL = 0.8
 """Cosine between the images' normal and the body's axis: reformats to other planes are no candidates."""
@@ -45,7 +43,7 @@ def choose_series(
     """Choose a series for each phase of a study; a phase that none fits is missing.
 
     First come UIDs, then what `rules.by` says. Descriptions that decide nothing leave the phase to the image, of the
-    series that no description names. By time, the candidates have the phases' order.
+    series whose description names no phase. By time, the candidates have the phases' order.
 
     Raises:
         SeriesError: several series fit a phase, none fits any, or times do not order them; candidates are listed.
@@ -63,6 +61,8 @@ def choose_series(
             for phase, found in named.items():
                 chosen[phase] = Choice(_only(found, phase, candidates, "description"), "description")
         unnamed = [series for series in candidates if not any(series in found for found in named.values())]
+        if rules.by == "description":
+            unnamed = [series for series in unnamed if described_phase(series.description) is None]
         chosen |= _by_image(unnamed, [phase for phase in open_phases if phase not in named], read)
     if not chosen:
         raise SeriesError(f"No series fits {' or '.join(phases)}. Name them with --series PHASE=UID.", _listed(study))
@@ -93,12 +93,13 @@ def _by_description(
 ) -> dict[str, list[Series]]:
     found = {}
     for phase in phases:
-        usual = DESCRIPTIONS.get(expected_phase(phase) or "")
-        pattern = descriptions.get(phase, usual)
+        wanted, pattern = expected_phase(phase), descriptions.get(phase)
         if pattern is not None:
             fitting = [series for series in candidates if re.search(pattern, series.description, re.IGNORECASE)]
-            if fitting:
-                found[phase] = fitting
+        else:
+            fitting = [of for of in candidates if wanted is not None and described_phase(of.description) == wanted]
+        if fitting:
+            found[phase] = fitting
     return found
 
 
