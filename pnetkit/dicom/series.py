@@ -12,6 +12,7 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import generate_uid
 
+from pnetkit.dicom.attributes import settle
 from pnetkit.errors import Fault, ImageError
 
 _DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR names other files
@@ -93,6 +94,10 @@ def find_series(folder: Path) -> Found:
     for path in _files(folder):
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True)
+            wrong = settle(header)
+            if wrong:
+                faults.append(Fault(str(path), f"its header is damaged: {'; '.join(wrong)}"))
+                continue
             if header.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY or "Modality" not in header:
                 others += 1
                 continue

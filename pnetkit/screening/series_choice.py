@@ -75,8 +75,8 @@ def is_candidate(series: Series) -> bool:
     if header.get("Modality") != "CT" or "LOCALIZER" in (header.get("ImageType") or ()) or len(series.instances) < 2:  # noqa: PLR2004
         return False
     try:
-        row, column = np.array([float(part) for part in header.ImageOrientationPatient]).reshape(2, 3)
-    except (AttributeError, TypeError, ValueError):
+        row, column = np.array([float(part) for part in header.get("ImageOrientationPatient")]).reshape(2, 3)
+    except (TypeError, ValueError):
         return True  # that it cannot be placed is said when it is read
     return bool(abs(np.cross(row, column)[2]) > LEAST_AXIAL)
 
