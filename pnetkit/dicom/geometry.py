@@ -47,6 +47,7 @@ def stack(series: Series) -> Stack:
             missing; they are unevenly spaced; there are fewer than two. The text names the images.
     """
     _require_uniform(series)
+    _require_one_rescaling(series)
     first = series.instances[0].header
     row, column = _numbers(series.instances[0], "ImageOrientationPatient", 6).reshape(2, 3)
     normal = np.cross(row, column)
@@ -106,6 +107,20 @@ def _require_uniform(series: Series) -> None:
                 raise ImageError(
                     f"{of.path}: its {keyword} is {got.tolist()}, that of {first.path.name} {expected.tolist()}; the "
                     f"series is not one volume."
+                )
+
+
+def _require_one_rescaling(series: Series) -> None:
+    """Hold all images to one way from stored values to HU; that one has none is said when it is read."""
+    first = series.instances[0]
+    for keyword in ("RescaleSlope", "RescaleIntercept"):
+        wanted = first.header.get(keyword)
+        for of in series.instances:
+            got = of.header.get(keyword)
+            if None not in (got, wanted) and got != wanted:
+                raise ImageError(
+                    f"{of.path}: its {keyword} is {got}, that of {first.path.name} {wanted}; one of them would not be "
+                    f"in HU. Export the series again."
                 )
 
 

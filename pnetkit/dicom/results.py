@@ -5,7 +5,6 @@ has one; the decision has codes of pnetkit's own (scheme 99PNETKIT).
 """
 
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from pnetkit.dicom.attributes import readable_copy
 from pnetkit.dicom.geometry import Stack
 from pnetkit.dicom.series import Series
 from pnetkit.dicom.volume import on_images
@@ -181,7 +181,7 @@ def _sources(series: Series, pile: Stack) -> list[pydicom.Dataset]:
     """Give the headers of the images in the stack's order, with UIDs where the files have none."""
     sources = []
     for instance in pile.instances:
-        header = deepcopy(instance.header)
+        header = readable_copy(instance.header)
         header.StudyInstanceUID, header.SeriesInstanceUID = series.study_uid, series.uid
         header.SOPInstanceUID = instance.uid
         header.SOPClassUID = header.get("SOPClassUID") or CTImageStorage

@@ -12,6 +12,7 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import generate_uid
 
+from pnetkit.dicom.attributes import settle
 from pnetkit.dicom.files import read_file, same_image
 from pnetkit.errors import Fault, ImageError
 
@@ -109,6 +110,9 @@ def find_series(folder: Path) -> Found:
     for path in _files(folder):
         try:
             read = _instance(path, folder)
+        except ImageError as error:
+            faults[path.parent, str(error)].append((path, str(error)))
+            continue
         except Exception as error:  # noqa: BLE001  # pydicom raises whatever its parsers meet in damaged bytes
             reason = f"its header cannot be read ({type(error).__name__}: {error})"
             faults[path.parent, type(error).__name__].append((path, reason))
@@ -133,11 +137,17 @@ def find_series(folder: Path) -> Found:
 
 
 def _instance(path: Path, folder: Path) -> tuple[tuple[str, str], Instance] | None:
-    """Read a file's header, with the key of its series; None where it is no image or report of DICOM."""
+    """Read a file's header, with the key of its series; None where it is no image or report of DICOM.
+
+    Raises ImageError where an attribute cannot be read that pnetkit relies on, and whatever pydicom does.
+    """
     try:
         header = read_file(path, voxels=False)
     except InvalidDicomError:
         return None
+    wrong = settle(header)
+    if wrong:
+        raise ImageError(f"its header is damaged: {'; '.join(wrong)}")
     if header.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY:
         return None
     if not any(keyword in header for keyword in ("Modality", "SOPClassUID", "Rows")):

@@ -33,9 +33,12 @@ def read_series(series: Series) -> SeriesScan:
             they are not in Hounsfield units.
     """
     pile = stack(series)
-    voxels = np.empty(pile.shape, dtype=np.float32)
+    voxels = np.empty(0, dtype=np.float32)
     for index, instance in enumerate(pile.instances):
-        voxels[:, :, index] = _image(instance.path).T
+        image = _image(instance.path)
+        if not index:  # only now: a header alone may claim any size
+            voxels = np.empty(pile.shape, dtype=np.float32)
+        voxels[:, :, index] = image.T
     grid, orientation = canonical_grid(pile.shape, pile.affine)
     flags = []
     if pile.tilt_degrees:

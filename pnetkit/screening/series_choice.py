@@ -17,12 +17,10 @@ from pnetkit.dicom.stacks import LeftOut, Study
 from pnetkit.errors import Fault, ImageError, SeriesError
 from pnetkit.imaging.landmarks import find_landmarks
 from pnetkit.screening.contrast_phase import contrast_phase, expected_phase
+from pnetkit.screening.phase_words import described_phase
 from pnetkit.types import Scan
 
 By = Literal["description", "time", "image"]
-
-DESCRIPTIONS = {"arterial": r"arter|\bart\b|\bap\b|pancreatic", "venous": r"ven(ous|a|ös)?\b|portal|\bpv\b|\bpvp\b"}
-"""What series of a contrast phase are commonly called, as regular expressions without regard to case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +51,8 @@ def choose_series(
     """Choose a series for each phase of a study; a phase that none fits is missing.
 
     First come UIDs, then what `rules.by` says. Descriptions that decide nothing leave the phase to the image, of the
-    series that no description names; so do those of acquisitions that share a series UID. By time, the candidates have
-    the phases' order.
+    series whose description names no phase; so do those of acquisitions that share a series UID. By time, the
+    candidates have the phases' order.
 
     Raises:
         SeriesError: several series fit a phase, none fits any, times do not order them, or what was left out, or cannot
@@ -75,6 +73,8 @@ def choose_series(
             for phase, found in named.items():
                 chosen[phase] = _only(found, phase, candidates, "description", rules)
         unnamed = [series for series in candidates if not any(series in found for found in named.values())]
+        if rules.by == "description":
+            unnamed = [series for series in unnamed if series.part or described_phase(series.description) is None]
         by_image, problems = _by_image(unnamed, [phase for phase in open_phases if phase not in named], read, rules)
         chosen |= by_image
         missing = [phase for phase in open_phases if phase not in chosen]
@@ -95,8 +95,9 @@ def _require_missing(
     parts = [series for series in study.stacks if series.part and series.name not in taken]
     suspects = []
     for left in [*study.left_out, *(LeftOut(series, "unclear") for series in parts)]:
-        of = _by_description([left.series], phases, rules.descriptions)
-        if any(phase in of for phase in missing) or (left.may_be_volume and not of):
+        named = _by_description([left.series], phases, rules.descriptions)
+        silent = not named and described_phase(left.series.description) is None
+        if any(phase in named for phase in missing) or (silent and (left.may_be_volume or left.kind == "unclear")):
             suspects.append(Fault(f"series {left.series.in_words}", _why_left_out(left)))
     if suspects:
         raise SeriesError(
@@ -150,12 +151,13 @@ def _by_description(
 ) -> dict[str, list[Series]]:
     found = {}
     for phase in phases:
-        usual = DESCRIPTIONS.get(expected_phase(phase) or "")
-        pattern = descriptions.get(phase, usual)
+        wanted, pattern = expected_phase(phase), descriptions.get(phase)
         if pattern is not None:
             fitting = [series for series in candidates if re.search(pattern, series.description, re.IGNORECASE)]
-            if fitting:
-                found[phase] = fitting
+        else:
+            fitting = [of for of in candidates if wanted is not None and described_phase(of.description) == wanted]
+        if fitting:
+            found[phase] = fitting
     return found
 
 

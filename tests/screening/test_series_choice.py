@@ -39,6 +39,7 @@ def series(folder, description, time="101500", **more):
         ("Abdomen arteriell", "Abdomen venös"),
         ("late ARTERIAL phase", "Portal"),
         ("pancreatic phase", "venous phase"),
+        ("CT AP ARTERIAL", "CT AP PORTAL VENOUS"),
     ],
 )
 def test_usual_descriptions_are_understood(tmp_path, arterial, venous):
@@ -46,6 +47,27 @@ def test_usual_descriptions_are_understood(tmp_path, arterial, venous):
     series(tmp_path, venous)
     series(tmp_path, "Topogram", change=lambda d, _: setattr(d, "ImageType", ["ORIGINAL", "PRIMARY", "LOCALIZER"]))
     assert chosen(tmp_path) == {"arterial": (arterial, "description"), "venous": (venous, "description")}
+
+
+def test_abdomen_and_pelvis_are_no_arterial_phase(tmp_path):
+    series(tmp_path, "CT AP PORTAL VENOUS")
+    assert chosen(tmp_path) == {"venous": ("CT AP PORTAL VENOUS", "description")}
+
+
+def test_what_words_leave_open_is_told_by_the_image_among_the_series_that_name_no_phase(tmp_path, monkeypatch):
+    for description in ("ABD INTRAVENOUS CONTRAST 35S", "ABD 70S", "ABD DELAYED 5MIN"):
+        series(tmp_path, description)
+    shown = {"ABD INTRAVENOUS CONTRAST 35S": "arterial", "ABD 70S": "venous", "ABD DELAYED 5MIN": "venous"}
+    monkeypatch.setattr("pnetkit.screening.series_choice.find_landmarks", shown.get)
+    monkeypatch.setattr("pnetkit.screening.series_choice.contrast_phase", lambda seen: seen)
+    expected = {"arterial": ("ABD INTRAVENOUS CONTRAST 35S", "image"), "venous": ("ABD 70S", "image")}
+    assert chosen(tmp_path, read=lambda of: of.description) == expected
+
+
+def test_a_phase_without_contrast_is_found_by_its_description_too(tmp_path):
+    series(tmp_path, "Abdomen nativ")
+    series(tmp_path, "Abdomen venös")
+    assert chosen(tmp_path, phases=("native",)) == {"native": ("Abdomen nativ", "description")}
 
 
 def test_two_that_fit_are_refused_with_all_that_tells_them_apart(tmp_path):
@@ -226,7 +248,7 @@ def test_of_several_reconstructions_of_a_phase_one_is_taken_by_rule_and_it_is_sa
 
 def test_a_second_acquisition_of_a_phase_is_no_reconstruction_of_the_first(tmp_path):
     thick(tmp_path, "venous")
-    thick(tmp_path, "late venous", "B70f", time="101900")
+    thick(tmp_path, "venous once more", "B70f", time="101900")
     with pytest.raises(SeriesError, match="2 series fit venous by their description"):
         chosen(tmp_path, read=lambda _: _no_abdomen())
 
