@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from pydicom.multival import MultiValue
+
 from pnetkit.dicom.series import Instance
 
 NUMBERS = ("AcquisitionNumber", "TemporalPositionIdentifier")
@@ -93,6 +95,8 @@ def _values(instances: Sequence[Instance], keyword: str) -> list[str] | None:
 
 def _text(of: Instance, keyword: str) -> str:
     value: Any = of.header.get(keyword)
+    if isinstance(value, MultiValue):  # kernels have several
+        return ",".join(map(str, value))
     return "" if value is None else str(value).strip()
 
 

@@ -28,7 +28,10 @@ _SOFT = re.compile(r"soft|stand|stnd|smooth", re.IGNORECASE)
 
 def of_one_acquisition(found: Sequence[Series]) -> bool:
     """Tell whether series say of themselves that they are of one acquisition: the same number, frame and start."""
-    for keyword in ("AcquisitionNumber", "FrameOfReferenceUID"):
+    uids = [series.uid for series in found]
+    if any(series.part and uids.count(series.uid) > 1 and series.part not in _kernels(found) for series in found):
+        return False
+    for keyword in ("AcquisitionNumber", "TemporalPositionIdentifier", "FrameOfReferenceUID"):
         if len({series.text(keyword) for series in found} - {""}) > 1:
             return False
     starts = [seconds(series.acquired) for series in found]
@@ -85,6 +88,11 @@ def kernel_kind(kernel: str) -> Kernel:
     if _SHARP.search(name):
         return "sharp"
     return "soft" if _SOFT.search(name) else "unknown"
+
+
+def _kernels(found: Sequence[Series]) -> list[str]:
+    """Give the names of parts that are told apart by their kernel: these are of one acquisition."""
+    return [series.part for series in found if series.part.startswith("ConvolutionKernel")]
 
 
 def _away(thickness: float, learned_mm: tuple[float, float]) -> float:

@@ -1,9 +1,11 @@
 """Which of several reconstructions is read: by thickness, kernel, number of images; or none, where these are alike."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pnetkit.dicom.reconstructions import best_reconstruction, kernel_kind, thickness_mm
+from pnetkit.dicom.reconstructions import best_reconstruction, kernel_kind, of_one_acquisition, thickness_mm
 from pnetkit.dicom.series import find_series
 from tests.dicom.synthetic import AFFINE, some_hu, write_series
 
@@ -88,3 +90,13 @@ def test_series_without_times_are_not_known_to_be_of_one_acquisition(tmp_path):
             change=lambda d, _: [delattr(d, keyword) for keyword in ("AcquisitionTime", "AcquisitionDate")],
         )  # fmt: skip
     assert best(tmp_path) == (None, "")
+
+
+@pytest.mark.parametrize(("told_apart_by", "one"), [("ConvolutionKernel=B30f", True), ("TriggerTime=0", False)])
+def test_what_was_told_apart_as_two_acquisitions_is_not_one(tmp_path, told_apart_by, one):
+    reconstruction(tmp_path, "a")
+    reconstruction(tmp_path, "b")
+    first, second = find_series(tmp_path).series
+    keyword = told_apart_by.partition("=")[0]
+    parts = [replace(first, part=told_apart_by), replace(second, uid=first.uid, part=f"{keyword}=900")]
+    assert of_one_acquisition(parts) == one

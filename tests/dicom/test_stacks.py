@@ -60,6 +60,11 @@ def test_a_localizer_with_the_uid_of_a_series_is_left_out_wherever_its_own_uid_s
         ("TemporalPositionIdentifier", lambda part, _: part + 1,
          ["TemporalPositionIdentifier=1", "TemporalPositionIdentifier=2"]),
         ("AcquisitionTime", lambda part, _: f"10150{part}", ["AcquisitionTime=101500", "AcquisitionTime=101501"]),
+        (
+            "ConvolutionKernel",
+            lambda part, _: [("Br38f", "Bl57d")[part], "3"],
+            ["ConvolutionKernel=Bl57d,3", "ConvolutionKernel=Br38f,3"],
+        ),
         ("TriggerTime", lambda part, _: str(part * 900), ["TriggerTime=0", "TriggerTime=900"]),
     ],
 )  # fmt: skip
