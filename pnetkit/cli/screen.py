@@ -17,7 +17,9 @@ import click
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads. [default: one a core]")
-@click.option("--series", multiple=True, metavar="PHASE=UID", help="DICOM: the series of a phase; repeatable.")
+@click.option(
+    "--series", multiple=True, metavar="PHASE=UID", help="DICOM: the series of a phase, or UID/PART; repeatable."
+)
 @click.option(
     "--description",
     multiple=True,
@@ -91,8 +93,9 @@ def screen(
     model = read_model(model_folder)
     for note in model.notes:
         click.echo(f"note: {note}")
+    learned_mm = {phase: tuple(seen["spacing_mm"][2]) for phase, seen in model.content["grid"]["seen"].items()}
     uids, descriptions = _by_phase(series, "--series"), _by_phase(description, "--description")
-    asked = Asked(case_id, uids, descriptions, by, dicom_results, same_patient)
+    asked = Asked(case_id, uids, descriptions, by, dicom_results, same_patient, learned_mm)
     cases = cases_of(inputs, model.content["phases"], asked, click.echo)
     if trace is not None:
         write_trace(trace, cases, out)

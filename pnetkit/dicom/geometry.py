@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pnetkit.dicom.acquisitions import varying
 from pnetkit.dicom.series import Instance, Series
 from pnetkit.errors import ImageError
 
@@ -46,6 +47,7 @@ def stack(series: Series) -> Stack:
             missing; they are unevenly spaced; there are fewer than two. The text names the images.
     """
     _require_uniform(series)
+    _require_one_rescaling(series)
     first = series.instances[0].header
     row, column = _numbers(series.instances[0], "ImageOrientationPatient", 6).reshape(2, 3)
     normal = np.cross(row, column)
@@ -65,6 +67,18 @@ def stack(series: Series) -> Stack:
     return Stack(instances, shape, _LPS_TO_RAS @ affine, tilt if tilt >= TILT_DEGREES else 0.0)
 
 
+def places_along(series: Series) -> NDArray[np.float64]:
+    """Give where each image lies along the normal of the first, in mm.
+
+    Raises:
+        ImageError: an image does not say where it lies.
+    """
+    row, column = _numbers(series.instances[0], "ImageOrientationPatient", 6).reshape(2, 3)
+    positions = np.array([_numbers(of, "ImagePositionPatient", 3) for of in series.instances])
+    along: NDArray[np.float64] = positions @ np.cross(row, column)
+    return along
+
+
 def _require_uniform(series: Series) -> None:
     """Hold all images to the size, spacing and direction of the first."""
     if len(series.instances) < 2:  # noqa: PLR2004
@@ -75,9 +89,11 @@ def _require_uniform(series: Series) -> None:
             raise ImageError(f"{of.path}: holds several frames; convert enhanced CT to single images, or to NIfTI.")
         if int(of.header.get("SamplesPerPixel") or 1) != 1:
             raise ImageError(f"{of.path}: is a color image, no CT.")
-        size = (of.header.get("Rows"), of.header.get("Columns"))
-        wanted = (first.header.get("Rows"), first.header.get("Columns"))
-        if None in size or size != wanted:
+        size, wanted = (tuple(of.header.get(keyword) for keyword in ("Rows", "Columns")) for of in (of, first))
+        if None in size:
+            missing = "Rows" if size[0] is None else "Columns"
+            raise ImageError(f"{of.path}: has no {missing}, so its voxels have no place. Export the image again.")
+        if size != wanted:
             raise ImageError(
                 f"{of.path}: is of {size} rows and columns, {first.path.name} of {wanted}; not one volume."
             )
@@ -94,6 +110,20 @@ def _require_uniform(series: Series) -> None:
                 )
 
 
+def _require_one_rescaling(series: Series) -> None:
+    """Hold all images to one way from stored values to HU; that one has none is said when it is read."""
+    first = series.instances[0]
+    for keyword in ("RescaleSlope", "RescaleIntercept"):
+        wanted = first.header.get(keyword)
+        for of in series.instances:
+            got = of.header.get(keyword)
+            if None not in (got, wanted) and got != wanted:
+                raise ImageError(
+                    f"{of.path}: its {keyword} is {got}, that of {first.path.name} {wanted}; one of them would not be "
+                    f"in HU. Export the series again."
+                )
+
+
 def _require_even(
     series: Series, instances: tuple[Instance, ...], positions: NDArray[np.float64], along: NDArray[np.float64]
 ) -> None:
@@ -102,16 +132,16 @@ def _require_even(
     usual = float(np.median(gaps[gaps > 0])) if (gaps > 0).any() else 0.0
     same = np.flatnonzero(gaps <= SAME_PLACE * usual)
     if same.size:
-        pairs = [f"{instances[i].path.name} and {instances[i + 1].path.name} at {along[i]:g} mm" for i in same[:5]]
+        pairs = [f"{_two(instances[i], instances[i + 1])} at {along[i]:g} mm" for i in same[:5]]
         raise ImageError(
             f"{_called(series)}: {same.size} images lie where another one does: {'; '.join(pairs)}{_more(same.size)}. "
-            f"Is it two acquisitions, or a copy? Take the surplus images out."
+            f"{_what_differs(series)}Is it two acquisitions, or a copy? Take the surplus images out."
         )
     wide = np.flatnonzero(gaps > 1.5 * usual)
     whole = np.abs(gaps / usual - np.round(gaps / usual)) <= 2 * POSITION_TOLERANCE
     if wide.size and whole[wide].all():
         places = [
-            f"{round(gaps[i] / usual) - 1} between {instances[i].path.name} and {instances[i + 1].path.name} "
+            f"{round(gaps[i] / usual) - 1} between {_two(instances[i], instances[i + 1])} "
             f"({along[i]:g} to {along[i + 1]:g} mm)"
             for i in wide[:5]
         ]
@@ -124,7 +154,7 @@ def _require_even(
         raise ImageError(
             f"{_called(series)}: images are unevenly spaced, {gaps.min():g} to {gaps.max():g} mm apart; "
             f"{instances[int(away.argmax())].path.name} lies {away.max():.2g} mm from its place in an even stack. "
-            f"Resample the series, or take an evenly spaced reconstruction."
+            f"{_what_differs(series)}Resample the series, or take an evenly spaced reconstruction."
         )
 
 
@@ -137,6 +167,19 @@ def _numbers(of: Instance, keyword: str, count: int) -> NDArray[np.float64]:
     if numbers.size != count or not np.isfinite(numbers).all():
         raise ImageError(f"{of.path}: {keyword} is {value!r}, wanted {count} numbers; it cannot be placed in a volume.")
     return numbers
+
+
+def _two(one: Instance, other: Instance) -> str:
+    """Name two files, with their folders where they lie in two."""
+    if one.path.parent == other.path.parent:
+        return f"{one.path.name} and {other.path.name}"
+    return " and ".join(f"{of.path.parent.name}/{of.path.name}" for of in (one, other))
+
+
+def _what_differs(series: Series) -> str:
+    """Say what might have told acquisitions apart, and does not."""
+    differing = varying(series.instances)
+    return f"{differing}; none splits the series into even stacks. " if differing else ""
 
 
 def _called(series: Series) -> str:

@@ -5,7 +5,6 @@ has one; the decision has codes of pnetkit's own (scheme 99PNETKIT).
 """
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import version
 from io import BytesIO
@@ -22,6 +21,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import DA, TM
 
+from pnetkit.dicom.attributes import readable_copy
 from pnetkit.dicom.geometry import Stack
 from pnetkit.dicom.series import Series
 from pnetkit.dicom.volume import on_images
@@ -205,7 +205,7 @@ def _sources(series: Series, pile: Stack) -> list[pydicom.Dataset]:
     """Give the headers of the images in the stack's order, with UIDs where the files have none."""
     sources = []
     for instance in pile.instances:
-        header = deepcopy(instance.header)
+        header = readable_copy(instance.header)
         header.StudyInstanceUID, header.SeriesInstanceUID = series.study_uid, series.uid
         header.SOPInstanceUID = instance.uid
         header.SOPClassUID = header.get("SOPClassUID") or CTImageStorage
@@ -239,5 +239,5 @@ def _save(path: Path, written: pydicom.Dataset) -> None:
 
 
 def _uid(author: Author, series: Series, what: str) -> str:
-    """Make a UID that is the same whenever a model speaks of a series."""
-    return str(generate_uid(entropy_srcs=[what, author.digest, series.uid]))
+    """Make a UID that is the same whenever a model speaks of a series, or of one acquisition of a series."""
+    return str(generate_uid(entropy_srcs=[what, author.digest, series.name]))

@@ -12,6 +12,8 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import generate_uid
 
+from pnetkit.dicom.attributes import settle
+from pnetkit.dicom.files import read_file, same_image
 from pnetkit.errors import Fault, ImageError
 
 _DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR names other files
@@ -32,13 +34,21 @@ class Series:
     """Describe a series of a study.
 
     UIDs that are empty in the files are made up of the files' own UIDs or contents, always the same; `made_up` names
-    them.
+    them. `part` tells one acquisition from others of the same UID (`AcquisitionNumber=2`), and is empty where there is
+    one. `left_out` counts in words the images of the series that are none of its volume.
     """
 
     study_uid: str
     uid: str
     instances: tuple[Instance, ...]
     made_up: tuple[str, ...] = ()
+    part: str = ""
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Give the UID, followed by the part where there are several: what `--series` takes."""
+        return f"{self.uid}/{self.part}" if self.part else self.uid
 
     @property
     def description(self) -> str:
@@ -54,14 +64,16 @@ class Series:
     @property
     def in_words(self) -> str:
         """Describe the series in one line, without anything about the patient."""
-        said = [f"{len(self.instances)} images"]
+        said = [f"{len(self.instances)} image{'s' if len(self.instances) > 1 else ''}"]
         for keyword, unit in (("SliceThickness", " mm thick"), ("ConvolutionKernel", "")):
             if self.text(keyword):
                 said.append(f"{self.text(keyword)}{unit}")
         if self.acquired:
             clock = self.acquired[8:14]
             said.append(f"acquired {clock[:2]}:{clock[2:4]}:{clock[4:]}")
-        return f"{self.description or 'no description'!r} ({', '.join(said)}), UID {self.uid}"
+        if self.left_out:
+            said.append(f"without {', '.join(self.left_out)}")
+        return f"{self.description or 'no description'!r} ({', '.join(said)}), UID {self.name}"
 
     def text(self, keyword: str) -> str:
         """Give an attribute of the first image as text; several values are joined by a slash."""
@@ -73,45 +85,91 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Hold what a folder has: series, the number of files that are no DICOM, and files that are damaged."""
+    """Hold what a folder has: series, the number of files that are no DICOM, damaged files, and notes."""
 
     series: tuple[Series, ...]
     others: int
     faults: tuple[Fault, ...]
+    notes: tuple[str, ...] = ()
 
 
 def find_series(folder: Path) -> Found:
-    """Read the headers of all files below a folder.
+    """Read the headers of all files below a folder, behind links too.
 
-    Copies of one image (same UID, same bytes) count once. A series whose UID is empty is what lies in one folder.
+    Copies of one image (same UID, same bytes) count once; where only their headers differ, the first is taken, and a
+    note says so. A series whose UID is empty is what lies in one folder. What is the same with many files of a folder
+    is one fault.
 
     Raises:
         ImageError: the folder cannot be read.
     """
     groups: dict[tuple[str, str], dict[str, Instance]] = defaultdict(dict)
-    others, faults = 0, []
+    others = 0
+    faults: dict[tuple[Path, str], list[tuple[Path, str]]] = defaultdict(list)
+    copies: dict[tuple[Path, Path], int] = defaultdict(int)
     for path in _files(folder):
         try:
-            header = pydicom.dcmread(path, stop_before_pixels=True)
-            if header.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY or "Modality" not in header:
-                others += 1
-                continue
-            where = path.parent.relative_to(folder).as_posix()
-            key = (_uid(header, "StudyInstanceUID") or f"{_WITHOUT_UID[0]}:{where}",
-                   _uid(header, "SeriesInstanceUID") or f"{_WITHOUT_UID[1]}:{where}")  # fmt: skip
-            instance = Instance(path, header, _instance_uid(header, path))
-        except InvalidDicomError:
-            others += 1
+            read = _instance(path, folder)
+        except ImageError as error:
+            faults[path.parent, str(error)].append((path, str(error)))
             continue
         except Exception as error:  # noqa: BLE001  # pydicom raises whatever its parsers meet in damaged bytes
-            faults.append(Fault(str(path), f"its header cannot be read ({type(error).__name__}: {error})"))
+            reason = f"its header cannot be read ({type(error).__name__}: {error})"
+            faults[path.parent, type(error).__name__].append((path, reason))
             continue
-        known = groups[key].get(instance.uid)
-        if known is None:
-            groups[key][instance.uid] = instance
-        elif _digest(known.path) != _digest(path):
-            faults.append(Fault(str(path), f"has the instance UID of {known.path}, and other contents"))
-    return Found(_named(groups), others, tuple(faults))
+        if read is None:
+            others += 1
+            continue
+        key, instance = read
+        known = groups[key].setdefault(instance.uid, instance)
+        if known is instance or _digest(known.path) == _digest(path):
+            continue
+        if _is_same_image(known.path, path):
+            copies[known.path.parent, path.parent] += 1
+        else:
+            reason = f"another file has the instance UID of this one, and other contents: {path}"
+            faults[known.path.parent, str(path.parent)].append((known.path, reason))
+    notes = [
+        f"{count} images in {other} are those in {one} with other headers; those in {one} are taken"
+        for (one, other), count in copies.items()
+    ]
+    return Found(_named(groups), others, tuple(map(_one_fault, faults.values())), tuple(notes))
+
+
+def _instance(path: Path, folder: Path) -> tuple[tuple[str, str], Instance] | None:
+    """Read a file's header, with the key of its series; None where it is no image or report of DICOM.
+
+    Raises ImageError where an attribute cannot be read that pnetkit relies on, and whatever pydicom does.
+    """
+    try:
+        header = read_file(path, voxels=False)
+    except InvalidDicomError:
+        return None
+    wrong = settle(header)
+    if wrong:
+        raise ImageError(f"its header is damaged: {'; '.join(wrong)}")
+    if header.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY:
+        return None
+    if not any(keyword in header for keyword in ("Modality", "SOPClassUID", "Rows")):
+        return None
+    where = path.parent.relative_to(folder).as_posix()
+    study = _uid(header, "StudyInstanceUID") or f"{_WITHOUT_UID[0]}:{where}"
+    series = _uid(header, "SeriesInstanceUID") or f"{_WITHOUT_UID[1]}:{where}"
+    return (study, series), Instance(path, header, _instance_uid(header, path))
+
+
+def _is_same_image(one: Path, other: Path) -> bool:
+    try:
+        return same_image(one, other)
+    except Exception:  # noqa: BLE001  # as above: what cannot be compared is not the same
+        return False
+
+
+def _one_fault(alike: Sequence[tuple[Path, str]]) -> Fault:
+    """Say once what is the same with many files of a folder."""
+    path, reason = alike[0]
+    more = f" So it is with {len(alike) - 1} more files of this folder." if len(alike) > 1 else ""
+    return Fault(str(path), f"{reason}.{more}" if more else reason)
 
 
 def case_id_of(study_uid: str) -> str:
@@ -140,10 +198,22 @@ def _named(groups: dict[tuple[str, str], dict[str, Instance]]) -> tuple[Series, 
 
 
 def _files(folder: Path) -> Sequence[Path]:
+    """List the files below a folder, each folder once: links are followed, and may lead in a circle."""
+
     def refuse(error: OSError) -> None:
         raise ImageError(f"{error.filename}: cannot be read ({error.strerror}). Check the path.") from error
 
-    return [Path(root) / name for root, _, names in sorted(os.walk(folder, onerror=refuse)) for name in sorted(names)]
+    seen: set[str] = set()
+    found: list[Path] = []
+    for root, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        found += [Path(root) / name for name in names]
+    return sorted(found, key=lambda path: (str(path.parent), path.name))
 
 
 def _uid(header: pydicom.Dataset, keyword: str) -> str:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from pydicom.pixels.processing import apply_modality_lut
 
+from pnetkit.dicom.files import read_file
 from pnetkit.dicom.geometry import Stack, stack
 from pnetkit.dicom.padding import without_padding
 from pnetkit.dicom.series import Series
@@ -34,15 +34,22 @@ def read_series(series: Series) -> SeriesScan:
             they are not in Hounsfield units.
     """
     pile = stack(series)
-    voxels = np.empty(pile.shape, dtype=np.float32)
+    voxels = np.empty(0, dtype=np.float32)
     for index, instance in enumerate(pile.instances):
-        voxels[:, :, index] = _image(instance.path).T
+        image = _image(instance.path)
+        if not index:  # only now: a header alone may claim any size
+            voxels = np.empty(pile.shape, dtype=np.float32)
+        voxels[:, :, index] = image.T
     grid, orientation = canonical_grid(pile.shape, pile.affine)
     flags = []
     if pile.tilt_degrees:
         flags.append(f"gantry tilted by {pile.tilt_degrees:.1f} degrees; voxels are sheared, and not resampled")
     if series.made_up:
         flags.append(f"the files have no {', '.join(series.made_up)}; made up from their contents")
+    if series.part:
+        flags.append(f"one of several acquisitions of one series, told apart by {series.part.partition('=')[0]}")
+    if series.left_out:
+        flags.append(f"left out of the series: {', '.join(series.left_out)}")
     where = f"{series.instances[0].path.parent}, series {series.description!r}"
     return SeriesScan(as_scan(to_ras(voxels, orientation), grid, where), pile, tuple(flags))
 
@@ -56,7 +63,7 @@ def on_images(labels: NDArray[np.uint8], pile: Stack) -> NDArray[np.uint8]:
 def _image(path: Any) -> NDArray[np.float32]:
     """Read one image as (row, column)."""
     try:
-        dataset = pydicom.dcmread(path)
+        dataset = read_file(path, voxels=True)
         stored = dataset.pixel_array
         image = without_padding(dataset, stored, apply_modality_lut(stored, dataset))
     except Exception as error:  # decoders raise whatever they meet in damaged bytes

@@ -21,6 +21,8 @@ class Asked:
 
     `uids` and `descriptions` are by phase; `by` is `description`, `time` or `image`; with `write_dicom` results are
     also written as DICOM; with `same_patient` series that contradict each other about the patient are one patient's.
+    `learned_mm` is by phase the least and the largest slice distance that the networks learned from: among several
+    reconstructions of a phase the nearest is taken.
     """
 
     case_id: str | None = None
@@ -29,6 +31,7 @@ class Asked:
     by: Literal["description", "time", "image"] = "description"
     write_dicom: bool = False
     same_patient: bool = False
+    learned_mm: Mapping[str, tuple[float, float]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def cases_of(
@@ -127,7 +130,7 @@ def _folder(path: Path, phases: Sequence[str], asked: Asked, say: Callable[[str]
     from pnetkit.screening.dicom_cases import dicom_cases  # noqa: PLC0415  # needs the extra
     from pnetkit.screening.series_choice import SeriesRules  # noqa: PLC0415
 
-    rules = SeriesRules(asked.uids, asked.descriptions, asked.by)
+    rules = SeriesRules(asked.uids, asked.descriptions, asked.by, asked.learned_mm)
     return dicom_cases(
         path,
         phases,

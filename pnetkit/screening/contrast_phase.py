@@ -3,6 +3,7 @@
 from typing import Literal
 
 from pnetkit.imaging.landmarks import Landmarks
+from pnetkit.screening.phase_words import phases_named
 
 ContrastPhase = Literal["non-contrast", "arterial", "venous", "unclear"]
 
@@ -31,9 +32,5 @@ def contrast_phase(found: Landmarks) -> ContrastPhase:
 
 def expected_phase(name: str) -> ContrastPhase | None:
     """Give the contrast phase that a recipe's phase name stands for; None for names that say nothing of it."""
-    words = name.lower().replace("-", "_")
-    if "arterial" in words:
-        return "arterial"
-    if "venous" in words or "portal" in words:
-        return "venous"
-    return "non-contrast" if words in {"native", "non_contrast", "unenhanced"} else None
+    said: set[ContrastPhase] = {phase for phase in phases_named(name) if phase != "delayed"}
+    return next(iter(said)) if len(said) == 1 else None

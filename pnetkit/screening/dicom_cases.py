@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from pnetkit.dicom.patient import contradictions, values_of
 from pnetkit.dicom.results import Author, Said, write_report, write_segmentation
 from pnetkit.dicom.series import Found, Series, case_id_of, find_series
+from pnetkit.dicom.stacks import Study, sort_study
 from pnetkit.dicom.volume import SeriesScan, read_series
 from pnetkit.errors import CohortError, Fault, SeriesError
 from pnetkit.files import file_digest
-from pnetkit.screening.series_choice import Choice, SeriesRules, choose_series, is_candidate
+from pnetkit.screening.series_choice import Choice, SeriesRules, choose_series
 from pnetkit.screening.source import Answer, Loaded, Origin, ScanSource, ScreeningCase
 
 
@@ -39,32 +40,52 @@ def dicom_cases(
     found = find_series(folder)
     if found.others:
         say(f"note: {folder}: {found.others} files are no DICOM images")
-    studies: dict[str, list[Series]] = {}
+    for note in found.notes:
+        say(f"note: {note}")
+    by_uid: dict[str, list[Series]] = {}
     for series in found.series:
-        studies.setdefault(series.study_uid, []).append(series)
-    if rules.uids:  # phases may come from two studies of a patient
-        groups = {case_id or case_id_of(_study_of(found.series, rules)): list(found.series)}
-    else:
-        groups = {case_id_of(uid): of for uid, of in studies.items() if any(map(is_candidate, of))}
-        if case_id and len(groups) > 1:
-            fault = Fault("--case-id", f"names one case, and {folder} holds {len(groups)} studies; leave it out")
-            raise CohortError("These inputs cannot be screened:", [fault])
-        if same_patient and len(groups) > 1:
-            wrong = f"is said of one case, and {folder} holds {len(groups)} studies; name its series with --series"
-            raise CohortError("These inputs cannot be screened:", [Fault("--same-patient", wrong)])
-        if case_id and groups:
-            groups = {case_id: next(iter(groups.values()))}
+        by_uid.setdefault(series.study_uid, []).append(series)
+    studies = {uid: sort_study(of) for uid, of in by_uid.items()}
+    groups = _groups(folder, found, studies, rules, case_id=case_id, same_patient=same_patient)
+    for uid, study in studies.items() if groups and not rules.uids else ():
+        if not _has_scans(study):
+            say(f"note: the study of {case_id_of(uid)} holds no scan: {study.left_out_in_words}")
     if not groups:
-        faults = found.faults or [Fault(str(folder), f"{len(found.series)} series, none of them a stack of axial CT")]
-        raise CohortError("These inputs cannot be screened:", faults)
+        counted = _together(list(studies.values())).left_out_in_words
+        said = f"{len(found.series)} series, none of them a stack of axial CT{f' ({counted})' if counted else ''}"
+        raise CohortError("These inputs cannot be screened:", list(found.faults) or [Fault(str(folder), said)])
     stray = _stray_faults(found)
     for fault in stray:
         say(f"note: {fault}")
     cases = []
     for name, of in groups.items():
         case = _case(name, of, found, phases, rules, write_dicom=write_dicom, same_patient=same_patient)
-        cases.append(replace(case, origin=partial(_origin, of, tuple(rules.uids.values()))))
+        cases.append(replace(case, origin=partial(_origin, of.series, tuple(rules.uids.values()))))
     return cases
+
+
+def _groups(
+    folder: Path,
+    found: Found,
+    studies: Mapping[str, Study],
+    rules: SeriesRules,
+    *,
+    case_id: str | None,
+    same_patient: bool,
+) -> dict[str, Study]:
+    """Give the series of each case by its id. Raises CohortError where one case is spoken of and there are several."""
+    if rules.uids:  # phases may come from two studies of a patient
+        return {case_id or case_id_of(_study_of(found.series, rules)): _together(list(studies.values()))}
+    groups = {case_id_of(uid): study for uid, study in studies.items() if _has_scans(study)}
+    faults = []
+    if case_id and len(groups) > 1:
+        faults.append(Fault("--case-id", f"names one case, and {folder} holds {len(groups)} studies; leave it out"))
+    if same_patient and len(groups) > 1:
+        wrong = f"is said of one case, and {folder} holds {len(groups)} studies; name its series with --series"
+        faults.append(Fault("--same-patient", wrong))
+    if faults:
+        raise CohortError("These inputs cannot be screened:", faults)
+    return {case_id: next(iter(groups.values()))} if case_id and groups else groups
 
 
 def _origin(study: Sequence[Series], named: Sequence[str]) -> Origin:
@@ -80,9 +101,23 @@ def _origin(study: Sequence[Series], named: Sequence[str]) -> Origin:
     )
 
 
+def _has_scans(study: Study) -> bool:
+    """Tell whether a study holds scans, or what may be some in another form: that is said where they are chosen."""
+    return bool(study.stacks) or any(left.may_be_volume for left in study.left_out)
+
+
+def _together(studies: Sequence[Study]) -> Study:
+    """Give several studies as one."""
+    return Study(
+        tuple(series for study in studies for series in study.series),
+        tuple(series for study in studies for series in study.stacks),
+        tuple(left for study in studies for left in study.left_out),
+    )
+
+
 def _case(
     name: str,
-    study: Sequence[Series],
+    study: Study,
     found: Found,
     phases: Sequence[str],
     rules: SeriesRules,
@@ -90,7 +125,7 @@ def _case(
     write_dicom: bool,
     same_patient: bool,
 ) -> ScreeningCase:
-    places = {instance.path.parent for series in study for instance in series.instances}
+    places = {instance.path.parent for series in study.series for instance in series.instances}
     near = [fault for fault in found.faults if Path(fault.where).parent in places]
     if near:
         return ScreeningCase(name, {}, "\n    ".join(["images of this study are damaged:", *map(str, near)]))
@@ -105,12 +140,25 @@ def _case(
         f"images contradict each other about the patient, in {', '.join(apart)}; taken for one patient's, as asked for"
     )
     scans = {phase: dicom_source(choice, write_dicom) for phase, choice in chosen.items()}
-    return ScreeningCase(name, scans, overruled=overruled if apart else "")
+    flags = _left_out_flags(study, chosen)
+    return ScreeningCase(name, scans, flags=flags, overruled=overruled if apart else "")
+
+
+def _left_out_flags(study: Study, chosen: Mapping[str, Choice]) -> tuple[str, ...]:
+    """Count what else the studies hold: series of which no scan can be made, and scans that no phase took."""
+    studies = {choice.series.study_uid for choice in chosen.values()}
+    uids = {choice.series.uid for choice in chosen.values()}
+    others = (left for left in study.left_out if left.series.study_uid in studies and left.series.uid not in uids)
+    left = Study((), (), tuple(others))
+    taken = {choice.series.name for choice in chosen.values()}
+    scans = [series for series in study.stacks if series.study_uid in studies and series.name not in taken]
+    flags = [f"other series of the study, left out: {left.left_out_in_words}"] if left.left_out else []
+    return (*flags, *([f"scans of the study that no phase took: {len(scans)}"] if scans else []))
 
 
 def _two_patients(chosen: Mapping[str, Choice], apart: Sequence[str]) -> str:
     """Say that a case's images are of more than one patient, without anything that they say of them."""
-    of = ", ".join(f"{phase} is the series {choice.series.uid}" for phase, choice in chosen.items())
+    of = ", ".join(f"{phase} is the series {choice.series.name}" for phase, choice in chosen.items())
     return (
         f"its images contradict each other about the patient, in {', '.join(apart)} ({of}). A finding would be of two "
         "patients at once. Name series of one patient, or mend the headers if they are wrong; --same-patient takes "
@@ -125,7 +173,7 @@ def dicom_source(choice: Choice, write_dicom: bool) -> ScanSource:
 
     def load() -> Loaded:
         read[:] = [read_series(series)]
-        return Loaded(read[0].scan, read[0].scan.grid, read[0].flags)
+        return Loaded(read[0].scan, read[0].scan.grid, (*read[0].flags, *choice.flags))
 
     def digest() -> str:
         of = sorted(file_digest(instance.path) for instance in series.instances)
@@ -142,7 +190,7 @@ def dicom_source(choice: Choice, write_dicom: bool) -> ScanSource:
 
 
 def _study_of(series: Sequence[Series], rules: SeriesRules) -> str:
-    wanted = next(iter(rules.uids.values()))
+    wanted = next(iter(rules.uids.values())).partition("/")[0]
     return next((of.study_uid for of in series if of.uid == wanted), wanted)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
+
 from pnetkit.errors import GateError
 from pnetkit.imaging.landmarks import Landmarks, find_landmarks
 from pnetkit.screening.contrast_phase import contrast_phase, expected_phase
@@ -16,6 +18,9 @@ LEAST_HEIGHT_MM = 80.0
 
 MOST_CUT_OFF = 0.5
 """Share of slices whose body may reach both lateral borders: more is a reconstruction of a part of the body."""
+
+SAME_HU = 1.0
+"""Voxels of two scans that differ by less, everywhere, are those of one scan that was packed twice."""
 
 LEAST_LIVER_ML, MIRRORED_ML = 20.0, 40.0
 """The core of the liver (more than 12 mm from its surface) on the right; and on the left, when it is the larger one."""
@@ -33,7 +38,7 @@ def held_to_gates(
     """
     if policy == "off":
         return []
-    faults, flags = duplicates(digests), spacing_flags(grids_seen, scans)
+    faults, flags = duplicates(digests, scans), spacing_flags(grids_seen, scans)
     for phase, scan in scans.items():
         found = find_landmarks(scan)
         wrong, unsure = phase_gate(phase, found)
@@ -71,15 +76,25 @@ def field_of_view_gate(phase: str, found: Landmarks) -> list[str]:
     return faults
 
 
-def duplicates(digests: Mapping[str, str]) -> list[str]:
-    """Say which phases are one and the same scan."""
-    seen: dict[str, str] = {}
+def duplicates(digests: Mapping[str, str], scans: Mapping[str, Scan]) -> list[str]:
+    """Say which phases are one and the same scan: the same contents, or the same voxels packed in another way."""
     faults = []
-    for phase, digest in digests.items():
-        if digest in seen:
-            faults.append(f"{phase} is the same scan as {seen[digest]}")
-        seen.setdefault(digest, phase)
+    for place, (phase, scan) in enumerate(scans.items()):
+        for other in list(scans)[:place]:
+            if digests[phase] == digests[other]:
+                faults.append(f"{phase} is the same scan as {other}")
+                break
+            if _same_voxels(scan, scans[other]):
+                faults.append(f"{phase} is the same scan as {other}, packed in another way: their voxels are the same")
+                break
     return faults
+
+
+def _same_voxels(one: Scan, other: Scan) -> bool:
+    """Compare voxels in RAS+ order; what is rounded otherwise is the same, and so is what lies elsewhere."""
+    if one.hu.shape != other.hu.shape:
+        return False
+    return all(np.abs(plane - same).max() < SAME_HU for plane, same in zip(one.hu, other.hu, strict=True))
 
 
 def spacing_flags(grids_seen: Mapping[str, Any], scans: Mapping[str, Scan]) -> list[str]:

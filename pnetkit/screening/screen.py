@@ -139,7 +139,8 @@ def _read(screener: Screener, case: ScreeningCase, findings: FindingsFolder, gat
         return _Read(key, known, {}, {}, ())
     loaded = {phase: source.load() for phase, source in case.scans.items()}
     digests = {phase: source.digest() for phase, source in case.scans.items()}
-    flags = [f"{phase}: {flag}" for phase, found in loaded.items() for flag in found.flags]
+    flags = [*case.flags]
+    flags += [f"{phase}: {flag}" for phase, found in loaded.items() for flag in found.flags]
     scans = {phase: found.scan for phase, found in loaded.items()}
     flags += held_to_gates(scans, digests, screener.model.content["grid"]["seen"], gates)
     return _Read(key, None, loaded, digests, flags)
@@ -258,6 +259,7 @@ def _key(screener: Screener, case: ScreeningCase, gates: GatePolicy) -> str:
             "reading": READING,
             "gates": gates,
             "results": {phase: source.write_results is not None for phase, source in case.scans.items()},
+            **({"flags": case.flags} if case.flags else {}),
         }
         | ({"overruled": case.overruled} if case.overruled else {})
     )

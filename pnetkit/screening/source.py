@@ -78,8 +78,8 @@ class ScanSource:
 class ScreeningCase:
     """One case to be screened: its scans by phase. Nothing is read yet; `fault` says why nothing can be.
 
-    `overruled` says in which way its images contradict each other about the patient, where they are taken all the same.
-    `origin` is asked for a trace alone.
+    `flags` are what a reader has to know of where the scans come from. `overruled` says in which way its images
+    contradict each other about the patient, where they are taken all the same. `origin` is asked for a trace alone.
 
     Raises CohortError for an id that cannot name a folder of results.
     """
@@ -87,6 +87,7 @@ class ScreeningCase:
     id: str
     scans: Mapping[str, ScanSource]
     fault: str = ""
+    flags: tuple[str, ...] = ()
     overruled: str = ""
     origin: Callable[[], Origin] = _nowhere
 

@@ -25,6 +25,7 @@ from pnetkit.dicom.results import (
     write_segmentation,
 )
 from pnetkit.dicom.series import find_series
+from pnetkit.dicom.stacks import sort_study
 from pnetkit.dicom.volume import on_images, read_series
 from tests.dicom.synthetic import AFFINE, some_hu, write_series
 
@@ -202,3 +203,23 @@ def test_results_on_a_real_series_without_uids_read_back_on_its_slices(tmp_path)
     assert np.array_equal(volume.array, labels[:, :, 5:15])
     assert np.allclose(volume.get_affine("RAS")[:3, :3], found.scan.grid.affine[:3, :3])
     assert len(highdicom.sr.srread(tmp_path / "sr.dcm").content.get_volumetric_roi_measurement_groups()) == 3
+
+
+def test_two_acquisitions_of_one_series_have_results_of_their_own(tmp_path):
+    """UIDs follow from model and series; a PACS would take the second for the first."""
+    for part in (1, 2):
+
+        def change(dataset, k, part=part):
+            dataset.SeriesInstanceUID, dataset.AcquisitionNumber = "1.2.77", part
+            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.77.{part}.{k + 1}"
+
+        write_series(tmp_path / str(part), some_hu(seed=part), AFFINE, change=change)
+    uids = []
+    for series in sort_study(find_series(tmp_path).series).stacks:
+        found = read_series(series)
+        seg = write_segmentation(tmp_path / "seg.dcm", some_labels(found.scan.hu.shape), series, found.stack, AUTHOR)
+        report = write_report(
+            tmp_path / "sr.dcm", seg, series, found.stack, Said(True, False, {1: 1.0, 2: 1.0, 3: 1.0}), AUTHOR
+        )
+        uids += [seg.SOPInstanceUID, seg.SeriesInstanceUID, report.SOPInstanceUID, report.SeriesInstanceUID]
+    assert len(set(uids)) == 8

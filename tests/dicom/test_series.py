@@ -2,10 +2,12 @@
 
 import shutil
 
+import numpy as np
 import pydicom
 import pytest
 
 from pnetkit.dicom.series import case_id_of, find_series
+from pnetkit.dicom.volume import read_series
 from pnetkit.errors import ImageError
 from tests.dicom.synthetic import AFFINE, STUDY, some_hu, write_series
 
@@ -31,7 +33,78 @@ def test_a_copy_counts_once_and_another_image_of_the_same_uid_is_a_fault(tmp_pat
     other.PixelData = bytes(len(other.PixelData))
     other.save_as(tmp_path / "two" / "IM0002")
     (fault,) = find_series(tmp_path).faults
-    assert "has the instance UID of" in str(fault)
+    assert fault.where == str(tmp_path / "one" / "IM0002")  # the image of the study, so that the study is at fault
+    assert "has the instance UID of this one, and other contents" in str(fault)
+    assert str(tmp_path / "two" / "IM0002") in str(fault)
+
+
+@pytest.mark.parametrize("voxels", [True, False])
+def test_what_is_the_same_with_all_images_of_a_folder_is_said_once(tmp_path, voxels):
+    """An export with one changed tag is one note; one with other voxels, or of another patient, is one fault."""
+    write_series(tmp_path / "one", some_hu((7, 6, 9)), AFFINE)
+    write_series(
+        tmp_path / "two", some_hu((7, 6, 9)), AFFINE,
+        change=lambda d, _: setattr(d, "PatientID" if voxels else "InstitutionName", "Elsewhere"),
+    )  # fmt: skip
+    found = find_series(tmp_path)
+    assert len(found.series[0].instances) == 9
+    if voxels:
+        assert found.notes == ()
+        (fault,) = found.faults
+        assert "So it is with 8 more files of this folder" in str(fault)
+        assert "Elsewhere" not in str(fault)
+    else:
+        assert found.faults == ()
+        (note,) = found.notes
+        assert note.startswith(f"9 images in {tmp_path / 'two'} are those in {tmp_path / 'one'} with other headers")
+
+
+def test_folders_that_are_links_are_read_once_and_circles_end(tmp_path):
+    archive, subset = tmp_path / "archive", tmp_path / "subset"
+    write_series(archive / "a", some_hu(), AFFINE)
+    write_series(archive / "v", some_hu(), AFFINE, description="arterial", number=1)
+    subset.mkdir()
+    for name in ("a", "v"):
+        (subset / name).symlink_to(archive / name)
+    (subset / "again").symlink_to(archive / "a")
+    (archive / "v" / "circle").symlink_to(subset)
+    for folder in (archive, subset):
+        found = find_series(folder)
+        assert sorted(len(series.instances) for series in found.series) == [5, 5]
+        assert (found.others, found.faults, found.notes) == (0, (), ())
+
+
+def test_a_link_that_leads_nowhere_is_a_fault(tmp_path):
+    write_series(tmp_path / "a", some_hu(), AFFINE)
+    (tmp_path / "a" / "gone").symlink_to(tmp_path / "nowhere")
+    (fault,) = find_series(tmp_path).faults
+    assert "gone: its header cannot be read (FileNotFoundError" in str(fault)
+
+
+@pytest.mark.parametrize("preamble", [True, False])
+@pytest.mark.parametrize(("implicit", "little"), [(True, True), (False, True), (False, False)])
+def test_files_without_meta_header_are_read_in_the_encoding_that_they_have(tmp_path, preamble, implicit, little):
+    hu = some_hu()
+    write_series(tmp_path, hu, AFFINE)
+    for path in tmp_path.iterdir():
+        image, bare = pydicom.dcmread(path), pydicom.Dataset()
+        bare.update(image)
+        bare.preamble = bytes(128) if preamble else None
+        if not little:
+            bare.PixelData = image.pixel_array.astype(">u2").tobytes()
+        bare.save_as(path, implicit_vr=implicit, little_endian=little, enforce_file_format=False)
+        assert (path.read_bytes()[128:132] == b"DICM") == preamble
+    (tmp_path / "notes.bin").write_bytes(b"\x08\x00\x05\x00 no DICOM, though it begins as a file without preamble does")
+    found = find_series(tmp_path)
+    assert found.others + len(found.faults) == 1
+    assert np.array_equal(read_series(found.series[0]).scan.hu, hu)
+
+
+@pytest.mark.parametrize("keyword", ["Modality", "SOPClassUID"])
+def test_an_image_that_does_not_say_what_it_is_stays_one(tmp_path, keyword):
+    write_series(tmp_path, some_hu(), AFFINE, change=lambda d, _: delattr(d, keyword))
+    found = find_series(tmp_path)
+    assert (len(found.series[0].instances), found.others) == (5, 0)
 
 
 def test_empty_uids_are_made_up_the_same_every_time_and_said(tmp_path):

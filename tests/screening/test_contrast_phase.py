@@ -42,6 +42,11 @@ def test_the_phase_follows_from_aorta_and_liver(vessel, liver, phase):
         ("portal", "venous"),
         ("native", "non-contrast"),
         ("scan", None),
+        ("late_venous", "venous"),
+        ("pv", "venous"),
+        ("non_contrast", "non-contrast"),
+        ("intravenous", None),
+        ("ap", None),
     ],
 )
 def test_a_phase_s_name_says_what_is_expected_or_nothing(name, phase):

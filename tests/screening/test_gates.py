@@ -99,3 +99,15 @@ def test_real_scans_of_known_phase_and_field_of_view_are_told_apart(name):
     faults = field_of_view_gate("scan", found)
     assert len(faults) == len(reasons)
     assert all(reason in fault for fault, reason in zip(faults, reasons, strict=True))
+
+
+def test_one_scan_packed_twice_is_caught_however_its_values_are_rounded():
+    scan = scans()["venous"]
+    elsewhere = scan.grid.affine.copy()
+    elsewhere[:3, 3] += 5
+    packed = Scan(scan.hu + np.float32(0.4), Grid(scan.hu.shape, elsewhere))
+    with pytest.raises(GateError, match="venous is the same scan as arterial, packed in another way"):
+        gated({"arterial": scan, "venous": packed})
+    other = Scan(scan.hu.copy(), scan.grid)
+    other.hu[50, 50, 30] += 20
+    assert not any("same scan" in fault for fault in gated({"arterial": scan, "venous": other}, "flag"))

@@ -250,3 +250,38 @@ def test_an_id_beside_several_studies_is_refused(model, archive, tmp_path):
     assert isinstance(result.exception, CohortError), text
     assert "--case-id: names one case" in str(result.exception)
     assert "holds 2 studies" in str(result.exception)
+
+
+@pytest.mark.slow
+def test_what_else_a_study_holds_is_in_its_finding_and_two_phases_may_share_a_series(model, table, tmp_path):
+    def of_one_series(part):
+        def change(dataset, k):
+            dataset.SeriesInstanceUID, dataset.AcquisitionNumber = "1.2.77", part
+            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.77.{part}.{k + 1}"
+
+        return change
+
+    def localizer(dataset, _):
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+
+    folder, uids = tmp_path / "study", []
+    for part, phase in enumerate(("arterial", "venous"), 1):
+        scan = read_scan(table.parent / "images" / f"P000_{phase}.nii.gz")
+        write_series(
+            folder / phase,
+            scan.hu,
+            scan.grid.affine,
+            description="Abd",
+            time=f"10{part}000",
+            change=of_one_series(part),
+        )
+        uids += ["--series", f"{phase}=1.2.77/AcquisitionNumber={part}"]
+    write_series(folder / "T", scan.hu[:, :, :2], scan.grid.affine, description="T", number=7, change=localizer)
+    for rules in (["--by", "time"], uids):
+        result, text = screen(model, folder, "--out", tmp_path / "out", "--case-id", "P", "--dicom-results", *rules)
+        assert result.exit_code == 0, text
+        found = finding(tmp_path / "out", "P")
+        assert found["missing"] == []
+        assert "other series of the study, left out: 2 localizers" in found["flags"]
+        assert "venous: one of several acquisitions of one series, told apart by AcquisitionNumber" in found["flags"]
+    assert "(done before)" in text
