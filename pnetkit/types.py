@@ -136,16 +136,20 @@ class Segmentation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """Hold all that a case classifier may look at. It has no diagnosis, by construction.
+    """Hold all that a case classifier may look at. It has no diagnosis and no reference label, by construction.
 
     `features` maps a feature name to its map (channels, x, y, z) over the region of interest; it is empty when the
-    classifier asked for none, and when there is no pancreas to take a region around.
+    classifier asked for none, and when there is no pancreas to take a region around. `feature_grids` says where the
+    cells of each map lie in the patient. `images` holds, where the classifier asked for them, the scans that the
+    network saw, by phase, on the segmentation's grid.
     """
 
     case_id: str
     phase: str
     segmentation: Segmentation
     features: Mapping[str, NDArray[np.float32]] = field(default_factory=lambda: MappingProxyType({}))
+    feature_grids: Mapping[str, Grid] = field(default_factory=lambda: MappingProxyType({}))
+    images: Mapping[str, Scan] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def _plain(value: Any) -> Any:
@@ -252,17 +256,20 @@ class BackboneSpec:
 
 @dataclass(frozen=True, slots=True)
 class FeatureNeeds:
-    """Say which feature maps a case classifier wants, and of which region.
+    """Say what a case classifier looks at beside the segmentation: feature maps of some region, the images.
 
     The region is the bounding box of the pancreas set (labels 1-3), grown by a margin: of the reference label in
-    training, of the prediction in testing. An empty `names` asks for nothing. `channels` is the number that each map
-    has to have; None for any.
+    training, of the prediction in testing. An empty `names` asks for no map. `channels` is the number that each map
+    has to have; None for any. `images` asks for the scans. With `training_segmentation` off, `fit` looks at maps and
+    images alone: it is given empty segmentations, and no scan is searched for the sake of its training.
     """
 
     names: tuple[str, ...] = ()
     training_margin_voxels: int = 0
     margin_voxels: int = 0
     channels: int | None = None
+    images: bool = False
+    training_segmentation: bool = True
 
 
 Phase = Literal["arterial", "venous"]
