@@ -141,7 +141,7 @@ class TrainedCaseClassifier(FeatureCaseClassifier, Protocol):
         """
 
     def save(self, folder: Path) -> None:
-        """Write the fitted model into an existing empty folder, as safetensors and JSON only."""
+        """Write the fitted model into an existing empty folder, as `.safetensors`, `.json` or `.txt` files only."""
 
     def load(self, folder: Path) -> None:
         """Take the model that `save` wrote."""
@@ -186,7 +186,7 @@ class TrainedPhaseFusion(PhaseFusion, Protocol):
         """
 
     def save(self, folder: Path) -> None:
-        """Write the fitted model into an existing empty folder, as safetensors and JSON only."""
+        """Write the fitted model into an existing empty folder, as `.safetensors`, `.json` or `.txt` files only."""
 
     def load(self, folder: Path) -> None:
         """Take the model that `save` wrote. Raises `pnetkit.errors.StoreError` where it cannot be used."""

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from pnetkit.interfaces import CaseClassifier, TrainedCaseClassifier
-from pnetkit.testing.checks import Check, SkippedCheck, builder, named_checks, require, require_stored
+from pnetkit.testing.checks import (
+    LARGEST_SEED,
+    Check,
+    SkippedCheck,
+    builder,
+    named_checks,
+    require,
+    require_json,
+    require_stored,
+)
 from pnetkit.testing.samples import (
     an_abdomen,
     arrays_of,
@@ -74,7 +83,7 @@ class _Cases:
 
     def fitted(self, classifier: TrainedCaseClassifier) -> None:
         evidence, abnormal = self.training()
-        classifier.fit(evidence, abnormal, seed=3, device="cpu")
+        classifier.fit(evidence, abnormal, seed=LARGEST_SEED, device="cpu")
 
     def training(self) -> tuple[list[Evidence], list[bool]]:
         found = [self.evidence(voted(segmentation(an_abdomen(seed)), seed), seed) for seed in range(4)]
@@ -136,6 +145,8 @@ def _findings(case: _Cases) -> None:
         require(
             found.phase == "venous", f"{name}: gives a finding of the phase {found.phase!r}, was asked about 'venous'"
         )
+        given_back = [found.phase, found.score, found.threshold, dict(found.measurements), list(found.flags)]
+        require_json(f"{name}: the finding", given_back)
         require(found.abnormal == (found.score >= found.threshold), f"{name}: the decision is not score >= threshold")
         wrong = [key for key, value in found.measurements.items() if not np.isfinite(value)]
         require(not wrong, f"{name}: the measurements {wrong} are not finite")
@@ -158,7 +169,7 @@ def _argument(case: _Cases) -> None:
     if isinstance(other, TrainedCaseClassifier):
         cases, abnormal = case.training()
         before, listed = deepcopy(cases), (list(cases), list(abnormal))
-        other.fit(cases, abnormal, seed=3, device="cpu")
+        other.fit(cases, abnormal, seed=LARGEST_SEED, device="cpu")
         same = [id(of) for of in cases] == [id(of) for of in listed[0]] and abnormal == listed[1]
         require(same, "changes the list of evidence or of diagnoses that it is fitted on")
         now = [name for one, two in zip(cases, before, strict=True) for name in _changed(one, two)]

@@ -110,3 +110,42 @@ def test_a_classifier_sees_what_a_network_says_the_scan_and_where_a_map_lies_in_
         screener = load_screener(model, device="cpu", folds=[record["cases"][case]["fold"]])
         again = screen_scans(screener, case, {"venous": scan_of(table, case)}).inputs["venous"].finding
         assert (again.score, dict(again.measurements)) == (finding["score"], finding["measurements"])
+
+
+PICKLES = '''
+import pickle
+
+from pnetkit.types import FeatureNeeds, PhaseFinding
+
+
+class Pickles:
+    """Keeps what it learned as a pickle, under a harmless name."""
+
+    def __init__(self) -> None:
+        self.needs = FeatureNeeds()
+
+    def fit(self, evidence, abnormal, *, seed, device):
+        self.seen = list(abnormal)
+
+    def save(self, folder):
+        (folder / "model.txt").write_bytes(pickle.dumps(self.seen, 0))
+
+    def load(self, folder):
+        self.seen = pickle.loads((folder / "model.txt").read_bytes())
+
+    def classify(self, evidence):
+        return PhaseFinding(evidence.phase, 0.0, 1.0)
+'''
+
+
+@pytest.mark.slow
+def test_a_classifier_that_saves_a_pickle_fails_in_words_and_none_gets_into_the_store(finished, install):
+    install("acme-pickles", "acme_pickles", PICKLES, case_classifier={"pickles": "acme_pickles:Pickles"})
+    runner, _ = finished
+    result = runner("pickled", sets=["phases=[venous]", "classifier={plugin: pickles}"])
+    failed = [of for of in json.loads((result.folder / "run.json").read_text())["failed"] if of["stage"] == "fit"]
+    assert len(failed) == 2
+    assert "'pickles' (from acme-pickles) saves what may hold code" in failed[0]["reason"]
+    assert "model.txt is a pickle, whatever its name says" in failed[0]["reason"]
+    assert not failed[0].get("traceback")  # said in words
+    assert not list((runner.folder / "store").rglob("model.txt"))

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, overload
 import numpy as np
 
 from pnetkit.interfaces import TrainedCaseClassifier
-from pnetkit.method.plugins import build
-from pnetkit.method.seeds import derived_seed
+from pnetkit.method.plugins import build, save_plain
+from pnetkit.method.seeds import plugin_seed
 from pnetkit.pipeline.stages import features
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
@@ -79,7 +79,7 @@ class FitSpec:
 def draft(draft: Draft, fold: int, evidence: Sequence[TrainingEvidence]) -> Node:
     """Lay out the fitting for one fold to the evidence of its training cases."""
     name = draft.seen.name
-    seed = derived_seed(draft.recipe.training.seed, "fit", name, fold)
+    seed = plugin_seed(draft.recipe.training.seed, "fit", name, fold)
     return draft.add(FitSpec(draft.parts.classifier, name, seed, tuple(evidence)), Subject(name, folds=(fold,)))
 
 
@@ -89,8 +89,7 @@ def run(spec: FitSpec, context: Context, folder: Path) -> dict[str, Any]:
     abnormal = [of.abnormal for of in spec.evidence]
     evidence = _Read(spec, context.store, images=classifier.needs.images)
     classifier.fit(evidence, abnormal, seed=spec.seed, device=context.device)
-    (folder / CLASSIFIER).mkdir()
-    classifier.save(folder / CLASSIFIER)
+    save_plain(classifier, folder / CLASSIFIER, spec.classifier)
     return {"cases": len(abnormal)}
 
 

@@ -175,6 +175,7 @@ def test_what_a_classifier_without_maps_learns_from_is_what_networks_say_and_no_
     assert len(graph.folds) == 6
     for (phase, fold), nodes in graph.folds.items():
         assert nodes.fit.spec.files == {}
+        assert 0 <= nodes.fit.spec.seed < 2**32  # what NumPy and scikit-learn take
         for of in nodes.fit.spec.evidence:
             clean = by_key[of.segmentation.key]
             searched = by_key[clean.spec.segmentation.key]
