@@ -152,6 +152,13 @@ class Evidence:
     images: Mapping[str, Scan] = field(default_factory=lambda: MappingProxyType({}))
 
 
+def _words(values: Any, what: str) -> tuple[str, ...]:
+    """Give texts as a tuple. Raises ValueError for one text in place of several, and for what is no text."""
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{what} are a tuple of texts, got {values!r}")
+    return tuple(str(value) for value in values)
+
+
 def _plain(value: Any) -> Any:
     """Give a number of Python for one of NumPy or torch: findings are written as JSON."""
     return value.item() if hasattr(value, "item") else value
@@ -174,7 +181,12 @@ class PhaseFinding:
     def __post_init__(self) -> None:
         object.__setattr__(self, "score", _plain(self.score))
         object.__setattr__(self, "threshold", _plain(self.threshold))
-        object.__setattr__(self, "measurements", {name: _plain(value) for name, value in self.measurements.items()})
+        measured = {name: _plain(value) for name, value in self.measurements.items()}
+        wrong = [name for name, of in measured.items() if not isinstance(of, int | float) or not np.isfinite(of)]
+        if wrong:
+            raise ValueError(f"measurements are finite numbers, got {wrong[0]} = {measured[wrong[0]]!r}")
+        object.__setattr__(self, "measurements", measured)
+        object.__setattr__(self, "flags", _words(self.flags, "flags"))
         if not (np.isfinite(self.score) and self.score >= 0 and np.isfinite(self.threshold) and self.threshold > 0):
             raise ValueError(
                 f"a finding needs a finite score >= 0 and a threshold > 0, got {self.score} and {self.threshold}"
@@ -209,6 +221,10 @@ class CaseFinding:
     def __post_init__(self) -> None:
         object.__setattr__(self, "score", _plain(self.score))
         object.__setattr__(self, "abnormal", _plain(self.abnormal))
+        object.__setattr__(self, "fired", _words(self.fired, "fired phases"))
+        object.__setattr__(self, "missing", _words(self.missing, "missing phases"))
+        if not np.isfinite(self.score):
+            raise ValueError(f"a case needs a finite score, got {self.score}")
         if self.abnormal != (self.score >= 1):
             raise ValueError(f"a case is abnormal if its score reaches 1, got {self.abnormal} with {self.score}")
 
