@@ -134,6 +134,11 @@ class ScreeningError(PnetkitError):
     exit_code = 8
 
 
+def counted(number: int, noun: str) -> str:
+    """Give a number with its noun, which gets an s unless there is one of it: `1 fault`, `2 faults`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def did_you_mean(name: str, known: Iterable[str], *, before: str = "") -> str:
     """Suggest the close spellings of `name` among `known`, each with `before` in front, or list all when none is close.
 

@@ -124,7 +124,7 @@ class CaseClassifier(Protocol):
 
 @runtime_checkable
 class FeatureCaseClassifier(CaseClassifier, Protocol):
-    """A case classifier that looks at feature maps of the backbone, around the pancreas that was found."""
+    """A case classifier that looks at more than the segmentation: feature maps of the backbone, or the scan itself."""
 
     needs: FeatureNeeds
 
@@ -136,11 +136,12 @@ class TrainedCaseClassifier(FeatureCaseClassifier, Protocol):
     def fit(self, evidence: Sequence[Evidence], abnormal: Sequence[bool], *, seed: int, device: str) -> None:
         """Learn from the evidence of the training cases, whose diagnoses are `abnormal`, in the same order.
 
-        The same evidence, seed and CPU give the same model, to the bit.
+        Their segmentations are what a network says of them. The same evidence, seed and CPU give the same model, to the
+        bit.
         """
 
     def save(self, folder: Path) -> None:
-        """Write the fitted model into an existing empty folder, as safetensors and JSON only."""
+        """Write the fitted model into an existing empty folder, as `.safetensors`, `.json` or `.txt` files only."""
 
     def load(self, folder: Path) -> None:
         """Take the model that `save` wrote."""
@@ -185,7 +186,7 @@ class TrainedPhaseFusion(PhaseFusion, Protocol):
         """
 
     def save(self, folder: Path) -> None:
-        """Write the fitted model into an existing empty folder, as safetensors and JSON only."""
+        """Write the fitted model into an existing empty folder, as `.safetensors`, `.json` or `.txt` files only."""
 
     def load(self, folder: Path) -> None:
         """Take the model that `save` wrote. Raises `pnetkit.errors.StoreError` where it cannot be used."""

@@ -2,9 +2,10 @@
 
 import math
 import platform
+import re
 import weakref
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -92,14 +93,19 @@ def build_seeded(build: Callable[[], Any], seed: int) -> Backbone:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = build()
-    if not isinstance(backbone, Backbone):
+    return require_backbone(backbone)
+
+
+def require_backbone(made: Any) -> Backbone:
+    """Give what a plugin made, as a backbone. Raises PluginError naming what it lacks to be one."""
+    if not isinstance(made, Backbone):
         missing = [name for name in ("spec", "train", "eval", "to", "parameters", "state_dict", "load_state_dict")
-                   if not hasattr(backbone, name)]  # fmt: skip
+                   if not hasattr(made, name)]  # fmt: skip
         raise PluginError(
-            f"{type(backbone).__name__} is not a Backbone: it lacks {', '.join(missing) or '__call__'}. "
+            f"{type(made).__name__} is not a Backbone: it lacks {', '.join(missing) or '__call__'}. "
             f"See pnetkit.interfaces.Backbone."
         )
-    return backbone
+    return made
 
 
 @runtime_checkable
@@ -115,9 +121,10 @@ class Network(Protocol):
 def checked_output(backbone: Network, x: Tensor) -> BackboneOutput:
     """Run a network and hold it to its promise: one logit per class and voxel of the input.
 
-    Raises PluginError saying what came back and what was promised.
+    Raises PluginError saying what came back and what was promised, or that it cannot take a size that it admits.
     """
-    output = backbone(x)
+    with sizes_in_words(backbone, x):
+        output = backbone(x)
     wanted = (x.shape[0], backbone.spec.num_classes, *x.shape[2:])
     got = tuple(output.logits.shape)
     if got != wanted:
@@ -126,6 +133,30 @@ def checked_output(backbone: Network, x: Tensor) -> BackboneOutput:
             f"its interface promises {wanted}. Choose parameters under which it keeps the size (padding: same)."
         )
     return output
+
+
+@contextmanager
+def sizes_in_words(backbone: Network, x: Tensor) -> Iterator[None]:
+    """Say of a network that breaks on the size of its input what is the matter: it claims too small a divisor.
+
+    torch says which two tensors inside do not fit each other, and neither plugin nor size. Raises PluginError.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not _ABOUT_SIZES.search(str(error)):
+            raise
+        spec = backbone.spec
+        raise PluginError(
+            f"The backbone {type(backbone).__name__} cannot take an input of {tuple(x.shape[2:])}, although it says "
+            f"that it takes every multiple of its divisor {spec.divisor}: {error}. Its divisor is larger than its spec "
+            f"says; choose sizes that are multiples of a larger number (16, 32), and tell its authors."
+        ) from error
+
+
+_ABOUT_SIZES = re.compile(  # what torch says where skip connections do not meet
+    r"[Ss]izes? of tensors?\b.*must match|size mismatch|shapes? .* (mismatch|not aligned)"
+)
 
 
 def require_finite(values: Tensor, what: str) -> None:

@@ -249,6 +249,9 @@ def _missing(kind: str, name: str) -> str:
             f"pnetkit {core_version()} reads {GROUPS[kind]}. Install a {info.distribution} for this pnetkit, or a "
             f"pnetkit that reads that group."
         )
+    misplaced = in_no_group(name)
+    if misplaced:
+        return f"No {kind} plugin is called {name!r}. {misplaced}"
     elsewhere = [k for k in GROUPS if k != kind and any(p.name == name for p in list_plugins([k]))]
     hint = f" There is a {elsewhere[0]} plugin of that name." if elsewhere else ""
     installed = [p.name for p in list_plugins([kind])]
@@ -257,6 +260,26 @@ def _missing(kind: str, name: str) -> str:
     close = did_you_mean(name, installed)
     listed = "" if close.startswith(" Known") else f" Installed: {', '.join(installed)}."
     return f"No {kind} plugin is called {name!r}.{close}{listed}{hint}"
+
+
+def in_no_group(name: str) -> str:
+    """Say who registers a name in a group that no kind of plugin has, as a misspelled one; empty where nobody does."""
+    found = [
+        of for of in other_groups() if of[1] == name and not any(_is_other_version(of[0], kind) for kind in GROUPS)
+    ]
+    if not found:
+        return ""
+    group, _, distribution, version = found[0]
+    return (
+        f"{distribution} {version} registers {name!r} in {group}, which is no group of pnetkit."
+        f"{did_you_mean(group, GROUPS.values())} Tell the authors of {distribution}, or uninstall it."
+    )
+
+
+def kinds_of_other_versions(name: str) -> list[str]:
+    """Name the kinds of which a plugin of this name is there for another version of the interface only."""
+    groups = [group for group, found, _, _ in other_groups() if found == name]
+    return [kind for kind in GROUPS if any(_is_other_version(group, kind) for group in groups)]
 
 
 def _is_other_version(group: str, kind: str) -> bool:

@@ -148,16 +148,27 @@ class Segmentation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """Hold all that a case classifier may look at. It has no diagnosis, by construction.
+    """Hold all that a case classifier may look at. It has no diagnosis and no reference label, by construction.
 
     `features` maps a feature name to its map (channels, x, y, z) over the region of interest; it is empty when the
-    classifier asked for none, and when there is no pancreas to take a region around.
+    classifier asked for none, and when there is no pancreas to take a region around. `feature_grids` says where the
+    cells of each map lie in the patient. `images` holds, where the classifier asked for them, the scans that the
+    network saw, by phase, on the segmentation's grid.
     """
 
     case_id: str
     phase: str
     segmentation: Segmentation
     features: Mapping[str, NDArray[np.float32]] = field(default_factory=lambda: MappingProxyType({}))
+    feature_grids: Mapping[str, Grid] = field(default_factory=lambda: MappingProxyType({}))
+    images: Mapping[str, Scan] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def _words(values: Any, what: str) -> tuple[str, ...]:
+    """Give texts as a tuple. Raises ValueError for one text in place of several, and for what is no text."""
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{what} are a tuple of texts, got {values!r}")
+    return tuple(str(value) for value in values)
 
 
 def _plain(value: Any) -> Any:
@@ -182,7 +193,12 @@ class PhaseFinding:
     def __post_init__(self) -> None:
         object.__setattr__(self, "score", _plain(self.score))
         object.__setattr__(self, "threshold", _plain(self.threshold))
-        object.__setattr__(self, "measurements", {name: _plain(value) for name, value in self.measurements.items()})
+        measured = {name: _plain(value) for name, value in self.measurements.items()}
+        wrong = [name for name, of in measured.items() if not isinstance(of, int | float) or not np.isfinite(of)]
+        if wrong:
+            raise ValueError(f"measurements are finite numbers, got {wrong[0]} = {measured[wrong[0]]!r}")
+        object.__setattr__(self, "measurements", measured)
+        object.__setattr__(self, "flags", _words(self.flags, "flags"))
         if not (np.isfinite(self.score) and self.score >= 0 and np.isfinite(self.threshold) and self.threshold > 0):
             raise ValueError(
                 f"a finding needs a finite score >= 0 and a threshold > 0, got {self.score} and {self.threshold}"
@@ -217,6 +233,10 @@ class CaseFinding:
     def __post_init__(self) -> None:
         object.__setattr__(self, "score", _plain(self.score))
         object.__setattr__(self, "abnormal", _plain(self.abnormal))
+        object.__setattr__(self, "fired", _words(self.fired, "fired phases"))
+        object.__setattr__(self, "missing", _words(self.missing, "missing phases"))
+        if not np.isfinite(self.score):
+            raise ValueError(f"a case needs a finite score, got {self.score}")
         if self.abnormal != (self.score >= 1):
             raise ValueError(f"a case is abnormal if its score reaches 1, got {self.abnormal} with {self.score}")
 
@@ -264,17 +284,20 @@ class BackboneSpec:
 
 @dataclass(frozen=True, slots=True)
 class FeatureNeeds:
-    """Say which feature maps a case classifier wants, and of which region.
+    """Say what a case classifier looks at beside the segmentation: feature maps of some region, the images.
 
     The region is the bounding box of the pancreas set (labels 1-3), grown by a margin: of the reference label in
-    training, of the prediction in testing. An empty `names` asks for nothing. `channels` is the number that each map
-    has to have; None for any.
+    training, of the prediction in testing. An empty `names` asks for no map. `channels` is the number that each map
+    has to have; None for any. `images` asks for the scans. With `training_segmentation` off, `fit` looks at maps and
+    images alone: it is given empty segmentations, and no scan is searched for the sake of its training.
     """
 
     names: tuple[str, ...] = ()
     training_margin_voxels: int = 0
     margin_voxels: int = 0
     channels: int | None = None
+    images: bool = False
+    training_segmentation: bool = True
 
 
 Phase = Literal["arterial", "venous"]

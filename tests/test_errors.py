@@ -5,12 +5,16 @@ import pickle
 import pytest
 
 from pnetkit import errors
-from pnetkit.errors import Fault, FaultsError, PnetkitError, RecipeError, did_you_mean
+from pnetkit.errors import Fault, FaultsError, PnetkitError, RecipeError, counted, did_you_mean
 
 
 def test_every_fault_stands_in_the_text_in_its_order():
     error = FaultsError("Two things:", [Fault("a.csv:1", "wrong"), Fault("a.csv:2", "missing")])
     assert str(error) == "Two things:\n  a.csv:1: wrong\n  a.csv:2: missing"
+
+
+def test_one_of_a_thing_is_no_plural():
+    assert [counted(number, "fault") for number in (0, 1, 2)] == ["0 faults", "1 fault", "2 faults"]
 
 
 def test_close_names_are_suggested_and_all_listed_when_none_is_close():

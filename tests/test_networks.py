@@ -17,6 +17,7 @@ from pnetkit.networks import (
     checked_output,
     distinct_tensors,
     load_state,
+    sizes_in_words,
     small_size,
     to_channels_last,
 )
@@ -32,6 +33,25 @@ class Net(nn.Module):
 
     def forward(self, x):
         return BackboneOutput(self.conv(x)[..., : x.shape[-1] - self.crop])
+
+
+class Joins(Net):
+    """Joins a level of a quarter with the input, and says that it divides by 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.spec = BackboneSpec(1, 4, (1, 1, 1))
+
+    def forward(self, x):
+        quarter = nn.functional.avg_pool3d(x, 4)
+        return BackboneOutput(self.conv(torch.cat([x, nn.functional.interpolate(quarter, scale_factor=4)], 0))[:1])
+
+
+def test_a_size_that_a_network_breaks_on_though_its_divisor_admits_it_is_said_with_size_and_divisor():
+    with pytest.raises(PluginError, match=r"Joins cannot take an input of \(6, 8, 8\).*divisor \(1, 1, 1\): Sizes of"):
+        checked_output(Joins(), torch.zeros(1, 1, 6, 8, 8))
+    with pytest.raises(RuntimeError, match="out of memory"), sizes_in_words(Joins(), torch.zeros(1, 1, 8, 8, 8)):
+        raise RuntimeError("CUDA out of memory")  # what has its own words keeps them
 
 
 def test_weights_depend_on_the_seed_alone_and_the_caller_s_random_state_stays():

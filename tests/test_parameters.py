@@ -1,11 +1,14 @@
 """Tests of pnetkit.parameters: a plugin's signature is its schema."""
 
 import functools
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from pnetkit.errors import BrokenPluginError
 from pnetkit.parameters import construct, describe, parameters_model, schema, validate
@@ -44,6 +47,44 @@ def test_defaults_come_from_the_signature_and_lists_stand_for_tuples():
 def test_what_the_signature_does_not_allow_is_refused(params):
     with pytest.raises(ValidationError):
         validate(model(), params)
+
+
+class Mode(Enum):
+    FAST = "fast"
+
+
+@dataclass(frozen=True)
+class Shape:
+    edge: int = 3
+
+
+class Deep(BaseModel):
+    share: float = 0.5
+
+
+ALLOWED = {
+    bool: (True, False), int: (1, 2), float: (0.5, 1), str: ("a", "b"), Literal["a", "b"]: ("a", "b"),
+    Mode: (Mode.FAST, "fast"), tuple[int, int, int]: ((1, 2, 3), [4, 5, 6]), tuple[float, ...]: ((0.5,), [0.5, 1.5]),
+    list[int]: ([1], [2, 3]), dict[str, float]: ({}, {"a": 0.5}), Deep: (Deep(), {"share": 0.25}),
+    Shape: (Shape(), {"edge": 5}), int | None: (1, None),
+}  # fmt: skip
+"""Every annotation that docs/plugins.md allows, a default of it, and another value as a recipe gives it."""
+
+
+@pytest.mark.parametrize(("annotation", "values"), ALLOWED.items(), ids=str)
+def test_annotations_that_the_page_allows_are_set_by_recipes_and_stand_in_keys(annotation, values):
+    default, given = values
+
+    def plugin(*, of=default):
+        return of
+
+    plugin.__annotations__["of"] = annotation
+    allowed = parameters_model("postprocessor", "plugin", plugin)
+    assert json.loads(validate(allowed, {}).model_dump_json()).keys() == {"of"}
+    written = json.loads(validate(allowed, {"of": given}).model_dump_json())
+    assert written == {"of": given}
+    assert construct("postprocessor", "plugin", plugin, written) == validate(allowed, {"of": given}).of
+    assert describe(allowed)[0]["name"] == "of"
 
 
 def test_all_faults_come_at_once():

@@ -114,3 +114,40 @@ def test_how_far_grids_lie_apart_is_also_said_in_voxels_along_each_axis():
     assert grid.corner_distance_voxels(Grid((101, 50, 20), rounded)) == pytest.approx(100 * 0.0005 / 0.5)
     assert grid.corner_distance_voxels(Grid((101, 50, 20), moved)) == pytest.approx(1 / 5)
     assert grid.corner_distance_voxels(Grid((101, 50, 21), affine)) == float("inf")
+
+
+STRANGE = """
+from pnetkit.types import CaseFinding, PhaseFinding
+
+for strange in (
+    {"flags": "no pancreas"}, {"flags": (3,)}, {"measurements": {"hu": float("nan")}}, {"measurements": {"hu": "40"}},
+    {"measurements": {"hu": None}},
+):
+    try:
+        PhaseFinding("venous", 1.0, 1.0, **strange)
+    except ValueError as error:
+        print(error)
+for fired, score in (("venous", 2.0), ((), float("nan")), (("venous",), float("inf"))):
+    try:
+        CaseFinding("P1", score >= 1, score, fired, {})
+    except ValueError as error:
+        print(error)
+print(PhaseFinding("venous", 1.0, 1.0, {}, ["found nothing"]).flags)
+"""
+
+
+def test_what_no_reader_could_read_is_refused_where_it_is_made():
+    """In a process without the type checker of the tests, as plugins run."""
+    ended = subprocess.run([sys.executable, "-c", STRANGE], capture_output=True, text=True, check=False)
+    assert ended.stderr == ""
+    assert ended.stdout.splitlines() == [
+        "flags are a tuple of texts, got 'no pancreas'",
+        "flags are a tuple of texts, got (3,)",
+        "measurements are finite numbers, got hu = nan",
+        "measurements are finite numbers, got hu = '40'",
+        "measurements are finite numbers, got hu = None",
+        "fired phases are a tuple of texts, got 'venous'",
+        "a case needs a finite score, got nan",
+        "a case needs a finite score, got inf",
+        "('found nothing',)",
+    ]

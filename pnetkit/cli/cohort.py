@@ -23,7 +23,7 @@ def check(table: Path, recipe_path: Path | None, phases: tuple[str, ...], worker
     from pnetkit.cohort.check import LabelPolicy
     from pnetkit.cohort.checked import check_cohort
     from pnetkit.cohort.fingerprint import fingerprint
-    from pnetkit.errors import CohortError
+    from pnetkit.errors import CohortError, counted
     from pnetkit.pipeline.engine.workers import WorkerPool, default_workers
     from pnetkit.pipeline.plan.cohort import fit_for_inputs, label_policy
     from pnetkit.recipe.check import load_recipe
@@ -42,7 +42,7 @@ def check(table: Path, recipe_path: Path | None, phases: tuple[str, ...], worker
         echo(f"note: {note}")
     faults = [fault for item in checked.cases for fault in item.faults]
     if faults:
-        raise CohortError(f"{table}: {len(faults)} faults in {len(checked.cases)} cases:", faults)
+        raise CohortError(f"{table}: {counted(len(faults), 'fault')} in {counted(len(checked.cases), 'case')}:", faults)
     echo(checked.summary())
 
 
@@ -134,13 +134,13 @@ def split(table: Path, folds: int, seed: int, out: Path | None, nnunet: Path | N
     from pnetkit.cohort.folds import assign_folds
     from pnetkit.cohort.importing import splits_text, write_text
     from pnetkit.cohort.table import read_unphased_cohort, with_folds
-    from pnetkit.errors import CohortError
+    from pnetkit.errors import CohortError, counted
 
     if out is None and nnunet is None:
         raise click.UsageError("Give --out, --nnunet, or both.")
     found, faults = read_unphased_cohort(table)
     if faults:
-        raise CohortError(f"{table}: {len(faults)} faults in the table:", faults)
+        raise CohortError(f"{table}: {counted(len(faults), 'fault')} in the table:", faults)
     dealt = assign_folds(found.cases, folds=folds, seed=seed)
     if out is not None:
         write_text(out, with_folds(table, dealt, out))

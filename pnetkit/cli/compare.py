@@ -11,6 +11,7 @@ import click
 
 from pnetkit.cli.console import echo
 from pnetkit.cli.options import run_options
+from pnetkit.errors import counted
 
 
 @click.command()
@@ -45,12 +46,12 @@ def compare(
     """
     from pnetkit.cli.run import workers_within_budget
     from pnetkit.pipeline.outcome.finished import differences, require_comparable
-    from pnetkit.report.comparison import costs_table
+    from pnetkit.report.comparison import costs_table, seeds_table
 
     if not arms and baseline is None:
         if reference is None:
             raise click.UsageError("Name runs or recipes to compare, or give --reference paper.")
-        _deliver(_published(by), {}, style, out)
+        _deliver(_published(by), {}, style, out, published=_published_views(by))
         return
     paths = list(dict.fromkeys([*([baseline] if baseline else []), *arms]))
     recipes = [path for path in paths if not path.is_dir() and path.name != "run.json"]
@@ -59,8 +60,8 @@ def compare(
     finished, made = [], 0
     repeats: dict[Path, list[Any]] = {}
     with ExitStack() as stack:
-        for path in paths:
-            run, more, trainings = _finished(path, options, stack)
+        for number, path in enumerate(paths, start=1):
+            run, more, trainings = _finished(path, options, stack, f"Arm {number} of {len(paths)}: {path}")
             finished.append(run)
             repeats[run.folder] = more
             made += trainings
@@ -72,37 +73,48 @@ def compare(
         warnings = [f"COMPARED ANYWAY: {fault}." for fault in differences(list(runs.values()))]
     first = next(iter(runs)) if baseline else None
     tables, plain = _tables(runs, first, by, warnings, reference=reference == "paper")
-    tables += _seed_tables({name: [run, *repeats[run.folder]] for name, run in runs.items() if repeats[run.folder]}, by)
+    seeds = _seed_figures({name: [run, *repeats[run.folder]] for name, run in runs.items() if repeats[run.folder]}, by)
+    tables += [seeds_table(found, view, cohort=next(iter(runs.values())).cohort) for view, found in seeds.items()]
+    if seeds:
+        plain["seeds"] = {
+            view: {name: {seed: asdict(of) for seed, of in found} for name, found in by_arm.items()}
+            for view, by_arm in seeds.items()
+        }
     took = {name: run.record["costs"] for name, run in runs.items() if "costs" in run.record}
     if took:  # runs of earlier releases do not say
         tables.append(costs_table(took, cohort=next(iter(runs.values())).cohort))
         plain["costs"] = took
-    _deliver(tables, plain, style, out)
+    _deliver(tables, plain, style, out, published=_published_views(by) if reference == "paper" else ())
     if style == "console":
         everything = [*finished, *(run for more in repeats.values() for run in more)]
         distinct = {key for run in everything for key in run.trainings}
-        echo(f"Trainings: {made} made, {len(distinct)} distinct in {len(runs)} arms.")
+        echo(f"Trainings: {made} made, {len(distinct)} distinct in {counted(len(runs), 'arm')}.")
     _require_success(runs)
 
 
-def _finished(path: Path, options: dict[str, Any], stack: ExitStack) -> tuple[Any, list[Any], int]:
+def _finished(path: Path, options: dict[str, Any], stack: ExitStack, arm: str) -> tuple[Any, list[Any], int]:
     """Read a run, or run a recipe and read what came of it, with its repetitions under other seeds.
 
-    Gives the number of trainings made too. The first recipe opens the session that all share, on the stack.
+    `arm` says which one it is, before it is run. Gives the number of trainings made too. The first recipe opens the
+    session that all share, on the stack.
     """
     from pnetkit.cli.run import run_and_report
     from pnetkit.pipeline.engine.session import open_session
     from pnetkit.pipeline.outcome.finished import is_run, read_run
 
+    if is_run(Path("runs") / path) and not path.exists():
+        return read_run(Path("runs") / path), [], 0
     if path.is_dir():
         return read_run(path), [], 0
     if is_run(path.parent) and path.name == "run.json":
         return read_run(path.parent), [], 0
     if "session" not in options:
         options["session"] = stack.enter_context(open_session(options["device"], options["workers"]))
+    echo(arm, err=True)
     result = run_and_report(path, **options)
     made, repeats = result.made.get("train", 0), []
     for seed in result.repeat_seeds:
+        echo(f"{arm}, with the seed {seed}", err=True)
         only = (*options["overrides"], "training.repeat_seeds=[]", f"training.seed={seed}")
         again = run_and_report(path, **{**options, "overrides": only})
         repeats.append(read_run(again.folder))
@@ -133,11 +145,11 @@ def _tables(
         there = {name: run for name, run in runs.items() if view == FUSED or view in run.by_phase}
         calls = {name: run.fused if view == FUSED else run.by_phase[view] for name, run in there.items()}
         found = compare_arms(truth, calls, baseline=baseline if baseline is not None and calls.get(baseline) else None)
-        said = [*warnings, *_failures(there), *_thresholds(runs)]
+        notes = [*warnings, *_failures(there), *_thresholds(runs)]
         failed = {
             name: f"{len(run.failed)} of {len(run.truth)} cases failed" for name, run in there.items() if run.failed
         }
-        tables.append(arms_table(found, view, cohort=first.cohort, warnings=said, failed=failed, reference=reference))
+        tables.append(arms_table(found, view, cohort=first.cohort, warnings=notes, failed=failed, reference=reference))
         if found.against:
             tables.append(differences_table(found, view))
         plain[view] = asdict(found)
@@ -146,7 +158,9 @@ def _tables(
         if any(of.detected.total for by in lesions.values() for of in by.values()):
             tables.append(lesions_table(lesions, view, cohort=first.cohort, warnings=warnings))
             plain[view]["lesions"] = {name: {c: asdict(f) for c, f in by.items()} for name, by in lesions.items()}
-    return tables, {"cohort": first.cohort, "research_use_only": True, "warnings": list(warnings), "views": plain}
+    said = {"cohort": first.cohort, "research_use_only": True, "warnings": list(warnings)}
+    failures = {name: {"cases": len(run.failed), "of": len(run.truth)} for name, run in runs.items() if run.failed}
+    return tables, said | {"failed": failures, "views": plain}
 
 
 def _failures(runs: dict[str, Any]) -> list[str]:
@@ -173,7 +187,7 @@ def _require_success(runs: dict[str, Any]) -> None:
     if failed:
         lines = [f"{len(failed)} of {len(runs)} arms have cases that failed:"]
         lines += [
-            f"  {name}: {len(of)} cases, first {next(iter(of))}: {next(iter(of.values()))}"
+            f"  {name}: {counted(len(of), 'case')}, first {next(iter(of))}: {next(iter(of.values()))}"
             for name, of in failed.items()
         ]
         raise RunError(
@@ -181,26 +195,25 @@ def _require_success(runs: dict[str, Any]) -> None:
         )
 
 
-def _seed_tables(arms: dict[str, list[Any]], by: str) -> list[Any]:
-    """Make a table of the spread between seeds for each view, where an arm was run with several."""
+def _seed_figures(arms: dict[str, list[Any]], by: str) -> dict[str, dict[str, list[tuple[int, Any]]]]:
+    """Give the figures of every seed, by view and arm, where an arm was run with several."""
     from pnetkit.evaluation.comparison import compare_arms
-    from pnetkit.report.comparison import FUSED, seeds_table
+    from pnetkit.report.comparison import FUSED
 
     if not arms:
-        return []
+        return {}
     first = next(iter(arms.values()))[0]
     views = [*(first.by_phase if by != "fused" else []), *([FUSED] if by != "phase" else [])]
-    tables = []
+    found: dict[str, dict[str, list[tuple[int, Any]]]] = {}
     for view in views:
-        found = {}
         for name, runs in arms.items():
             figures = [
                 compare_arms(run.truth, {name: run.fused if view == FUSED else run.by_phase.get(view, {})}).arms[0]
                 for run in runs
             ]
-            found[name] = [(run.record["seeds"]["training"], of) for run, of in zip(runs, figures, strict=True)]
-        tables.append(seeds_table(found, view, cohort=first.cohort))
-    return tables
+            pairs = [(run.record["seeds"]["training"], of) for run, of in zip(runs, figures, strict=True)]
+            found.setdefault(view, {})[name] = pairs
+    return found
 
 
 def _thresholds(runs: dict[str, Any]) -> list[str]:
@@ -211,17 +224,24 @@ def _thresholds(runs: dict[str, Any]) -> list[str]:
     return [text if len(kinds) == 1 else f"{', '.join(names)}: {text}" for text, names in kinds.items()]
 
 
-def _published(by: str) -> list[Any]:
+def _published_views(by: str) -> tuple[str, ...]:
     from pnetkit.report.comparison import FUSED
+
+    return (*(("venous", "arterial") if by != "fused" else ()), *((FUSED,) if by != "phase" else ()))
+
+
+def _published(by: str) -> list[Any]:
     from pnetkit.report.reference import published_table
 
-    views = [*(["venous", "arterial"] if by != "fused" else []), *([FUSED] if by != "phase" else [])]
-    return [published_table(view) for view in views]
+    return [published_table(view) for view in _published_views(by)]
 
 
-def _deliver(tables: Sequence[Any], plain: dict[str, Any], style: str, out: Path | None) -> None:
+def _deliver(
+    tables: Sequence[Any], plain: dict[str, Any], style: str, out: Path | None, *, published: tuple[str, ...] = ()
+) -> None:
     from pnetkit.files import disk_errors_in_words, write_atomically
     from pnetkit.report.formats import to_csv, to_html, to_latex, to_markdown
+    from pnetkit.report.tidy import COLUMNS, tidy_rows
 
     if style == "console" and out is None:
         from pnetkit.cli.tables import print_table
@@ -236,7 +256,7 @@ def _deliver(tables: Sequence[Any], plain: dict[str, Any], style: str, out: Path
     elif style == "latex":
         text = to_latex(tables)
     elif style == "csv":
-        text = to_csv(tables)
+        text = to_csv(tidy_rows(plain, published), COLUMNS)
     else:
         text = "\n".join(map(to_markdown, tables))
     if out is None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pnetkit.cli.console import echo, print_grid
+from pnetkit.errors import counted
 from pnetkit.registry import GROUPS, Factory, PluginInfo, list_plugins, load_factory, plugin_info
 
 KINDS = click.Choice(list(GROUPS))
@@ -136,7 +137,7 @@ def doctor(kind: str | None, kit: bool, as_json: bool) -> None:
         for of in findings:
             click.echo(str(of))
     if findings:
-        raise PluginError(f"{len(findings)} findings in {len(infos)} plugins; they are listed above.")
+        raise PluginError(f"{counted(len(findings), 'finding')} in {counted(len(infos), 'plugin')}, listed above.")
     click.echo("No problem found." if infos else "No plugin is installed.", err=as_json)
 
 
@@ -191,7 +192,13 @@ def _kind_of(name: str) -> str:
         raise click.UsageError(f"{name!r} is the name of plugins of the kinds {', '.join(kinds)}; choose with --kind.")
     if not kinds:
         from pnetkit.errors import MissingPluginError, did_you_mean
+        from pnetkit.registry import in_no_group, kinds_of_other_versions
 
+        for kind in kinds_of_other_versions(name):
+            plugin_info(kind, name)  # says whose it is, and for which version
+        misplaced = in_no_group(name)
+        if misplaced:
+            raise MissingPluginError(f"No plugin is called {name!r}. {misplaced}")
         hint = did_you_mean(name, {p.name for p in list_plugins()})
         raise MissingPluginError(f"No plugin is called {name!r}.{hint}")
     return kinds[0]

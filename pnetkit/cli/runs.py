@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pnetkit.cli.console import print_grid
+from pnetkit.errors import counted
 
 RUNS = click.option(
     "--runs", "root", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
@@ -59,15 +60,20 @@ def list_command(root: Path, as_json: bool) -> None:
 
 
 @runs.command("show")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@RUNS
 @click.option("--case", "case_id", help="Trace one case: every stage behind its numbers.")
 @click.option("--store", type=click.Path(path_type=Path), help="The store. [default: the run's own]")
-def show(folder: Path, case_id: str | None, store: Path | None) -> None:
-    """Show what is behind a run's numbers: inputs, plugins, versions, hardware; with --case each stage of a case."""
+def show(folder: Path, root: Path, case_id: str | None, store: Path | None) -> None:
+    """Show what is behind a run's numbers: inputs, plugins, versions, hardware; with --case each stage of a case.
+
+    RUN is its folder, or its name in the folder of runs; of one recipe's only run, the recipe's name.
+    """
     from pnetkit.errors import StoreError
-    from pnetkit.pipeline.outcome.finished import behind, read_run
+    from pnetkit.pipeline.outcome.finished import behind, find_run, read_run
     from pnetkit.store.store import Store
 
+    folder = find_run(folder, root)
     run = read_run(folder)
     record = run.record
     if case_id is None:
@@ -121,7 +127,10 @@ def gc(root: Path, store: Path, yes: bool) -> None:
         left = f" {busy} are being made at this moment and were left." if busy else ""
         click.echo(f"{deleted} results deleted, of {size:.1f} MiB.{left}")
     else:
-        click.echo(f"{len(unused)} results, {size:.1f} MiB, are needed by no run. Delete them with --yes.")
+        what = (
+            f"{counted(len(unused), 'result')}, {size:.1f} MiB, {'is' if len(unused) == 1 else 'are'} needed by no run"
+        )
+        click.echo(f"{what}. Delete with --yes.")
 
 
 def _folders(root: Path) -> list[Path]:

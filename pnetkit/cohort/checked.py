@@ -10,7 +10,7 @@ from typing import Literal
 
 from pnetkit.cohort.check import CheckedCase, LabelPolicy, check_case, duplicate_images
 from pnetkit.cohort.table import read_cohort
-from pnetkit.errors import CohortError, Fault
+from pnetkit.errors import CohortError, Fault, counted
 
 _NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 
@@ -36,7 +36,7 @@ class CheckedCohort:
         patients = len({item.case.patient for item in self.cases})
         phases = sorted({phase for item in self.cases for phase in item.scans})
         return (
-            f"{self.source}: fine. {len(self.cases)} cases of {patients} patients: "
+            f"{self.source}: fine. {counted(len(self.cases), 'case')} of {counted(patients, 'patient')}: "
             f"{diagnoses.count(True)} abnormal, {diagnoses.count(False)} normal, {diagnoses.count(None)} unknown; "
             f"phases {', '.join(phases)}."
         )
@@ -51,7 +51,7 @@ def check_cohort(table: Path, phases: Sequence[str], policy: LabelPolicy, execut
     """
     cohort, faults = read_cohort(table, phases)
     if faults:
-        raise CohortError(f"{table}: {len(faults)} faults in the table:", faults)
+        raise CohortError(f"{table}: {counted(len(faults), 'fault')} in the table:", faults)
     checked = tuple(executor.map(partial(check_case, labels=policy), cohort.cases))
     faults = duplicate_images(checked)
     if faults:

@@ -13,7 +13,7 @@ from pnetkit.imaging.boxes import bounding_box, cut, grow, snap
 from pnetkit.inference.sliding import Fill
 from pnetkit.interfaces import Backbone, FeatureBackbone
 from pnetkit.networks import require_finite
-from pnetkit.types import Triple
+from pnetkit.types import BackboneSpec, Grid, Triple
 
 CONTEXT_VOXELS = 16
 """Real tissue given to the encoder around the region and cut away again: half the receptive field of pool3 (34)."""
@@ -64,6 +64,27 @@ def roi_features(
         )
         result[name] = np.ascontiguousarray(maps[name][0].float().cpu().numpy()[(slice(None), *inside)])
     return result
+
+
+def map_grids(
+    spec: BackboneSpec, grid: Grid, roi: NDArray[np.bool_], *, names: tuple[str, ...], margin_voxels: int
+) -> dict[str, Grid]:
+    """Say where the cells of the maps lie that `roi_features` gives of a volume on `grid`; nothing for an empty `roi`.
+
+    A map's first cell is centered between the voxels that it was made of, its edges are `stride` voxels long.
+    """
+    box = bounding_box(roi)
+    if box is None:
+        return {}
+    strides = {name: spec.features[name].stride for name in names}
+    inner = snap(grow(box, margin_voxels), _common_step([spec.divisor, *strides.values()]))
+    found = {}
+    for name, stride in strides.items():
+        to_voxels = np.diag([*map(float, stride), 1.0])
+        to_voxels[:3, 3] = [start + (step - 1) / 2 for start, step in zip(inner.start, stride, strict=True)]
+        x, y, z = (edge // step for edge, step in zip(inner.shape, stride, strict=True))
+        found[name] = Grid((x, y, z), grid.affine @ to_voxels)
+    return found
 
 
 def _common_step(strides: list[Triple]) -> Triple:

@@ -8,7 +8,7 @@ from pnetkit.errors import Fault, TrainingError
 from pnetkit.evaluation.operating_point import Findings
 from pnetkit.files import file_digest
 from pnetkit.interfaces import TrainedPhaseFusion
-from pnetkit.method.plugins import build
+from pnetkit.method.plugins import build, save_plain
 
 FUSION = "fusion"
 """The folder of a run, or of a model, in which a fitted fusion lies."""
@@ -47,10 +47,9 @@ def fold_faults(plugin: str, diagnoses: Mapping[str, bool | None], folds: Mappin
     return faults
 
 
-def saved(fusion: TrainedPhaseFusion, folder: Path) -> dict[str, str]:
-    """Let a fusion save itself into a new folder, and give the digest of each file."""
-    folder.mkdir(parents=True)
-    fusion.save(folder)
+def saved(fusion: TrainedPhaseFusion, folder: Path, identity: Mapping[str, Any]) -> dict[str, str]:
+    """Let a fusion save itself into a new folder, and give the digest of each file. Raises as `save_plain`."""
+    save_plain(fusion, folder, identity)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
 

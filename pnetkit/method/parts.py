@@ -5,12 +5,13 @@ from typing import Any
 
 import torch
 
-from pnetkit.errors import Fault, RecipeError
+from pnetkit.errors import Fault, PnetkitError, RecipeError
 from pnetkit.inference.runtime import require_runtime
 from pnetkit.interfaces import (
     Backbone,
     FeatureBackbone,
     FeatureCaseClassifier,
+    PhaseFusion,
     TrainedCaseClassifier,
     TrainedPhaseFusion,
 )
@@ -18,7 +19,7 @@ from pnetkit.method.plugins import build, identify
 from pnetkit.networks import build_seeded, check_patch_size
 from pnetkit.recipe.models import PluginChoice, Recipe
 from pnetkit.sources import Sources
-from pnetkit.types import CLASSES, FeatureNeeds, Triple
+from pnetkit.types import CLASSES, FeatureNeeds, PhaseFinding, Triple
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,10 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
     check_patch_size(shape_only, window, "inference.window_size")
     is_trained = isinstance(built, TrainedCaseClassifier)
     fusion = _identify("phase-fusion", recipe.fusion, sources)
-    fusion_is_trained = isinstance(build(fusion), TrainedPhaseFusion)
+    fused = build(fusion)
+    fusion_is_trained = isinstance(fused, TrainedPhaseFusion)
+    if not fusion_is_trained:
+        _check_fuses(fused, recipe, tuple(seen.name for seen in inputs))
     _check_fit(shape_only, needs, recipe, is_trained=is_trained, fusion_is_trained=fusion_is_trained)
     training = recipe.training.model_dump(mode="json")
     for key in ("seed", "repeat_seeds", "checkpoint_every"):
@@ -149,6 +153,19 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
 
 def _edges(edges: int | Triple) -> list[int]:
     return [edges] * 3 if isinstance(edges, int) else list(edges)
+
+
+def _check_fuses(fusion: PhaseFusion, recipe: Recipe, expected: tuple[str, ...]) -> None:
+    """Ask a rule for the fusion of a case that has everything: what it refuses there it would refuse of every case."""
+    findings = {name: PhaseFinding(name, 0.0, 1.0) for name in expected}
+    try:
+        fusion.fuse("a case", findings, expected=expected)
+    except Exception as error:
+        said = str(error) if isinstance(error, ValueError | PnetkitError) else f"{type(error).__name__}: {error}"
+        message = f"{recipe.fusion.plugin!r} cannot fuse the recipe's inputs ({', '.join(expected)}): {said}"
+        raise RecipeError(
+            f"The plugins of the recipe {recipe.name} do not fit each other:", [Fault("fusion", message)]
+        ) from error
 
 
 def _check_fit(

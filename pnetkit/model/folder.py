@@ -22,6 +22,7 @@ from typing import Any
 
 from pnetkit.errors import MissingPluginError, ModelError, PluginError, did_you_mean
 from pnetkit.files import file_digest
+from pnetkit.plain_files import not_plain
 from pnetkit.registry import plugin_info
 from pnetkit.sources import source_digest
 
@@ -92,6 +93,7 @@ def read_model(folder: Path) -> Model:
         learned = content.get("fusion")  # not in models of earlier releases
         fusion = None if learned is None else folder / learned["folder"]
         _require_summed(folder, [path for of in folds for path in (of.weights, of.classifier) if path], fusion)
+        _require_plain(folder, [path for path in (*(of.classifier for of in folds), fusion) if path is not None])
         notes = _require_plugins(folder, plugins_of(content), _sources(content))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{folder / MODEL}: cannot be read as a model ({error!r}). Export it again.") from error
@@ -155,6 +157,16 @@ def _require_summed(folder: Path, named: Sequence[Path], fusion: Path | None) ->
         raise ModelError(
             f"{folder / SUMS}: holds {', '.join(loose)} to no digest, or it lies outside the model's folder, so "
             f"that it may be anything. Export the model again."
+        )
+
+
+def _require_plain(folder: Path, learned: Sequence[Path]) -> None:
+    """Make sure that what plugins saved is data: it is given to them to load. Raises ModelError naming what is not."""
+    faults = [f"{path.relative_to(folder).as_posix()}/{fault}" for path in learned for fault in not_plain(path)]
+    if faults:
+        raise ModelError(
+            f"{folder}: {'; '.join(faults)}, which may hold code. Do not use it; ask where it came from for a model "
+            f"whose plugins save safetensors, JSON or text."
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from pnetkit.errors import RunError
+from pnetkit.errors import RunError, counted
 from pnetkit.evaluation.summary import Metrics
 from pnetkit.files import disk_errors_in_words
 from pnetkit.networks import choose_device
@@ -102,7 +102,7 @@ def require_success(result: RunResult) -> None:
     """Raise RunError naming what failed, if anything did; everything else is in the run's folder."""
     if not result.failed:
         return
-    lines = [f"{len(result.failed)} parts of the run failed; all others are done and kept:"]
+    lines = [f"{counted(len(result.failed), 'part')} of the run failed; all others are done and kept:"]
     lines += [f"  {where}: {reason}" for where, reason in result.failed.items()]
     raise RunError("\n".join([*lines, "Mend the causes and run the same command again: only these are tried anew."]))
 

@@ -72,7 +72,21 @@ def compose(path: Path, profile: str | None = None, overrides: Sequence[str] = (
     faults = [fault for text in overrides if (fault := _override(data, origins, text)) is not None]
     if faults:
         raise RecipeError("These --set cannot be applied:", faults)
+    _say_what_was_set(data, overrides)
     return Composed(data, origins, names, tuple(layers.files))
+
+
+def _say_what_was_set(data: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Add to the description which parts were chosen on the command line: it was written for others."""
+    keys = [text.partition("=")[0].strip().split(".")[0] for text in overrides]
+    chosen = [text for key, text in zip(keys, overrides, strict=True) if key in _DESCRIBED]
+    if chosen and "description" not in keys and isinstance(data.get("description", ""), str):
+        said = f"{data.get('description', '')} Changed by {', '.join(f'--set {text}' for text in chosen)}."
+        data["description"] = said.strip()
+
+
+_DESCRIBED = ("backbone", "postprocess", "classifier", "fusion", "phases", "inputs")
+"""What a recipe's description tells of."""
 
 
 def _read(path: Path, children: tuple[Path, ...]) -> _Layers:
@@ -93,6 +107,8 @@ def _read(path: Path, children: tuple[Path, ...]) -> _Layers:
     parent = locate_parent(parent_name, path, origins["extends",])
     layers = _read(parent, (*children, resolved))
     before = copy.deepcopy(layers.body)
+    layers.body["description"] = f"A change of {parent_name} that says nothing of itself."  # the parent's is of another
+    layers.origins["description",] = origins["extends",]
     _merge(layers.body, own, (), layers.origins, origins)
     for inherited in layers.profiles.values():
         _drop_other_choices(inherited, own)

@@ -1,9 +1,10 @@
-"""Write tables as Markdown, LaTeX, CSV and HTML."""
+"""Write tables as Markdown, LaTeX and HTML, and rows of figures as CSV."""
 
 import csv
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pnetkit.report.tables import Table, to_markdown
 
@@ -48,16 +49,12 @@ def to_latex(tables: Sequence[Table]) -> str:
     return "% needs \\usepackage{booktabs}\n" + "\n".join(parts)
 
 
-def to_csv(tables: Sequence[Table]) -> str:
-    """Give tables as CSV, one after another; titles and notes as comment lines that start with `#`."""
+def to_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Give rows as one CSV with one header; a column that a row does not have is empty there."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for table in tables:
-        text.write(f"# {table.title}\n")
-        writer.writerow(table.columns)
-        writer.writerows(table.rows)
-        text.writelines(f"# {note}\n" for note in table.notes)
-        text.write("\n")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue()
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pnetkit.cohort.check import LabelPolicy, check_case
 from pnetkit.cohort.table import read_cohort
-from pnetkit.errors import CohortError
+from pnetkit.errors import CohortError, counted
 from pnetkit.evaluation.overlap import dice
 from pnetkit.imaging.nifti import read_labels, read_scan
 from pnetkit.screening.screener import CaseResult, InputResult, Screener, screen_scans, warm_up
@@ -82,12 +82,12 @@ def checked_cases(screener: Screener, table: Path, *, most: int | None = None) -
     """
     cohort, faults = read_cohort(table, screener.model.content["phases"])
     if faults:
-        raise CohortError(f"{table}: {len(faults)} faults in the table:", faults)
+        raise CohortError(f"{table}: {counted(len(faults), 'fault')} in the table:", faults)
     policy = _label_policy(screener)
     checked = [check_case(case, policy) for case in cohort.cases[:most]]
     faults = [fault for item in checked for fault in item.faults]
     if faults:
-        raise CohortError(f"{table}: {len(faults)} faults:", faults)
+        raise CohortError(f"{table}: {counted(len(faults), 'fault')}:", faults)
     return [item.case for item in checked]
 
 

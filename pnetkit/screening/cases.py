@@ -10,7 +10,7 @@ from typing import Literal
 
 from pnetkit.case_ids import case_id_fault
 from pnetkit.cohort.table import read_unlabeled_cohort
-from pnetkit.errors import CohortError, Fault, did_you_mean
+from pnetkit.errors import CohortError, Fault, counted, did_you_mean
 from pnetkit.extras import require_extra
 from pnetkit.screening.source import Origin, ScanSource, ScreeningCase, nifti_source
 
@@ -109,7 +109,7 @@ def _one_case(
 def _table(path: Path, phases: Sequence[str]) -> list[ScreeningCase]:
     cohort, faults = read_unlabeled_cohort(path, phases)
     if faults:
-        raise CohortError(f"{path}: {len(faults)} faults in the table:", faults)
+        raise CohortError(f"{path}: {counted(len(faults), 'fault')} in the table:", faults)
     return [
         ScreeningCase(
             case.id,

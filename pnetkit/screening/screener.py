@@ -11,7 +11,7 @@ from pnetkit.errors import Fault, ModelError, RecipeError, StoreError
 from pnetkit.evaluation.operating_point import at_operating_point
 from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.resampling import resample
-from pnetkit.inference.features import roi_features
+from pnetkit.inference.features import map_grids, roi_features
 from pnetkit.inference.predictors import label_predictor
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.segment import Segmented, segment
@@ -158,7 +158,8 @@ def _fusion(model: Model, parts: Parts) -> PhaseFusion:
 
 def _screen_input(screener: Screener, case_id: str, seen: Input, scans: Sequence[Scan]) -> InputResult:
     parts, members = screener.parts, screener.members[seen.name]
-    volume = as_network_input(_on_one_grid(seen, scans), parts.intensity)
+    scans = _on_one_grid(seen, scans)
+    volume = as_network_input(scans, parts.intensity)
     found = segment(
         [member.network for member in members],
         volume.volume,
@@ -167,7 +168,8 @@ def _screen_input(screener: Screener, case_id: str, seen: Input, scans: Sequence
         body=None if parts.inference["body"] == "none" else body_mask(volume.hu),
     )
     clean = cleaned(found.segmentation, parts.chain)
-    finding = _classify(screener, case_id, seen, volume, clean)
+    images = dict(zip(seen.phases, scans, strict=True)) if parts.needs.images else {}
+    finding = _classify(screener, volume, Evidence(case_id, seen.name, clean, images=images))
     windows = found.windows + found.coarse_windows
     return InputResult(clean, finding, _agreement(found), windows, found.fallback, found.region)
 
@@ -183,26 +185,36 @@ def _on_one_grid(seen: Input, scans: Sequence[Scan]) -> list[Scan]:
     return list(scans)
 
 
-def _classify(screener: Screener, case_id: str, seen: Input, volume: NetworkInput, clean: Segmentation) -> PhaseFinding:
+def _classify(screener: Screener, volume: NetworkInput, evidence: Evidence) -> PhaseFinding:
     """Ask the classifier; where each fold has its own view (maps, or a training), give the mean of their scores."""
     parts = screener.parts
-    plugin = parts.classifier["plugin"]
-    members = screener.members[seen.name]
-    if not parts.needs.names and not parts.is_trained:
-        return classified(members[0].classifier, Evidence(case_id, seen.name, clean), plugin=plugin)
+    plugin, needs = parts.classifier["plugin"], parts.needs
+    members = screener.members[evidence.phase]
+    if not needs.names and not parts.is_trained:
+        return classified(members[0].classifier, evidence, plugin=plugin)
     findings = []
     for member in members:
-        maps = roi_features(
-            member.backbone,
-            volume.volume,
-            clean.labels > BACKGROUND,
-            names=parts.needs.names,
-            margin_voxels=parts.needs.margin_voxels,
-            fill=volume.air,
-            device=screener.device,
-        )
-        findings.append(classified(member.classifier, Evidence(case_id, seen.name, clean, maps), plugin=plugin))
+        if needs.names:
+            evidence = _with_maps(screener, member, volume, evidence)
+        findings.append(classified(member.classifier, evidence, plugin=plugin))
     return mean_finding(findings)
+
+
+def _with_maps(screener: Screener, member: _Member, volume: NetworkInput, evidence: Evidence) -> Evidence:
+    """Give evidence with the maps of one fold's network."""
+    needs, roi = screener.parts.needs, evidence.segmentation.labels > BACKGROUND
+    maps = roi_features(
+        member.backbone,
+        volume.volume,
+        roi,
+        names=needs.names,
+        margin_voxels=needs.margin_voxels,
+        fill=volume.air,
+        device=screener.device,
+    )
+    spec = member.backbone.spec
+    grids = map_grids(spec, volume.grid, roi, names=needs.names, margin_voxels=needs.margin_voxels)
+    return replace(evidence, features=maps, feature_grids=grids)
 
 
 def mean_finding(findings: Sequence[PhaseFinding]) -> PhaseFinding:

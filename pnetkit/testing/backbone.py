@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
+from pnetkit.errors import BrokenPluginError, PluginError
 from pnetkit.interfaces import Backbone
-from pnetkit.networks import build_seeded
+from pnetkit.networks import build_seeded, require_backbone
 from pnetkit.testing.backbone_conduct import (
     require_batch_items_apart,
     require_bf16,
@@ -41,14 +42,21 @@ def backbone_checks(
 
     Narrow networks make quick checks. `expected_failures` documents deviations.
     """
-    name, build = builder("backbone", plugin, params or {})
+    name, bare = builder("backbone", plugin, params or {})
+
+    def build(**given: Any) -> Backbone:
+        made = bare(**given)
+        try:
+            return require_backbone(made)
+        except PluginError as error:
+            raise BrokenPluginError(str(error)) from error  # as what cannot be built at all: said once
 
     @cache
     def network(in_channels: int = 1, num_classes: int = 4) -> Backbone:
         return build_seeded(lambda: build(in_channels=in_channels, num_classes=num_classes), 0)
 
     checks: dict[str, Callable[[], None]] = {
-        "signature": partial(require_signature, plugin),
+        "signature": partial(require_signature, name, plugin),
         "meta": lambda: require_meta(build, network().spec),
         "spec": lambda: require_spec(network().spec),
         "sizes": lambda: require_sizes(network()),

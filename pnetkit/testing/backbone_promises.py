@@ -6,9 +6,11 @@ from math import lcm
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from pnetkit.errors import PluginError
 from pnetkit.interfaces import Backbone, BackboneOutput, FeatureBackbone
-from pnetkit.networks import build_seeded
+from pnetkit.networks import build_seeded, sizes_in_words
 from pnetkit.parameters import parameters_model
 from pnetkit.registry import load_factory
 from pnetkit.testing.checks import ConformanceError, require
@@ -17,6 +19,9 @@ from pnetkit.types import BackboneSpec, FeatureSpec, Triple
 
 OTHER_SIZES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (-1, 0, 0), (0, 0, -1), (-1, -1, -1))
 """What a network of one size is asked for beside it, in divisors more or less along each axis."""
+
+SHARES_WITHIN = 1e-3
+"""How far the sum of probabilities may lie from 1."""
 
 Build = Callable[..., Any]
 
@@ -27,10 +32,10 @@ def require_outputs_of(networks: Iterable[Backbone]) -> None:
         _outputs(network, edges_of(network), 1)
 
 
-def require_signature(plugin: str | Callable[..., Any]) -> None:
+def require_signature(name: str, plugin: str | Callable[..., Any]) -> None:
     """Hold the parameters to what a recipe can say: keyword, annotation, default."""
     factory = load_factory("backbone", plugin) if isinstance(plugin, str) else plugin
-    parameters_model("backbone", str(plugin), factory)
+    parameters_model("backbone", name, factory)
 
 
 def require_meta(build: Build, spec: BackboneSpec) -> None:
@@ -89,15 +94,15 @@ def _only_size(spec: BackboneSpec) -> None:
 def require_sizes(network: Backbone) -> None:
     """Hold the network to several sizes; one that takes a single size, to that and to a clear error for others."""
     if network.spec.only_size is not None:
-        _outputs(network, network.spec.only_size, 2)
+        _require_logits(_outputs(network, network.spec.only_size, 2), "answers")
         _refuses_other_sizes(network, network.spec.only_size)
         return
     for times in ((1, 1, 1), (2, 1, 1), (1, 3, 2)):
-        _outputs(network, edges_of(network, times), 2)
+        _require_logits(_outputs(network, edges_of(network, times), 2), "answers")
     _or_refused(lambda: _outputs(network, network.spec.divisor, 1), network.spec.divisor, "a window")
 
 
-def _or_refused(ask: Callable[[], None], size: Triple, what: str) -> None:
+def _or_refused(ask: Callable[[], object], size: Triple, what: str) -> None:
     """Ask for something of a single divisor, which the spec admits: it is given, or refused in words."""
     try:
         ask()
@@ -129,13 +134,27 @@ def _refuses_other_sizes(network: Backbone, only: Triple) -> None:
         require(False, f"says that {only} is its only size, and {found} on {(x, y, z)}; wanted a ValueError in words")
 
 
-def _outputs(network: Backbone, edges: Triple, batch: int) -> None:
-    output = evaluated(network, patches(network, edges, batch))
+def _outputs(network: Backbone, edges: Triple, batch: int) -> Tensor:
+    x = patches(network, edges, batch)
+    try:
+        with sizes_in_words(network, x):
+            output = evaluated(network, x)
+    except PluginError as error:
+        raise ConformanceError(str(error)) from error
     require(isinstance(output, BackboneOutput), f"answers a {type(output).__name__}, wanted a BackboneOutput")
     wanted = (batch, network.spec.num_classes, *edges)
     require(tuple(output.logits.shape) == wanted, f"answers {tuple(output.logits.shape)} to {edges}, wanted {wanted}")
     require(output.logits.is_floating_point(), f"logits are {output.logits.dtype}")
     require(output.aux_logits == (), "has auxiliary outputs in evaluation mode")
+    return output.logits
+
+
+def _require_logits(scores: Tensor, what: str) -> None:
+    """Refuse probabilities: of a softmax of a softmax the loss learns next to nothing, and says nothing of it."""
+    totals = scores.detach().float().sum(dim=1)
+    shares = bool((scores >= 0).all()) and torch.allclose(totals, torch.ones_like(totals), atol=SHARES_WITHIN)
+    said = f"{what} probabilities, which add up to 1 over the classes; wanted logits, as loss and vote take the softmax"
+    require(not shares, said)
 
 
 def require_auxiliary_outputs(network: Backbone) -> None:
@@ -151,6 +170,7 @@ def require_auxiliary_outputs(network: Backbone) -> None:
         require(
             logits.shape == output.logits.shape, f"the auxiliary output {head.name} has shape {tuple(logits.shape)}"
         )
+        _require_logits(logits, f"the auxiliary output {head.name} gives")
     if network.spec.lesion_loss_weight:
         found = output.lesion_logits
         require(

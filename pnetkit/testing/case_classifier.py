@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,9 +10,31 @@ from typing import Any
 import numpy as np
 
 from pnetkit.interfaces import CaseClassifier, TrainedCaseClassifier
-from pnetkit.testing.checks import Check, SkippedCheck, builder, named_checks, require, require_stored
-from pnetkit.testing.samples import an_abdomen, arrays_of, changed, finer, samples, segmentation, voted
+from pnetkit.testing.checks import (
+    LARGEST_SEED,
+    Check,
+    SkippedCheck,
+    builder,
+    named_checks,
+    require,
+    require_json,
+    require_stored,
+)
+from pnetkit.testing.samples import (
+    an_abdomen,
+    arrays_of,
+    changed,
+    finer,
+    image_of,
+    map_grid,
+    samples,
+    segmentation,
+    voted,
+)
 from pnetkit.types import Evidence, FeatureNeeds, PhaseFinding, Segmentation
+
+MAP_SHAPE = (6, 6, 4)
+"""Cells of the made-up maps."""
 
 FEATURE_CHANNELS = 8
 """Channels of the made-up maps, where neither `feature_channels` nor the classifier's needs say otherwise."""
@@ -26,9 +49,10 @@ def case_classifier_checks(
 ) -> list[Check]:
     """Give the checks of a case classifier, by its registered name or its callable, with its parameters.
 
-    One that looks at feature maps gets made-up ones of `feature_channels` channels, or as many as its needs say; one
-    that learns is fitted on them first. `scale_in_mm` asks for the same decision on the same tissue in finer voxels.
-    Where its needs cannot be read, `interface` says so, and the checks that make up evidence are skipped.
+    One that looks at feature maps or images gets made-up ones (maps have `feature_channels` channels, or as many as its
+    needs say); one that learns is fitted on them first. `scale_in_mm` asks for the same decision on the same tissue in
+    finer voxels. Where its needs cannot be read, `interface` says so, and the checks that make up evidence are
+    skipped.
     """
     name, build = builder("case-classifier", plugin, params or {})
     case = _Cases(build, feature_channels)
@@ -59,21 +83,36 @@ class _Cases:
 
     def fitted(self, classifier: TrainedCaseClassifier) -> None:
         evidence, abnormal = self.training()
-        classifier.fit(evidence, abnormal, seed=3, device="cpu")
+        classifier.fit(evidence, abnormal, seed=LARGEST_SEED, device="cpu")
 
     def training(self) -> tuple[list[Evidence], list[bool]]:
-        found = [voted(segmentation(an_abdomen(seed)), seed) for seed in range(4)]
-        return [self.evidence(of, seed) for seed, of in enumerate(found)], [False, True, False, True]
+        found = [self.evidence(voted(segmentation(an_abdomen(seed)), seed), seed) for seed in range(4)]
+        if not self.needs.training_segmentation:
+            found = [replace(of, segmentation=_emptied(of.segmentation)) for of in found]
+        return found, [False, True, False, True]
 
     def evidence(self, found: Segmentation, seed: int = 0) -> Evidence:
-        needs = getattr(self.build(), "needs", FeatureNeeds())
-        if _wrong_needs(needs):
-            raise SkippedCheck("its needs cannot be read, as the check interface says")
+        needs = self.needs
         rng = np.random.default_rng(seed)
         names = needs.names if found.labels.any() else ()
         channels = self.channels or needs.channels or FEATURE_CHANNELS
-        maps = {name: rng.random((channels, 6, 6, 4), dtype=np.float32) + seed % 2 for name in names}
-        return Evidence(f"case {seed}", "venous", found, maps)
+        maps = {name: rng.random((channels, *MAP_SHAPE), dtype=np.float32) + seed % 2 for name in names}
+        grids = {name: map_grid(found, MAP_SHAPE) for name in names}
+        images = {"venous": image_of(found)} if needs.images else {}
+        return Evidence(f"case {seed}", "venous", found, maps, grids, images)
+
+    @property
+    def needs(self) -> FeatureNeeds:
+        needs = getattr(self.build(), "needs", FeatureNeeds())
+        if _wrong_needs(needs):
+            raise SkippedCheck("its needs cannot be read, as the check interface says")
+        found: FeatureNeeds = needs
+        return found
+
+
+def _emptied(found: Segmentation) -> Segmentation:
+    """Give what stands in for a segmentation in the training of one that does not look at it."""
+    return Segmentation(np.zeros_like(found.labels), found.grid, found.classes)
 
 
 def _interface(classifier: Any) -> None:
@@ -93,6 +132,8 @@ def _wrong_needs(needs: Any) -> str:
     names: Any = needs.names
     if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
         return f"the names of its needs are {names!r}, wanted a tuple of names of maps"
+    if not (needs.training_segmentation or names or needs.images):
+        return "its needs ask for no map, no image and no training segmentation, so there is nothing to learn from"
     return ""
 
 
@@ -104,6 +145,8 @@ def _findings(case: _Cases) -> None:
         require(
             found.phase == "venous", f"{name}: gives a finding of the phase {found.phase!r}, was asked about 'venous'"
         )
+        given_back = [found.phase, found.score, found.threshold, dict(found.measurements), list(found.flags)]
+        require_json(f"{name}: the finding", given_back)
         require(found.abnormal == (found.score >= found.threshold), f"{name}: the decision is not score >= threshold")
         wrong = [key for key, value in found.measurements.items() if not np.isfinite(value)]
         require(not wrong, f"{name}: the measurements {wrong} are not finite")
@@ -126,7 +169,7 @@ def _argument(case: _Cases) -> None:
     if isinstance(other, TrainedCaseClassifier):
         cases, abnormal = case.training()
         before, listed = deepcopy(cases), (list(cases), list(abnormal))
-        other.fit(cases, abnormal, seed=3, device="cpu")
+        other.fit(cases, abnormal, seed=LARGEST_SEED, device="cpu")
         same = [id(of) for of in cases] == [id(of) for of in listed[0]] and abnormal == listed[1]
         require(same, "changes the list of evidence or of diagnoses that it is fitted on")
         now = [name for one, two in zip(cases, before, strict=True) for name in _changed(one, two)]
@@ -135,7 +178,14 @@ def _argument(case: _Cases) -> None:
 
 def _changed(evidence: Evidence, kept: Evidence) -> list[str]:
     """Name the arrays of evidence that are not what they were."""
-    now, before = ({**arrays_of(of.segmentation), **of.features} for of in (evidence, kept))
+    now, before = (
+        {
+            **arrays_of(of.segmentation),
+            **of.features,
+            **{f"image of {name}": scan.hu for name, scan in of.images.items()},
+        }
+        for of in (evidence, kept)
+    )
     return [*changed(now, before), *(name for name in now if name not in before)]
 
 

@@ -3,16 +3,16 @@
 import json
 import unittest
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors.numpy import load_file
-
-from pnetkit.errors import PluginError, PnetkitError
+from pnetkit.errors import BrokenPluginError, PluginError, PnetkitError
 from pnetkit.parameters import construct
+from pnetkit.plain_files import not_plain
 from pnetkit.registry import load_factory
+from pnetkit.testing.places import place_of
 
 
 class ConformanceError(PluginError):
@@ -37,7 +37,9 @@ class Check:
     """Hold one named check of one plugin; calling it raises ConformanceError where the plugin fails it.
 
     `expected` is the reason of a deviation that a test documents: then the check has to fail. `declared` gives those
-    that the plugin itself declares (see `pnetkit.interfaces.Deviating`), which may fail.
+    that the plugin itself declares (see `pnetkit.interfaces.Deviating`), which may fail. `unbuilt` is shared by the
+    checks of one plugin: what kept it from being built is the fault of the first check that meets it, and the others
+    cannot be made.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Check:
     run: Callable[[], None]
     expected: str = ""
     declared: Callable[[], Mapping[str, str]] = dict
+    unbuilt: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         """Give the check's name, as pytest shows it."""
@@ -77,8 +80,13 @@ class Check:
             return CheckResult(self.name, "skipped", str(error)), error
         except ConformanceError as error:
             said, cause = str(error), error
+        except BrokenPluginError as error:
+            first = self.unbuilt.setdefault(str(error), self.name)
+            if first != self.name and not self.expected:
+                return CheckResult(self.name, "skipped", f"it cannot be built, as the check {first} says"), error
+            said, cause = f"{error}{_at(error)}", error
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin raises is reported
-            said, cause = f"raised {type(error).__name__}: {error}", error
+            said, cause = f"raised {type(error).__name__}: {error}{_at(error)}", error
         if cause is not None:
             return self._failed(said), cause
         if self.expected:
@@ -96,6 +104,12 @@ class Check:
         if reason:
             return CheckResult(self.name, "deviates as documented", reason)
         return CheckResult(self.name, "failed", f"{self.plugin}, {self.name}: {said}")
+
+
+def _at(error: BaseException) -> str:
+    """Give the place of an error in a plugin, or of what it was raised for, in brackets."""
+    place = place_of(error) or (place_of(error.__cause__) if error.__cause__ is not None else "")
+    return f" ({place})" if place else ""
 
 
 def run_checks(checks: Sequence[Check]) -> list[CheckResult]:
@@ -127,7 +141,8 @@ def named_checks(
         _require_reasons("deviations", deviations, found)
         return deviations
 
-    return [Check(name, plugin, run, expected_failures.get(name, ""), declared) for name, run in found.items()]
+    unbuilt: dict[str, str] = {}
+    return [Check(name, plugin, run, expected_failures.get(name, ""), declared, unbuilt) for name, run in found.items()]
 
 
 def _require_reasons(what: str, given: Mapping[str, Any], found: Mapping[str, Any]) -> None:
@@ -171,18 +186,20 @@ def require(condition: bool, message: str) -> None:
         raise ConformanceError(message)
 
 
-STORED = (".safetensors", ".json")
-"""What a plugin that was fitted may write."""
+def require_json(what: str, value: Any) -> None:
+    """Raise ConformanceError where a value, as it was given, cannot be written as JSON."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConformanceError(f"{what} cannot be written as JSON, as a run has to: {error}") from error
+
+
+LARGEST_SEED = 2**32 - 1
+"""The seed that the kit fits with: the largest that a run gives, and that NumPy and scikit-learn take."""
 
 
 def require_stored(folder: Path) -> None:
-    """Raise ConformanceError unless a fitted plugin wrote something, and nothing but safetensors and JSON."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    require(bool(files), "save writes nothing")
-    wrong = [path.name for path in files if path.suffix not in STORED]
-    require(not wrong, f"save writes {wrong}; wanted {' and '.join(STORED)} only")
-    for path in files:
-        if path.suffix == ".json":
-            json.loads(path.read_text(encoding="utf-8"))
-        else:
-            load_file(path)
+    """Raise ConformanceError unless a fitted plugin wrote something, and nothing but safetensors, JSON and text."""
+    require(any(path.is_file() for path in folder.rglob("*")), "save writes nothing")
+    faults = not_plain(folder)
+    require(not faults, f"save writes what may hold code: {'; '.join(faults)}; wanted safetensors, JSON or text only")

@@ -8,7 +8,7 @@ from typing import Any
 
 from pnetkit.errors import MissingPhaseError
 from pnetkit.interfaces import PhaseFusion, TrainedPhaseFusion
-from pnetkit.testing.checks import Check, builder, named_checks, require, require_stored
+from pnetkit.testing.checks import LARGEST_SEED, Check, builder, named_checks, require, require_json, require_stored
 from pnetkit.types import CaseFinding, PhaseFinding
 
 PHASES = ("arterial", "venous")
@@ -70,7 +70,7 @@ def _ready(
     """Give the fusion, fitted where it learns."""
     if isinstance(fusion, TrainedPhaseFusion):
         findings = [_given({phase: score for phase, score in of.items() if phase in expected}) for of, _ in cases]
-        fusion.fit(findings, [abnormal for _, abnormal in cases], expected=expected, seed=3)
+        fusion.fit(findings, [abnormal for _, abnormal in cases], expected=expected, seed=LARGEST_SEED)
     ready: PhaseFusion = fusion
     return ready
 
@@ -89,6 +89,8 @@ def _findings(fusion: PhaseFusion) -> None:
         found: Any = fusion.fuse("case", given, expected=PHASES)
         require(isinstance(found, CaseFinding), f"{scores}: gives a {type(found).__name__}, wanted a CaseFinding")
         require(found.case_id == "case", f"{scores}: gives the case {found.case_id!r}")
+        given_back = [found.case_id, found.abnormal, found.score, list(found.fired), list(found.missing)]
+        require_json(f"{scores}: the finding", given_back)
         require(found.abnormal == (found.score >= 1), f"{scores}: the decision is not score >= 1")
         _require_fired(found, given, str(scores))
         require(found.missing == (), f"{scores}: names {found.missing} as missing, and both are there")
@@ -113,7 +115,7 @@ def _argument(build: Callable[..., Any]) -> None:
     if isinstance(other, TrainedPhaseFusion):
         cases, abnormal = [_given(scores) for scores, _ in TRAINING], [called for _, called in TRAINING]
         before = ([dict(case) for case in cases], list(abnormal))
-        other.fit(cases, abnormal, expected=PHASES, seed=3)
+        other.fit(cases, abnormal, expected=PHASES, seed=LARGEST_SEED)
         require((cases, abnormal) == before, "changes the findings or diagnoses that it was fitted on")
 
 

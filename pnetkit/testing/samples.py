@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.types import DUCT, PANCREAS, TUMOR, Grid, Segmentation
+from pnetkit.types import DUCT, PANCREAS, TUMOR, Grid, Scan, Segmentation
 
 SPACING_MM = (0.8, 0.8, 2.0)
 """Voxels of the samples."""
@@ -77,6 +77,20 @@ def finer(found: Segmentation, times: int = 2) -> Segmentation:
     labels, votes, voters = (_repeated(of, times) for of in (found.labels, found.votes, found.voters))
     grid = grid_of((labels.shape[0], labels.shape[1], labels.shape[2]), finer=times)
     return Segmentation(labels, grid, found.classes, votes, voters)
+
+
+def image_of(found: Segmentation) -> Scan:
+    """Give a scan that shows the same tissue: each voxel has a value of its label, in HU, and air lies around it."""
+    hu = np.array([-1000.0, 90.0, 180.0, 10.0], np.float32)[found.labels]
+    return Scan(hu, found.grid)
+
+
+def map_grid(found: Segmentation, shape: tuple[int, int, int]) -> Grid:
+    """Give a grid of a map whose cells fill the space of a segmentation."""
+    ratios = [n / m for n, m in zip(found.labels.shape, shape, strict=True)]
+    to_voxels = np.diag([*ratios, 1.0])
+    to_voxels[:3, 3] = [(ratio - 1) / 2 for ratio in ratios]
+    return Grid(shape, found.grid.affine @ to_voxels)
 
 
 def arrays_of(found: Segmentation) -> dict[str, NDArray[Any]]:

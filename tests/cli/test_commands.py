@@ -165,7 +165,7 @@ def test_a_damaged_header_has_one_message_and_not_nibabel_s_too(tmp_path):
     assert done.returncode == 4
     said = "HeaderDataError: data code 25970 not recognized; sizeof_hdr should be 348"
     assert done.stderr.splitlines() == [
-        f"Error: {table}: 1 faults in 2 cases:",
+        f"Error: {table}: 1 fault in 2 cases:",
         f"  case P001, venous: {image}: cannot be read as an image ({said}). Export it again.",
     ]
 

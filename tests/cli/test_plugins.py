@@ -148,6 +148,31 @@ def test_a_parameter_that_the_plugin_does_not_take_is_said_once_instead_of_by_ev
     assert said in err
 
 
+@pytest.mark.parametrize("more", [(), ("--kind", "postprocessor")])
+def test_a_plugin_in_another_group_is_said_to_be_there_by_check_and_show_as_by_the_doctor(pnetkit, install, more):
+    groups = {"postprocessor.v2": {"next": "acme_rules:Keep"}, "postprocesor": {"odd": "acme_rules:Keep"}}
+    install("acme-rules", "acme_rules", RULES, **groups)
+    for command in ("check", "show"):
+        code, _, err = pnetkit("plugins", command, "next", *more)
+        assert code == 5
+        assert "'next' of acme-rules 1.2 is written for pnetkit.postprocessor.v2; this pnetkit" in err
+        code, _, err = pnetkit("plugins", command, "odd", *more)
+        assert code == 5
+        assert (
+            "acme-rules 1.2 registers 'odd' in pnetkit.postprocesor, which is no group of pnetkit. Did you mean" in err
+        )
+
+
+def test_a_fault_of_the_signature_is_printed_once(pnetkit, install):
+    source = NETS + "\n\ndef bare(depth, *, in_channels: int = 1, num_classes: int = 4):\n    return Net()\n"
+    install("acme-nets", "acme_nets", source, backbone={"bare": "acme_nets:bare"})
+    code, out, err = pnetkit("plugins", "check", "bare")
+    assert code == 5
+    assert out.count("its parameter 'depth'") == 2  # the check, and the line of parameters and costs at the end
+    assert out.count("skipped") == len(testing.backbone_checks("bare")) - 1
+    assert "bare fails 1 of " in err
+
+
 @pytest.mark.parametrize(
     ("name", "said"), [("checked", "its parameter 'mode' has an annotation"), ("foreign", "its parameter 'of' is of a")]
 )
@@ -158,7 +183,8 @@ def test_a_plugin_whose_parameters_cannot_be_read_is_shown_as_broken(pnetkit, in
     code, out, err = pnetkit("plugins", "check", "rule")
     assert code == 5
     assert said in out
-    assert err.startswith("Error: rule fails 5 of 5 checks")
+    assert err.startswith("Error: rule fails 1 of 5 checks: interface.")
+    assert out.count(said) == 1
 
 
 def test_parameters_that_no_json_can_say_are_shown_but_have_no_schema(pnetkit, install):

@@ -7,9 +7,9 @@ from torch import nn
 from torch.nn.functional import avg_pool3d, conv3d
 
 from pnetkit.errors import PluginError
-from pnetkit.inference.features import roi_features
+from pnetkit.inference.features import map_grids, roi_features
 from pnetkit.interfaces import BackboneOutput
-from pnetkit.types import BackboneSpec, FeatureSpec
+from pnetkit.types import BackboneSpec, FeatureSpec, Grid
 
 
 class Blocks(nn.Module):
@@ -74,7 +74,32 @@ def test_beyond_the_volume_there_is_air():
     assert found["mean4"][0, 1, 1, 1] == 0
 
 
+@pytest.mark.parametrize("margin", [0, 3])
+def test_a_map_s_grid_says_where_its_cells_lie_in_the_patient(margin):
+    shape, axes = (32, 24, 24), np.array([[0.0, -0.5, 0, 100], [2.0, 0, 0, -7], [0, 0, 3.0, 5], [0, 0, 0, 1]])
+    mask = roi(shape, np.s_[9:15, 4:8, 12:13])
+    voxels = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij")).astype(np.float32)
+    world = np.einsum("ij,jxyz->ixyz", axes[:3, :3], voxels) + axes[:3, 3].reshape(3, 1, 1, 1)
+    found = map_grids(Blocks().spec, Grid(shape, axes), mask, names=("mean4",), margin_voxels=margin)["mean4"]
+    cells = np.stack(np.meshgrid(*map(np.arange, found.shape), indexing="ij")).reshape(3, -1)
+    centers = found.affine[:3, :3] @ cells + found.affine[:3, 3:]
+    for along, wanted in zip(world, centers, strict=True):  # a mean of coordinates is the center's coordinate
+        mean = features(Blocks(), along[None].astype(np.float32), mask, margin)["mean4"]
+        np.testing.assert_allclose(mean.reshape(-1), wanted, rtol=1e-5)
+
+
+def test_the_grid_of_a_map_that_begins_at_voxel_8_by_hand():
+    found = map_grids(
+        Blocks().spec, Grid((24, 24, 24), np.eye(4)), roi((24,) * 3, np.s_[9:15, 4:8, 12:13]), names=("mean4",),
+        margin_voxels=0,
+    )["mean4"]  # fmt: skip
+    assert found.shape == (2, 1, 1)
+    assert found.affine.tolist() == [[4, 0, 0, 9.5], [0, 4, 0, 5.5], [0, 0, 4, 13.5], [0, 0, 0, 1]]
+
+
 def test_an_empty_region_gives_no_map():
+    assert map_grids(Blocks().spec, Grid((8,) * 3, np.eye(4)), np.zeros((8,) * 3, bool), names=("mean4",),
+                     margin_voxels=0) == {}  # fmt: skip
     assert features(Blocks(), volume((8, 8, 8)), np.zeros((8, 8, 8), bool)) == {}
 
 

@@ -1,5 +1,6 @@
 """Parts of a recipe: sizes, and whether its plugins fit each other."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,27 @@ def with_training(recipe, **changed):
 
 def test_a_recipe_of_a_network_s_only_size_is_taken(recipe):
     assert take_apart(recipe, {}).inference["window_size"] == [24, 24, 16]
+
+
+@pytest.mark.parametrize(
+    ("fusion", "said"),
+    [
+        ({"plugin": "single"}, "'single' cannot fuse the recipe's inputs (both): phase 'venous' is none of both"),
+        ({"plugin": "k-of-n"}, "'k-of-n' cannot fuse the recipe's inputs (both): k is 2"),
+        ({"plugin": "mistaken"}, "'mistaken' cannot fuse the recipe's inputs (both): ZeroDivisionError"),
+    ],
+)
+def test_a_fusion_that_refuses_every_case_is_refused_before_anything_is_made(install, fusion, said):
+    mistaken = "class Mistaken:\n    def fuse(self, case_id, findings, *, expected):\n        return 1 // 0\n"
+    install("acme-mistaken", "acme_mistaken", mistaken, phase_fusion={"mistaken": "acme_mistaken:Mistaken"})
+    sets = ["inputs.both={phases: [venous, arterial], resample: true}", f"fusion={json.dumps(fusion)}"]
+    with pytest.raises(RecipeError) as caught:
+        take_apart(load_recipe(RECIPE, overrides=sets).recipe, {})
+    (fault,) = caught.value.faults
+    assert fault.where == "fusion"
+    assert said in fault.message
+    fitting = load_recipe(RECIPE, overrides=[sets[0], "fusion={plugin: single, params: {phase: both}}"]).recipe
+    assert take_apart(fitting, {}).fusion["params"] == {"phase": "both"}
 
 
 def test_every_other_size_of_patch_or_window_is_refused_by_its_key(recipe):

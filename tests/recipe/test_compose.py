@@ -34,6 +34,28 @@ def recipe(tmp_path):
     return write
 
 
+def test_a_child_does_not_inherit_what_its_parent_says_of_itself(recipe):
+    parent = "extends: base.yaml\nname: parent\ndescription: S4C with the paper's rule.\n"
+    recipe(parent, "parent.yaml")
+    said = compose(recipe(parent, "parent.yaml")).data["description"]
+    assert said == "S4C with the paper's rule."
+    silent = compose(recipe("extends: parent.yaml\nname: child\nbackbone: {plugin: unet3d}\n")).data
+    assert silent["description"] == "A change of parent.yaml that says nothing of itself."
+    spoken = compose(recipe("extends: parent.yaml\ndescription: A U-Net.\nbackbone: {plugin: unet3d}\n")).data
+    assert spoken["description"] == "A U-Net."
+
+
+def test_a_description_says_what_was_chosen_on_the_command_line_and_not_what_was_only_set(recipe):
+    path = recipe("extends: base.yaml\ndescription: S4C, fused by OR.\n")
+    chosen = compose(path, overrides=["backbone.plugin=unet3d", "training.iterations=3", "fusion={plugin: and}"]).data
+    assert chosen["description"] == (
+        "S4C, fused by OR. Changed by --set backbone.plugin=unet3d, --set fusion={plugin: and}."
+    )
+    assert compose(path, overrides=["training.iterations=3"]).data["description"] == "S4C, fused by OR."
+    own = compose(path, overrides=["backbone.plugin=unet3d", "description=mine"]).data
+    assert own["description"] == "mine"
+
+
 def test_a_child_changes_what_it_names_and_keeps_the_rest(recipe):
     data = compose(recipe("extends: base.yaml\nname: child\ntraining: {iterations: 7}\n")).data
     assert data["name"] == "child"

@@ -39,7 +39,7 @@ def test_a_fusion_that_breaks_at_a_case_costs_that_case_and_is_told(finished, in
     assert statuses == {"P000": "ok", "P001": "failed", "P002": "ok", "P003": "ok"}
     assert {"tables.md", "metrics.json", "lesions.csv"} <= {path.name for path in result.folder.iterdir()}
     assert results(result.folder / "segmentations") == results(first.folder / "segmentations")
-    with pytest.raises(Exception, match="1 parts of the run failed"):
+    with pytest.raises(Exception, match="1 part of the run failed"):
         require_success(result)
 
 

@@ -1,5 +1,6 @@
 """`pnetkit compare` and `pnetkit runs` on real, tiny runs."""
 
+import csv
 import json
 import shutil
 import sys
@@ -68,6 +69,8 @@ def test_recipes_are_run_first_and_arms_that_differ_downstream_share_the_trainin
         assert words in out
     assert out.count("synthetic, not clinical data") == 6
     assert "Trainings: 4 made, 4 distinct in 3 arms." in out
+    said = [line for line in err.splitlines() if line.startswith("Arm ")]
+    assert said == ["Arm 1 of 3: tiny.yaml", f"Arm 2 of 3: {strict}", f"Arm 3 of 3: {both}"]
     again = pnetkit("compare", strict, both, "--baseline", "tiny.yaml", "--workers", 0)[1]
     assert "Trainings: 0 made, 4 distinct in 3 arms." in again
     assert (
@@ -80,7 +83,7 @@ def test_a_recipe_s_seeds_are_run_and_their_spread_is_shown(pnetkit, workplace):
     seeds = workplace.recipe("seeds", "training: {repeat_seeds: [5, 6], iterations: 2}\n")
     code, out, err = pnetkit("compare", seeds, "--workers", 0, "--by", "fused")
     assert code == 0, err
-    assert "Trainings: 12 made, 12 distinct in 1 arms." in out
+    assert "Trainings: 12 made, 12 distinct in 1 arm." in out
     (line,) = [line for line in out.splitlines() if line.startswith("seeds ") and "0, 5, 6" in line]
     assert " to " in line
     assert "Seed to seed: fused decision" in out
@@ -97,6 +100,11 @@ def test_finished_runs_are_compared_in_every_format(pnetkit, workplace, style):
     assert out == f"Written: table.{style}\n"
     text = (workplace.folder / f"table.{style}").read_text()
     assert "strict" in text
+    if style == "csv":
+        rows = list(csv.DictReader(text.splitlines()))
+        (found,) = [of for of in rows if of["method"] == "strict" and of["view"] == "fused" and of["figure"] == "auc"]
+        assert 0 <= float(found["value"]) <= 1
+        assert all(of["cohort"] for of in rows)
     assert "Research use only" in text or json.loads(text)["research_use_only"]
 
 
@@ -140,6 +148,11 @@ def test_runs_are_listed_and_their_numbers_traced(pnetkit, workplace):
     assert "strict" in out
     (run,) = (workplace.folder / "runs").glob("strict-demo-*")
     out = pnetkit("runs", "show", run)[1]
+    assert pnetkit("runs", "show", run.name) == pnetkit("runs", "show", "strict-demo") == pnetkit("runs", "show", run)
+    assert pnetkit("compare", run.name, "--by", "fused") == pnetkit("compare", run, "--by", "fused")
+    code, _, err = pnetkit("runs", "show", "tiny")
+    assert (code, "runs are called so (tiny-demo-" in err) == (7, True)
+    assert "no-such: holds no finished run" in pnetkit("runs", "show", "no-such")[2]
     for words in ("backbone: s4c from pnetkit-s4c", "source sha256", "torch", "seeds: cohort 0, training 0", "train 4"):
         assert words in out
     out = pnetkit("runs", "show", run, "--case", "P001")[1]

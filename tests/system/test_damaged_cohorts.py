@@ -98,7 +98,7 @@ BARE, BARE_LABEL = "case P001, venous: bare.nii: ", "case P001, venous: bare_lab
 PLACES = {GZ: f"case P000, venous: {GZ}: ", LABEL: f"case P000, venous: {LABEL}: ", "bare.nii": BARE}
 NO_IMAGE, NO_VOXELS = BARE + "cannot be read as an image (", BARE + "its voxels cannot be read ("
 
-IN_A_CASE = r"cohort\.csv: 1 faults? in \d cases?:\n  case \w+, venous: [\w/.]+: "
+IN_A_CASE = r"cohort\.csv: 1 fault in \d cases?:\n  case \w+, venous: [\w/.]+: "
 FILE = Kind(4, IN_A_CASE + r"(cannot be unpacked|cannot be read as an image|its voxels cannot be read) \(.+\)\. ")
 FILES = [
     *(Damage(f"{name} cut to {share:.0%}", cut(name, share), place)
@@ -213,7 +213,7 @@ CLASSES = [
            f"{PLACES[LABEL]}holds the label values -1024,"),
 ]  # fmt: skip
 
-DIAGNOSIS = Kind(4, r"cohort\.csv: 1 faults? in 2 cases:\n  case P000: is called normal, but its labels show a tumor")
+DIAGNOSIS = Kind(4, r"cohort\.csv: 1 fault in 2 cases:\n  case P000: is called normal, but its labels show a tumor")
 DIAGNOSES = [Damage("tumor in a normal case", voxels(put((5, 5, 5), 2), LABEL), "(venous 1 voxel")]
 
 

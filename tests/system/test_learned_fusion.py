@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import pickle
 import shutil
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def test_what_was_learned_is_recorded_and_the_tables_say_where(learned):
     for fold, of in record["fusion"].items():
         assert (of["cases"], of["abnormal"], of["fault"]) == (2, 1, "")
         assert of["files"].keys() == {"logistic.json"}
+        assert 0 <= of["seed"] < 2**32  # what NumPy and scikit-learn take
         assert of["made_with"] == {"phase-fusion logistic": record["plugins"]["fusion"]["source"]}
         content = json.loads((learned.folder / "fusion" / f"fold_{fold}" / "logistic.json").read_text())
         assert content["phases"] == list(PHASES)
@@ -237,6 +239,48 @@ def test_a_damaged_missing_or_foreign_fusion_is_named(exported, tmp_path):
     (copy / SUMS).write_bytes(write_sums(copy))
     with pytest.raises(ModelError, match="lacks what 'logistic' learned"):
         load_screener(read_model(copy), device="cpu")
+
+
+@pytest.mark.slow
+def test_a_pickle_in_place_of_what_a_fusion_learned_is_refused_before_any_plugin_opens_it(exported, tmp_path):
+    copy = Path(shutil.copytree(exported, tmp_path / "model"))
+    (copy / "fusion" / "logistic.json").write_bytes(pickle.dumps({"weights": [1.0]}))
+    (copy / SUMS).write_bytes(write_sums(copy))  # made by somebody who means it
+    with pytest.raises(ModelError, match=r"fusion/logistic\.json is a pickle, whatever its name says, which may hold"):
+        read_model(copy)
+
+
+PICKLES = """
+import pickle
+
+from pnetkit.interfaces import TrainedPhaseFusion
+from pnetkit.types import CaseFinding
+
+
+class Pickles:
+    'Keeps its memory as a pickle.'
+
+    def fit(self, findings, abnormal, *, expected, seed):
+        self.abnormal = list(abnormal)
+
+    def save(self, folder):
+        (folder / "model.json").write_bytes(pickle.dumps(self.abnormal))
+
+    def load(self, folder):
+        self.abnormal = pickle.loads((folder / "model.json").read_bytes())
+
+    def fuse(self, case_id, findings, *, expected):
+        return CaseFinding(case_id, False, 0.0, (), findings)
+"""
+
+
+@pytest.mark.slow
+def test_a_fusion_that_saves_a_pickle_fails_in_words_and_leaves_none_in_the_run(finished, install):
+    install("acme-pickles", "acme_pickles", PICKLES, phase_fusion={"pickles": "acme_pickles:Pickles"})
+    result = finished[0]("pickled", sets=["fusion={plugin: pickles}"])
+    with pytest.raises(RunError, match=r"'pickles' \(from acme-pickles\) saves .*model\.json is a pickle"):
+        require_success(result)
+    assert not list(result.folder.rglob("model.json"))
 
 
 def test_a_model_whose_fusion_is_a_rule_has_none_to_load(model):

@@ -39,6 +39,12 @@ class NoDefault(Sound):
         super().__init__(in_channels=in_channels, num_classes=num_classes)
 
 
+class NoSpec(Sound):
+    def __init__(self, *, in_channels: int = 1, num_classes: int = 4):
+        super().__init__(in_channels=in_channels, num_classes=num_classes)
+        del self.spec
+
+
 class ValuesOnMeta(Sound):
     def __init__(self, *, in_channels: int = 1, num_classes: int = 4):
         super().__init__(in_channels=in_channels, num_classes=num_classes)
@@ -89,6 +95,33 @@ class SaysTooLittle(Sound):
         if tuple(x.shape[2:]) == self.spec.divisor:
             raise ValueError("too small")
         return super().forward(x)
+
+
+class Softmax(Sound):
+    """Gives probabilities where logits are wanted."""
+
+    def forward(self, x):
+        found = super().forward(x)
+        return BackboneOutput(found.logits.softmax(1), found.aux_logits)
+
+
+class SoftmaxAside(Sound):
+    def forward(self, x):
+        found = super().forward(x)
+        return BackboneOutput(found.logits, tuple(of.softmax(1) for of in found.aux_logits))
+
+
+class HalvesThrice(Sound):
+    """Says that it divides by 2, and joins levels that meet only where 8 divides."""
+
+    def forward(self, x):
+        found = super().forward(x)
+        deep = x
+        for _ in range(3):
+            deep = nn.functional.max_pool3d(deep, 2)
+        level = nn.functional.interpolate(deep, scale_factor=8)
+        joined = torch.cat([found.logits, level], dim=1)
+        return BackboneOutput(joined[:, : found.logits.shape[1]], found.aux_logits)
 
 
 class SaysHowLarge(NormalizesOneVoxel):
@@ -298,9 +331,12 @@ BROKEN = [
     (SaysTooLittle, "sizes"),
     (OfOneSizeInWords, "sizes"),
     (OfOneSizeWithTorchsError, "sizes"),
+    (Softmax, "sizes"),
+    (HalvesThrice, "sizes"),
     (OneChannel, "in_channels"),
     (FourClasses, "num_classes"),
     (NoAux, "auxiliary_outputs"),
+    (SoftmaxAside, "auxiliary_outputs"),
     (OtherFeatures, "features"),
     (EncodesOneVoxel, "features"),
     (Untrained, "gradients"),

@@ -12,9 +12,12 @@ from tests.testing.broken_backbones import (
     EncodesOneVoxel,
     EncodesOnTheCpu,
     FloatInside,
+    HalvesThrice,
     HeadWithoutWeight,
     LooksBehindTheConvolution,
+    NoDefault,
     NormalizesOneVoxel,
+    NoSpec,
     NotInHalf,
     NotUnderAutocast,
     OfNoMultiple,
@@ -27,6 +30,8 @@ from tests.testing.broken_backbones import (
     SaysHowLarge,
     SaysTooLittle,
     SideOnTheCpu,
+    Softmax,
+    SoftmaxAside,
     Sound,
     Untrained,
     Views,
@@ -58,7 +63,7 @@ def test_the_check_catches_what_is_broken(broken, name):
     [
         OtherSpecOnMeta, SideOnTheCpu, EncodesOnTheCpu, NormalizesOneVoxel, SaysTooLittle, EncodesOneVoxel,
         HeadWithoutWeight, RaisesToTheContrast, RaisesToTheSpread, NotUnderAutocast, NotInHalf, FloatInside, Views,
-        LooksBehindTheConvolution, BranchesOnValues,
+        LooksBehindTheConvolution, BranchesOnValues, Softmax, SoftmaxAside,
     ],
 )  # fmt: skip
 def test_nothing_but_its_own_check_catches_it(broken):
@@ -74,6 +79,13 @@ def test_nothing_but_its_own_check_catches_it(broken):
             "sizes",
             r"raises ValueError .* a window of one divisor \(2, 2, 2\) in evaluation; wanted",
         ),
+        (Softmax, "sizes", "answers probabilities, which add up to 1 over the classes; wanted logits"),
+        (SoftmaxAside, "auxiliary_outputs", "the auxiliary output side gives probabilities"),
+        (
+            HalvesThrice,
+            "sizes",
+            r"cannot take an input of \(18, 16, 16\), although .* its divisor \(2, 2, 2\).* Its divisor is larger",
+        ),
         (EncodesOneVoxel, "features", r"raises ValueError .* a box for 'half' of one divisor \(2, 2, 2\)"),
         (HeadWithoutWeight, "gradients", r"2 parameters get no gradient, such as \['side.weight', 'side.bias'\]"),
         (RaisesToTheContrast, "finite_on_extreme_input", "is not finite on a single 1000 among 0"),
@@ -87,6 +99,16 @@ def test_nothing_but_its_own_check_catches_it(broken):
 )
 def test_a_check_says_what_is_wrong(broken, name, said):
     assert re.search(said, one(backbone_checks(broken), name).result().reason)
+
+
+@pytest.mark.parametrize("broken", [NoDefault, NoSpec])
+def test_what_cannot_be_built_is_the_fault_of_one_check_and_the_others_cannot_be_made(broken):
+    results = run_checks(backbone_checks(broken))
+    failed = [of for of in results if of.outcome == "failed"]
+    assert len(failed) == 1, [of.name for of in failed]
+    others = {(of.outcome, of.reason) for of in results} - {(of.outcome, of.reason) for of in failed}
+    assert others <= {("skipped", f"it cannot be built, as the check {failed[0].name} says"), ("passed", "")}
+    assert len(results) - sum(of.outcome == "skipped" for of in results) <= 2
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Each check of a case classifier catches a plugin that is broken in just that way, and a sound one passes all."""
 
 import json
+import pickle
 import random
 from dataclasses import replace
 
@@ -143,6 +144,33 @@ class Pickles(Learned):
         (folder / "model.pkl").write_bytes(b"")
 
 
+class PicklesIntoJson(Learned):
+    """Hides a pickle behind the name of a file that may be."""
+
+    def save(self, folder):
+        (folder / "model.json").write_bytes(pickle.dumps(self.mean))
+
+    def load(self, folder):
+        self.mean = pickle.loads((folder / "model.json").read_bytes())  # noqa: S301
+
+
+class TakesSmallSeeds(Learned):
+    """Seeds what it uses as scikit-learn does, with 31 bits."""
+
+    def fit(self, evidence, abnormal, *, seed, device):
+        np.random.RandomState(seed).permutation(2)
+        super().fit(evidence, abnormal, seed=np.int32(seed), device=device)
+
+
+class FlagsAsIsEasy(ByVolume):
+    """Gives what cannot be written: a flag that is an object, a measurement that is one."""
+
+    def classify(self, evidence):
+        found = super().classify(evidence)
+        object.__setattr__(found, "flags", (np.array([1, 2]),))
+        return found
+
+
 BROKEN = [
     (NoClassify, "interface"),
     (NeedsATuple, "interface"),
@@ -150,6 +178,7 @@ BROKEN = [
     (NeedsAWord, "interface"),
     (FitsWithoutNeeds, "interface"),
     (OtherPhase, "findings"),
+    (FlagsAsIsEasy, "findings"),
     (Unflagged, "empty_is_flagged"),
     (Erases, "argument_is_left_alone"),
     (FitsOnWhatItErases, "argument_is_left_alone"),
@@ -161,6 +190,7 @@ BROKEN = [
     (LearnsByChance, "fit_repeats"),
     (Rounds, "save_and_load"),
     (Pickles, "save_and_load"),
+    (PicklesIntoJson, "save_and_load"),
 ]
 """What is broken, and the check that catches it."""
 
@@ -225,3 +255,72 @@ def test_maps_have_as_many_channels_as_a_classifier_s_needs_say():
     assert seen == {3}
     failing(case_classifier_checks(ThreeChannels, feature_channels=5))
     assert seen == {3, 5}
+
+
+def test_fits_get_the_largest_seed_that_a_run_gives_so_that_one_who_takes_less_is_seen():
+    found = failing(case_classifier_checks(TakesSmallSeeds))
+    assert "OverflowError" in found["fit_repeats"] or "out of bounds" in found["fit_repeats"]
+    seeds = set()
+
+    class Notes(Learned):
+        def fit(self, evidence, abnormal, *, seed, device):
+            seeds.add(seed)
+            np.random.RandomState(seed)  # takes no more than a run gives
+            super().fit(evidence, abnormal, seed=seed, device=device)
+
+    assert failing(case_classifier_checks(Notes)) == {}
+    assert seeds == {2**32 - 1}
+
+
+def test_a_pickle_is_named_and_what_an_error_says_leads_to_the_plugin_s_line():
+    assert (
+        "model.json is a pickle, whatever its name says"
+        in failing(case_classifier_checks(PicklesIntoJson))["save_and_load"]
+    )
+    assert "cannot be written as JSON" in failing(case_classifier_checks(FlagsAsIsEasy))["findings"]
+
+    class Divides(ByVolume):
+        def classify(self, evidence):
+            return replace(super().classify(evidence), score=1 / self.nothing())
+
+        def nothing(self):
+            return json.loads("[]")[0]
+
+    said = failing(case_classifier_checks(Divides))["findings"]
+    line = Divides.nothing.__code__.co_firstlineno + 1
+    assert said.endswith(f"raised IndexError: list index out of range ({__file__}:{line}, in nothing)")
+
+
+def test_a_classifier_is_given_images_maps_with_their_grids_and_no_segmentation_that_it_does_not_learn_from():
+    fitted, asked = [], []
+
+    class LearnsFromMaps(Learned):
+        def __init__(self) -> None:
+            super().__init__()
+            self.needs = FeatureNeeds(("map",), images=True, training_segmentation=False)
+
+        def fit(self, evidence, abnormal, *, seed, device):
+            fitted.extend(evidence)
+            super().fit(evidence, abnormal, seed=seed, device=device)
+
+        def classify(self, evidence):
+            asked.append(evidence)
+            return super().classify(evidence)
+
+    assert failing(case_classifier_checks(LearnsFromMaps)) == {}
+    assert not any(of.segmentation.labels.any() for of in fitted)
+    assert any(of.segmentation.labels.any() for of in asked)
+    for of in [*fitted, *asked]:
+        assert of.images["venous"].grid.matches(of.segmentation.grid)
+        assert {name: grid.shape for name, grid in of.feature_grids.items()} == {
+            name: found.shape[1:] for name, found in of.features.items()
+        }
+
+
+def test_one_that_asks_for_nothing_to_learn_from_is_told():
+    class Blind(Learned):
+        def __init__(self) -> None:
+            super().__init__()
+            self.needs = FeatureNeeds(training_segmentation=False)
+
+    assert "so there is nothing to learn from" in failing(case_classifier_checks(Blind))["interface"]

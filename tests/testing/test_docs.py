@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from pnetkit import testing
 from pnetkit.registry import GROUPS, list_plugins
+from pnetkit.types import Evidence, Grid, Scan, Segmentation
 from tests.testing.broken_backbones import Sound
 from tests.testing.conformance_table import rows_of
+from tests.testing.outcomes import failing
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
 
@@ -28,6 +32,19 @@ def test_the_generated_table_was_made_with_the_kits_as_they_are():
     stale = [name for (name, kind), row in rows.items() if f" of {of[kind]} |" not in row]
     assert rows
     assert stale == [], "run python -m tests.testing.conformance_table --write"
+
+
+def test_the_classifier_of_the_page_that_looks_at_the_image_conforms_and_measures_what_it_says():
+    code = PAGE.partition("<!-- image classifier -->\n```python\n")[2].partition("```")[0]
+    names = {}
+    exec(code, names)  # the page's own example
+    plugin = names["TumorContrast"]
+    assert failing(testing.case_classifier_checks(plugin)) == {}
+    grid = Grid((4, 1, 1), np.eye(4))
+    found = Segmentation(np.array([0, 1, 1, 2], np.uint8).reshape(4, 1, 1), grid)
+    scan = Scan(np.array([-1000, 80, 100, 131], np.float32).reshape(4, 1, 1), grid)
+    finding = plugin().classify(Evidence("P1", "venous", found, images={"venous": scan}))
+    assert (finding.score, finding.abnormal) == (41, True)
 
 
 def test_every_kit_is_on_the_page():

@@ -161,7 +161,7 @@ def test_the_command_goes_through_all_and_ends_with_5_where_anything_is_found(in
     result = CliRunner().invoke(cli, ["plugins", "doctor"])
     assert isinstance(result.exception, PluginError)
     assert result.exception.exit_code == 5
-    assert "1 findings in 2 plugins" in str(result.exception)
+    assert "1 finding in 2 plugins, listed above." in str(result.exception)
     lines = result.output.splitlines()
     assert lines[0].startswith("1 of 2: postprocessor crops (acme-crops 1.2): fails result")
     assert lines[2].startswith("non-conforming: postprocessor crops (from acme-crops 1.2): fails 4 of 5 checks")

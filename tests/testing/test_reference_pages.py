@@ -22,6 +22,7 @@ SOUND = {"backbone": Sound, "postprocessor": Keep, "case_classifier": ByVolume, 
 FILES = {
     "weights.safetensors": ("pnetkit.pipeline.stages.train", "WEIGHTS"),
     "backbone.json": ("pnetkit.pipeline.stages.train", "BACKBONE"),
+    "losses.json": ("pnetkit.pipeline.stages.train", "LOSSES"),
     "checkpoint.safetensors": ("pnetkit.pipeline.stages.train", "CHECKPOINT"),
     "labels.nii.gz": ("pnetkit.pipeline.stages.segmentation", "LABELS"),
     "voxels.json": ("pnetkit.pipeline.stages.postprocess", "VOXELS"),

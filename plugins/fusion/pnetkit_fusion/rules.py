@@ -165,7 +165,9 @@ class Single:
     def fuse(self, case_id: str, findings: Findings, *, expected: tuple[str, ...]) -> CaseFinding:
         """Give the case's finding."""
         if self._phase not in expected:
-            raise ValueError(f"phase {self._phase!r} is none of the recipe's phases: {', '.join(expected)}")
+            raise ValueError(
+                f"phase {self._phase!r} is none of {', '.join(expected)}; set fusion.params.phase to one of them"
+            )
         if self._phase not in findings:
             raise MissingPhaseError(
                 f"Case {case_id} has no {self._phase} scan, which alone decides here. Add it, or leave the case out."

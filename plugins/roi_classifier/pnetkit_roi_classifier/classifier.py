@@ -58,7 +58,9 @@ class RoiClassifier:
             raise ValueError(
                 f"channels {wrong[0]} cannot be split into {groups} groups; choose groups that divide them"
             )
-        self.needs = FeatureNeeds((feature,), training_margin_voxels, margin_voxels)
+        self.needs = FeatureNeeds(
+            (feature,), training_margin_voxels, margin_voxels, training_segmentation=False
+        )  # `fit` looks at maps alone
         self._feature = feature
         self._shape: dict[str, Any] = {"channels": list(channels), "groups": groups, "head": head, "dropout": dropout}
         self._iterations, self._learning_rate, self._poly_power = iterations, learning_rate, poly_power

@@ -77,9 +77,10 @@ def test_it_is_a_classifier_that_can_be_trained():
 
 
 def test_it_needs_the_pool3_map_with_a_margin_in_testing_only():
-    assert RoiClassifier().needs == FeatureNeeds(("pool3",), training_margin_voxels=0, margin_voxels=20)
+    needs = RoiClassifier().needs
+    assert needs == FeatureNeeds(("pool3",), training_margin_voxels=0, margin_voxels=20, training_segmentation=False)
     other = RoiClassifier(feature="conv4b", training_margin_voxels=8, margin_voxels=16)
-    assert other.needs == FeatureNeeds(("conv4b",), training_margin_voxels=8, margin_voxels=16)
+    assert (other.needs.names, other.needs.training_margin_voxels, other.needs.margin_voxels) == (("conv4b",), 8, 16)
 
 
 def test_defaults_are_those_of_the_paper():

@@ -38,6 +38,9 @@ VOXEL_BYTES = {"phantom": 40, "check": 16, "prepare": 24, "measure": 23, "postpr
 SEGMENT_VOXEL_BYTES, VOTES_VOXEL_BYTES, MEAN_VOXEL_BYTES = 26, 12, 70
 """Bytes for a voxel: of a scan that is segmented; more where votes are kept; more where probabilities are averaged."""
 
+IMAGE_VOXEL_BYTES = 16
+"""Bytes for a voxel that reading a scan in HU takes, where a classifier looks at it."""
+
 CHANNEL_BYTES, RESAMPLED_BYTES = 14, 24
 """Bytes for a voxel that each further channel adds, and what interpolating it onto the first one's grid adds."""
 
@@ -131,6 +134,8 @@ def predict_memory(recipe: Recipe, size: CohortSize, network: NetworkMemory, *, 
     voxels = math.prod(size.shape)
     found = {name: voxels * of for name, of in VOXEL_BYTES.items() if name != "phantom" or size.phantoms}
     found["prepare"] += voxels * more
+    if parts.needs.images:
+        found["classify"] += voxels * (IMAGE_VOXEL_BYTES + more)
     if adopted:
         found["adopt"] = found.pop("prepare")
     else:

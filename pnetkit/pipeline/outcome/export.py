@@ -12,7 +12,7 @@ from pnetkit.files import disk_errors_in_words, file_digest, read_json, write_at
 from pnetkit.interfaces import PhaseFusion, TrainedPhaseFusion
 from pnetkit.method.fusion import FUSION, fit_fusion, saved
 from pnetkit.method.plugins import build
-from pnetkit.method.seeds import derived_seed
+from pnetkit.method.seeds import plugin_seed
 from pnetkit.method.trained_network import load_weights
 from pnetkit.model.card import model_card
 from pnetkit.model.folder import CARD, FORMAT, FORMAT_VERSION, MODEL, RECIPE, SUMS, write_sums
@@ -21,6 +21,7 @@ from pnetkit.pipeline.outcome.finished import FinishedRun, read_run
 from pnetkit.pipeline.outcome.folder import METRICS
 from pnetkit.pipeline.outcome.fusing import FittedFusion, described
 from pnetkit.pipeline.stages import classify, fit, train
+from pnetkit.plain_files import not_plain
 from pnetkit.recipe.check import load_recipe
 from pnetkit.recipe.models import Recipe
 from pnetkit.store.node import Ref
@@ -107,6 +108,9 @@ def _copy(item: Mapping[str, Any], store: Store, folder: Path) -> dict[str, Any]
     if item["fit"] is not None:
         classifier = Path("classifiers") / item["input"] / f"fold_{item['fold']}"
         shutil.copytree(store.folder(fit.STAGE.name, item["fit"]) / fit.CLASSIFIER, folder / classifier)
+        faults = not_plain(folder / classifier)
+        if faults:  # of an earlier release, or changed by hand
+            raise ModelError(f"{folder / classifier}: {'; '.join(faults)}, which may hold code. Fit it again.")
     return {
         "input": item["input"],
         "fold": item["fold"],
@@ -218,12 +222,12 @@ def _fusion(run: FinishedRun, recipe: Recipe, store: Store, folder: Path) -> dic
     identity, phases = run.record["plugins"]["fusion"], tuple(run.record["inputs"])
     if not isinstance(build(identity), TrainedPhaseFusion):
         return None
-    cases, seed = _diagnosed(run, store), derived_seed(recipe.training.seed, "fuse", "all")
+    cases, seed = _diagnosed(run, store), plugin_seed(recipe.training.seed, "fuse", "all")
     try:
         fusion = fit_fusion(identity, cases, phases, seed=seed)
     except TrainingError as error:
         raise ModelError(f"{run.folder}: the fusion cannot be fitted. {error}") from error
-    saved(fusion, folder / FUSION)
+    saved(fusion, folder / FUSION, identity)
     return {"folder": FUSION} | described(FittedFusion(fusion, len(cases), sum(c for _, c in cases), seed), identity)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pnetkit.errors import Fault, RunError, StoreError
+from pnetkit.errors import Fault, RunError, StoreError, counted
 from pnetkit.evaluation.comparison import Call, CaseTruth
 from pnetkit.evaluation.lesions import LesionMatch
 from pnetkit.files import read_json
@@ -85,6 +85,23 @@ def is_run(folder: Path) -> bool:
     return (folder / RUN_RECORD).is_file()
 
 
+def find_run(path: Path, root: Path = Path("runs")) -> Path:
+    """Give the folder of a run by its path, its name in the folder of runs, or the beginning of one name there.
+
+    What is nothing of that is given back as it is: `read_run` says what it lacks. Raises StoreError where several names
+    begin so.
+    """
+    if path.exists() or path.is_absolute() or not root.is_dir():
+        return path
+    if is_run(root / path):
+        return root / path
+    begin = [folder for folder in sorted(root.iterdir()) if folder.name.startswith(f"{path}-") and is_run(folder)]
+    if len(begin) > 1:
+        names = ", ".join(folder.name for folder in begin)
+        raise StoreError(f"{path}: {len(begin)} runs in {root} are called so ({names}). Choose one.")
+    return begin[0] if begin else path
+
+
 def read_run(folder: Path) -> FinishedRun:
     """Read a run's folder.
 
@@ -148,7 +165,7 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str
     one, two = first["cases"], other["cases"]
     for label, missing in (("lacks", sorted(one.keys() - two.keys())), ("adds", sorted(two.keys() - one.keys()))):
         if missing:
-            found.append(f"the first of them {label} {len(missing)} cases ({_few(missing)})")
+            found.append(f"the first of them {label} {counted(len(missing), 'case')} ({_few(missing)})")
     shared = sorted(one.keys() & two.keys())
     families = [_families({case: cases[case]["patient"] for case in shared}) for cases in (one, two)]
     of = [case for case in shared if families[0][case] != families[1][case]]
@@ -157,11 +174,11 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str
     for what, part in (("diagnoses", "abnormal"), ("folds", "fold")):
         of = [case for case in shared if one[case][part] != two[case][part]]
         if of:
-            found.append(f"the {what} of {len(of)} cases differ ({_few(of)})")
+            found.append(f"the {what} of {counted(len(of), 'case')} differ ({_few(of)})")
     for kind in ("image", "label"):
         of = [case for case in shared if _files_differ(one[case], two[case], kind)]
         if of:
-            found.append(f"the {kind}s of {len(of)} cases differ ({_few(of)})")
+            found.append(f"the {kind}s of {counted(len(of), 'case')} differ ({_few(of)})")
     if first["labels"] != other["labels"]:
         found.append(f"the label policies differ: {other['labels']} and {first['labels']}")
     return found

@@ -16,7 +16,7 @@ from pnetkit.evaluation.summary import CaseRow
 from pnetkit.interfaces import PhaseFusion, TrainedPhaseFusion
 from pnetkit.method.fusion import FUSION, fit_fusion, saved
 from pnetkit.method.plugins import build
-from pnetkit.method.seeds import derived_seed
+from pnetkit.method.seeds import plugin_seed
 from pnetkit.pipeline.outcome.attempts import Attempts
 from pnetkit.sources import made_with
 
@@ -55,7 +55,7 @@ def fuse_rows(
                 for row in rows
                 if row.status == "ok" and row.fold != fold and row.abnormal is not None and row.phases
             ]
-            fitted[fold] = _fitted(identity, others, phases, derived_seed(seed, "fuse", fold), attempts, fold)
+            fitted[fold] = _fitted(identity, others, phases, plugin_seed(seed, "fuse", fold), attempts, fold)
     return [_fused(row, fusion, fitted, phases, attempts) for row in rows], fitted
 
 
@@ -82,7 +82,7 @@ def write_fitted(folder: Path, identity: Mapping[str, Any], fitted: Mapping[int,
     for fold, found in fitted.items():
         files = {}
         if found.fusion is not None:
-            files = saved(found.fusion, target / f"fold_{fold}")
+            files = saved(found.fusion, target / f"fold_{fold}", identity)
         record[str(fold)] = described(found, identity) | {"fault": found.fault, "files": files}
     return record
 

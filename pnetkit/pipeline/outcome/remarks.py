@@ -5,7 +5,7 @@ from typing import Any
 
 from pnetkit.pipeline.outcome.tuning import EVIDENCE
 from pnetkit.pipeline.plan.graph import Graph
-from pnetkit.pipeline.stages import adopt, fit, measure, segment, train
+from pnetkit.pipeline.stages import adopt, fit, measure, train
 from pnetkit.recipe.models import Recipe
 from pnetkit.store.store import Store
 
@@ -17,7 +17,9 @@ def remarks(recipe: Recipe, graph: Graph, store: Store) -> list[str]:
         return [*said, "Segmentations were made elsewhere; whether by who had seen these cases is not known."]
     said += filter(None, [train.mixed_in_words(_records(graph, store, train.STAGE.name))])
     if recipe.inference.search == "coarse-to-fine":
-        said += of_search(_records(graph, store, segment.STAGE.name), _records(graph, store, measure.STAGE.name))
+        decided = [of.segment for of in graph.cases.values()]  # not those that a classifier learns from
+        searched = [store.record(n.stage, n.key) for n in decided if store.has(n.stage, n.key)]
+        said += of_search(searched, _records(graph, store, measure.STAGE.name))
     return said
 
 

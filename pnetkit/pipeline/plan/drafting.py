@@ -12,7 +12,7 @@ from pnetkit.cohort.check import CheckedCase
 from pnetkit.cohort.predictions import Adopted
 from pnetkit.pipeline.stages import adopt, classify, features, fit, measure, postprocess, segment, train
 from pnetkit.pipeline.stages.draft import Draft
-from pnetkit.pipeline.stages.scans import required_label
+from pnetkit.pipeline.stages.scans import scanned
 from pnetkit.store.node import File, Node, Subject
 
 
@@ -83,24 +83,35 @@ def adopted_nodes(draft: Draft, item: CheckedCase, adopted: AdoptedLabels) -> Ca
 def _training_evidence(draft: Draft, fold: int, network: Node) -> list[fit.TrainingEvidence] | None:
     """Lay out what a classifier learns from: the diagnosed cases of all folds but the one to be tested.
 
-    The evidence of a training case is the region of its reference label as the fold's own network sees it, which has
-    seen the case; or, out of fold, what a network says of it that has seen neither its fold nor the one to be tested.
-    None, and a fault, where such a network cannot be trained.
+    A segmentation is always what a network says of the case, cleaned as any other: in fold the fold's own network,
+    which has seen the case; out of fold one that has seen neither its fold nor the one to be tested. The reference
+    label gives no more than the box of the maps, in fold. None, and a fault, where such a network cannot be trained.
     """
     found = []
     for item in draft.outside([fold]):
         if item.case.abnormal is None:
             continue
         subject = Subject(draft.seen.name, item.case.id, (fold,))
-        if draft.parts.out_of_fold:
-            other = train.draft(draft, sorted([fold, draft.folds[item.case.id]]))
-            if other is None:
-                return None
-            clean = postprocess.draft(draft, segment.draft(draft, item, other, subject), subject)
-            maps, seen = features.draft(draft, item, other, clean, subject), clean.ref
-        else:
-            maps = features.draft(draft, item, network, None, subject)
-            seen = None
-        label = required_label(draft.seen, item) if seen is None else seen
-        found.append(fit.TrainingEvidence(item.case.id, item.case.abnormal, maps.ref, label))
+        left_out = sorted({fold, draft.folds[item.case.id]})
+        asked = train.draft(draft, left_out) if draft.parts.out_of_fold else network
+        if asked is None:
+            return None
+        found.append(_evidence_of(draft, item, asked, subject))
     return found
+
+
+def _evidence_of(draft: Draft, item: CheckedCase, network: Node, subject: Subject) -> fit.TrainingEvidence:
+    """Lay out what a network says of one training case, as far as the classifier looks at it."""
+    needs, out_of_fold = draft.parts.needs, draft.parts.out_of_fold
+    clean = maps = None
+    if needs.training_segmentation or (needs.names and out_of_fold):
+        clean = postprocess.draft(draft, segment.draft(draft, item, network, subject), subject)
+    if needs.names:
+        maps = features.draft(draft, item, network, clean if out_of_fold else None, subject)
+    return fit.TrainingEvidence(
+        case_id=item.case.id,
+        abnormal=bool(item.case.abnormal),
+        scan=scanned(draft, item) if needs.images or not needs.training_segmentation else None,
+        features=None if maps is None else maps.ref,
+        segmentation=clean.ref if clean is not None and needs.training_segmentation else None,
+    )

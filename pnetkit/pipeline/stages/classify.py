@@ -13,6 +13,7 @@ from pnetkit.method.rules import classified, finding_from_json, finding_to_json
 from pnetkit.pipeline.stages import features, fit
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
+from pnetkit.pipeline.stages.scans import Scanned, scanned
 from pnetkit.pipeline.stages.segmentation import read_segmentation
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.store.node import File, Node, Ref, Subject
@@ -35,6 +36,7 @@ class ClassifySpec:
     clean: Ref
     maps: Ref | None
     fitted: Ref | None
+    scan: Scanned | None
     case_id: str
 
     @property
@@ -50,8 +52,8 @@ class ClassifySpec:
 
     @property
     def files(self) -> dict[str, File]:
-        """Give nothing."""
-        return {}
+        """Give the scans, where the classifier looks at them."""
+        return {} if self.scan is None else self.scan.files
 
 
 def draft(draft: Draft, item: CheckedCase, clean: Node, maps: Node | None, fitted: Node | None) -> Node:
@@ -63,6 +65,7 @@ def draft(draft: Draft, item: CheckedCase, clean: Node, maps: Node | None, fitte
         clean=clean.ref,
         maps=None if maps is None else maps.ref,
         fitted=None if fitted is None else fitted.ref,
+        scan=scanned(draft, item) if draft.parts.needs.images else None,
         case_id=item.case.id,
     )
     return draft.add(spec, Subject(name, item.case.id))
@@ -75,8 +78,9 @@ def run(spec: ClassifySpec, context: Context, folder: Path) -> dict[str, Any]:
         classifier: CaseClassifier = build(spec.classifier)
     else:
         classifier = fit.read(store, spec.fitted, spec.classifier)
-    maps = {} if spec.maps is None else features.read(store, spec.maps)
-    evidence = Evidence(spec.case_id, spec.phase, read_segmentation(store, spec.clean), maps)
+    maps, grids = ({}, {}) if spec.maps is None else features.read(store, spec.maps)
+    images = {} if spec.scan is None else spec.scan.read()
+    evidence = Evidence(spec.case_id, spec.phase, read_segmentation(store, spec.clean), maps, grids, images)
     finding = classified(classifier, evidence, plugin=spec.classifier["plugin"])
     write_json(folder / FINDING, finding_to_json(finding))
     return {"abnormal": finding.abnormal}

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
 from pnetkit.cohort.check import CheckedCase
-from pnetkit.files import write_atomically
-from pnetkit.inference.features import roi_features
+from pnetkit.files import read_json, write_atomically, write_json
+from pnetkit.inference.features import map_grids, roi_features
 from pnetkit.pipeline.stages import train
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
@@ -20,10 +20,13 @@ from pnetkit.pipeline.stages.segmentation import read_segmentation
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.store.node import File, Node, Ref, Subject
 from pnetkit.store.store import Store
-from pnetkit.types import BACKGROUND
+from pnetkit.types import BACKGROUND, Grid
 
 FEATURES = "features.safetensors"
 """The feature maps; without tensors when there is no pancreas."""
+
+GRIDS = "grids.json"
+"""Shape and affine of each map's grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class FeaturesSpec:
     """All of it is in the key. The region is that of a prediction, or of the reference label where that is given."""
 
     stage: ClassVar[str] = "features"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     reading: Reading
     names: tuple[str, ...]
@@ -75,28 +78,38 @@ def draft(draft: Draft, item: CheckedCase, network: Node, clean: Node | None, su
 
 
 def run(spec: FeaturesSpec, context: Context, folder: Path) -> dict[str, Any]:
-    """Write the maps of the region."""
+    """Write the maps of the region, and where they lie."""
     seen, around = read_input(spec.reading), spec.around
     if isinstance(around, Ref):
         labels = read_segmentation(context.store, around).labels
     else:
         labels = read_reference(around, spec.labels)
+    network, roi = train.read(context.store, spec.network), labels > BACKGROUND
     maps = roi_features(
-        train.read(context.store, spec.network),
+        network,
         seen.volume,
-        labels > BACKGROUND,
+        roi,
         names=spec.names,
         margin_voxels=spec.margin_voxels,
         fill=seen.air,
         device=context.device,
     )
     write_atomically(folder / FEATURES, save(maps))
+    grids = map_grids(network.spec, seen.grid, roi, names=spec.names, margin_voxels=spec.margin_voxels)
+    places = {name: {"shape": list(of.shape), "affine": of.affine.tolist()} for name, of in grids.items()}
+    write_json(folder / GRIDS, places)
     return {"shapes": {name: list(array.shape) for name, array in maps.items()}}
 
 
-def read(store: Store, ref: Ref) -> dict[str, NDArray[np.float32]]:
-    """Read the maps, by name; none where there was no pancreas."""
-    return load_file(store.of(ref) / FEATURES)
+def read(store: Store, ref: Ref) -> tuple[dict[str, NDArray[np.float32]], dict[str, Grid]]:
+    """Read the maps and their grids, by name; none where there was no pancreas."""
+    folder = store.of(ref)
+    return load_file(folder / FEATURES), {name: _grid(of) for name, of in read_json(folder / GRIDS).items()}
+
+
+def _grid(described: Mapping[str, Any]) -> Grid:
+    x, y, z = described["shape"]
+    return Grid((x, y, z), np.array(described["affine"]))
 
 
 STAGE = Stage(FeaturesSpec.stage, run, on_device=True)

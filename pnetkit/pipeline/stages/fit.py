@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, overload
 
-from pnetkit.imaging.nifti import read_grid
+import numpy as np
+
 from pnetkit.interfaces import TrainedCaseClassifier
-from pnetkit.method.plugins import build
-from pnetkit.method.seeds import derived_seed
+from pnetkit.method.plugins import build, save_plain
+from pnetkit.method.seeds import plugin_seed
 from pnetkit.pipeline.stages import features
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
-from pnetkit.pipeline.stages.scans import read_reference
+from pnetkit.pipeline.stages.scans import Scanned
 from pnetkit.pipeline.stages.segmentation import read_segmentation
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.store.node import File, Node, Ref, Subject
@@ -25,12 +26,16 @@ CLASSIFIER = "model"
 
 @dataclass(frozen=True, slots=True)
 class TrainingEvidence:
-    """Name what a classifier learns from one case: maps, and a network's segmentation or the reference label."""
+    """Name what a classifier learns from one case: scans, maps, and what a network says; never a reference label.
+
+    What the classifier does not look at is None. Without a segmentation it gets an empty one, on the scan's grid.
+    """
 
     case_id: str
     abnormal: bool
-    features: Ref
-    segmentation: Ref | File
+    scan: Scanned | None
+    features: Ref | None
+    segmentation: Ref | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +43,9 @@ class FitSpec:
     """In the key: classifier, phase, seed, diagnoses, evidence. Not: the cases' names."""
 
     stage: ClassVar[str] = "fit"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     classifier: Mapping[str, Any]
-    labels: Mapping[str, Any]
     phase: str
     seed: int
     evidence: tuple[TrainingEvidence, ...]
@@ -51,7 +55,6 @@ class FitSpec:
         """Give what is fitted, under which seed, to cases of which diagnoses."""
         return {
             "classifier": dict(self.classifier),
-            "labels": dict(self.labels),
             "phase": self.phase,
             "seed": self.seed,
             "abnormal": [of.abnormal for of in self.evidence],
@@ -59,34 +62,34 @@ class FitSpec:
 
     @property
     def inputs(self) -> dict[str, Ref]:
-        """Give the maps of each case, and the segmentations that networks made."""
-        found = {f"features_{i:05}": of.features for i, of in enumerate(self.evidence)}
-        seen = {i: of.segmentation for i, of in enumerate(self.evidence)}
-        return found | {f"postprocess_{i:05}": ref for i, ref in seen.items() if isinstance(ref, Ref)}
+        """Give the maps and the segmentation of each case."""
+        found: dict[str, Ref] = {}
+        for i, of in enumerate(self.evidence):
+            found |= {} if of.features is None else {f"features_{i:05}": of.features}
+            found |= {} if of.segmentation is None else {f"postprocess_{i:05}": of.segmentation}
+        return found
 
     @property
     def files(self) -> dict[str, File]:
-        """Give the reference labels that stand in for segmentations."""
-        seen = {i: of.segmentation for i, of in enumerate(self.evidence)}
-        return {f"{i:05}": file for i, file in seen.items() if isinstance(file, File)}
+        """Give the scans of each case."""
+        there = [(i, of.scan) for i, of in enumerate(self.evidence) if of.scan is not None]
+        return {f"{i:05}_{name}": file for i, scan in there for name, file in scan.files.items()}
 
 
 def draft(draft: Draft, fold: int, evidence: Sequence[TrainingEvidence]) -> Node:
     """Lay out the fitting for one fold to the evidence of its training cases."""
     name = draft.seen.name
-    seed = derived_seed(draft.recipe.training.seed, "fit", name, fold)
-    return draft.add(
-        FitSpec(draft.parts.classifier, draft.labels, name, seed, tuple(evidence)), Subject(name, folds=(fold,))
-    )
+    seed = plugin_seed(draft.recipe.training.seed, "fit", name, fold)
+    return draft.add(FitSpec(draft.parts.classifier, name, seed, tuple(evidence)), Subject(name, folds=(fold,)))
 
 
 def run(spec: FitSpec, context: Context, folder: Path) -> dict[str, Any]:
     """Fit the classifier, and let it save itself."""
     classifier = _learning(spec.classifier)
     abnormal = [of.abnormal for of in spec.evidence]
-    classifier.fit(_Read(spec, context.store), abnormal, seed=spec.seed, device=context.device)
-    (folder / CLASSIFIER).mkdir()
-    classifier.save(folder / CLASSIFIER)
+    evidence = _Read(spec, context.store, images=classifier.needs.images)
+    classifier.fit(evidence, abnormal, seed=spec.seed, device=context.device)
+    save_plain(classifier, folder / CLASSIFIER, spec.classifier)
     return {"cases": len(abnormal)}
 
 
@@ -107,9 +110,8 @@ def _learning(identity: Mapping[str, Any]) -> TrainedCaseClassifier:
 class _Read(Sequence[Evidence]):
     """The evidence of a fold's training cases, read one by one: hundreds of CTs would fill the memory."""
 
-    def __init__(self, spec: FitSpec, store: Store) -> None:
-        self._spec = spec
-        self._store = store
+    def __init__(self, spec: FitSpec, store: Store, *, images: bool) -> None:
+        self._spec, self._store, self._images = spec, store, images
 
     def __len__(self) -> int:
         return len(self._spec.evidence)
@@ -124,17 +126,23 @@ class _Read(Sequence[Evidence]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         of = self._spec.evidence[index]
+        maps, grids = ({}, {}) if of.features is None else features.read(self._store, of.features)
         return Evidence(
             case_id=of.case_id,
             phase=self._spec.phase,
-            segmentation=self._segmentation(of.segmentation),
-            features=features.read(self._store, of.features),
+            segmentation=self._segmentation(of),
+            features=maps,
+            feature_grids=grids,
+            images=of.scan.read() if of.scan is not None and self._images else {},
         )
 
-    def _segmentation(self, source: Ref | File) -> Segmentation:
-        if isinstance(source, Ref):
-            return read_segmentation(self._store, source)
-        return Segmentation(read_reference(source, self._spec.labels), read_grid(source.path))
+    def _segmentation(self, of: TrainingEvidence) -> Segmentation:
+        if of.segmentation is not None:
+            return read_segmentation(self._store, of.segmentation)
+        if of.scan is None:
+            raise ValueError(f"{of.case_id} has neither a segmentation nor a scan whose grid an empty one could have")
+        grid = of.scan.grid
+        return Segmentation(np.zeros(grid.shape, np.uint8), grid)
 
 
 STAGE = Stage(FitSpec.stage, run, on_device=True)

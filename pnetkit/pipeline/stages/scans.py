@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.imaging.hounsfield import READING
-from pnetkit.imaging.nifti import read_labels, read_scan
+from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
 from pnetkit.imaging.resampling import resample
 from pnetkit.method.network_input import NetworkInput, as_network_input
 from pnetkit.method.parts import Input
 from pnetkit.pipeline.stages.draft import Draft
 from pnetkit.store.node import File
-from pnetkit.types import Scan
+from pnetkit.types import Grid, Scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,37 @@ class Reading:
     def files(self) -> dict[str, File]:
         """Give the images, each under the name of its channel."""
         return {f"image_{channel}" if channel else "image": file for channel, file in enumerate(self.images)}
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """Name the scans of an input as a classifier looks at them: in HU, by phase."""
+
+    phases: tuple[str, ...]
+    images: tuple[File, ...]
+
+    @property
+    def files(self) -> dict[str, File]:
+        """Give the images, by phase, in their order."""
+        return {f"image_{number}_{phase}": file for number, (phase, file) in enumerate(self._pairs)}
+
+    @property
+    def grid(self) -> Grid:
+        """Read the grid of the first scan, which is that of all, from its header."""
+        return read_grid(self.images[0].path)
+
+    def read(self) -> dict[str, Scan]:
+        """Read the scans, all on the grid of the first."""
+        return dict(zip(self.phases, read_scans(self.images), strict=True))
+
+    @property
+    def _pairs(self) -> list[tuple[str, File]]:
+        return list(zip(self.phases, self.images, strict=True))
+
+
+def scanned(draft: Draft, item: CheckedCase) -> Scanned:
+    """Say which scans of a case a classifier may look at."""
+    return Scanned(draft.seen.phases, reading_of(draft, item).images)
 
 
 def reading_of(draft: Draft, item: CheckedCase) -> Reading:

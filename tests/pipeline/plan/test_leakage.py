@@ -139,6 +139,63 @@ def test_evidence_out_of_fold_is_of_networks_that_saw_neither_its_fold_nor_the_t
             assert {folds[other] for other in seen}.isdisjoint({fold, folds[of.case_id]})
 
 
+VOLUMES = '''
+"""Learns from segmentations alone."""
+
+from pnetkit.types import FeatureNeeds, PhaseFinding
+
+class Volumes:
+    def __init__(self) -> None:
+        self.needs = FeatureNeeds()
+
+    def fit(self, evidence, abnormal, *, seed, device):
+        pass
+
+    def save(self, folder):
+        (folder / "model.json").write_text("{}")
+
+    def load(self, folder):
+        pass
+
+    def classify(self, evidence):
+        return PhaseFinding(evidence.phase, 0.0, 1.0)
+'''
+
+
+@pytest.mark.parametrize("evidence", ["in-fold", "out-of-fold"])
+def test_what_a_classifier_without_maps_learns_from_is_what_networks_say_and_no_reference_label(install, evidence):
+    install("acme-volumes", "acme_volumes", VOLUMES, case_classifier={"volumes": "acme_volumes:Volumes"})
+    chosen = recipe("s4c_dual", "classifier={plugin: volumes}", f"classifier_evidence={evidence}")
+    scans = dict.fromkeys(PHASES, "labeled")
+    cases = [checked(f"P{n}", f"patient {n}", bool(n % 2), scans) for n in range(6)]
+    folds = {f"P{n}": n % 3 for n in range(6)}
+    graph = make_graph(chosen, cases, folds)
+    by_key = {node.key: node for node in graph.nodes}
+    assert not any(node.stage == "features" for node in graph.nodes)  # any backbone will do
+    assert len(graph.folds) == 6
+    for (phase, fold), nodes in graph.folds.items():
+        assert nodes.fit.spec.files == {}
+        assert 0 <= nodes.fit.spec.seed < 2**32  # what NumPy and scikit-learn take
+        for of in nodes.fit.spec.evidence:
+            clean = by_key[of.segmentation.key]
+            searched = by_key[clean.spec.segmentation.key]
+            assert (clean.stage, searched.stage, searched.subject) == ("postprocess", "segment", clean.subject)
+            assert (clean.subject.input, clean.subject.case_id) == (phase, of.case_id)
+            assert list(searched.spec.files) == ["image"]
+            asked = by_key[searched.spec.network.key]
+            left_out = {fold} if evidence == "in-fold" else {fold, folds[of.case_id]}
+            assert set(asked.subject.folds) == left_out
+
+
+def test_a_classifier_that_learns_from_maps_alone_costs_no_search_of_its_training_cases():
+    cases = [checked(f"P{n}", f"patient {n}", bool(n % 2), dict.fromkeys(PHASES, "labeled")) for n in range(4)]
+    graph = make_graph(LEARNING["in fold"], cases, {f"P{n}": n % 2 for n in range(4)})
+    assert sum(node.stage == "segment" for node in graph.nodes) == 4 * len(PHASES)
+    evidence = [of for nodes in graph.folds.values() for of in nodes.fit.spec.evidence]
+    assert len(evidence) == 4 * len(PHASES)
+    assert all(of.segmentation is None and of.features is not None for of in evidence)
+
+
 def row(number, fold, tumor_score):
     """A case whose diagnosis alternates, found with the same score in both phases."""
     found = {phase: PhaseRow(PhaseFinding(phase, tumor_score, 40.0, {}), {}, None) for phase in PHASES}

@@ -12,7 +12,7 @@ from pnetkit.pipeline.stages.fit import FitSpec, TrainingEvidence
 from pnetkit.pipeline.stages.measure import MeasureSpec
 from pnetkit.pipeline.stages.postprocess import PostprocessSpec
 from pnetkit.pipeline.stages.prepare import PrepareSpec
-from pnetkit.pipeline.stages.scans import Reading
+from pnetkit.pipeline.stages.scans import Reading, Scanned
 from pnetkit.pipeline.stages.segment import SegmentSpec
 from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.pipeline.stages.train import TrainSpec
@@ -23,8 +23,8 @@ PLUGIN, OTHER_PLUGIN = {"plugin": "a"}, {"plugin": "b"}
 POLICY, OTHER_POLICY = {"mapping": None, "unmapped": "error"}, {"mapping": None, "unmapped": "background"}
 READING = Reading((IMAGE,), {"normalization": "zscore"}, resample=False)
 OTHER_READING = replace(READING, images=(OTHER,))
-EVIDENCE = (TrainingEvidence("P1", True, Ref("features", "f"), Ref("postprocess", "p")),)
-REFERENCE = (TrainingEvidence("P1", True, Ref("features", "f"), LABEL),)
+SCANNED = Scanned(("venous",), (IMAGE,))
+EVIDENCE = (TrainingEvidence("P1", True, SCANNED, Ref("features", "f"), Ref("postprocess", "p")),)
 
 SPECS = [
     (PrepareSpec(READING, LABEL, POLICY), {"reading": OTHER_READING, "label": OTHER, "labels": OTHER_POLICY}),
@@ -65,23 +65,23 @@ SPECS = [
         },
     ),
     (
-        FitSpec(PLUGIN, POLICY, "venous", 7, EVIDENCE),
+        FitSpec(PLUGIN, "venous", 7, EVIDENCE),
         {
             "classifier": OTHER_PLUGIN,
-            "labels": OTHER_POLICY,
             "phase": "arterial",
             "seed": 8,
-            "evidence": REFERENCE,
+            "evidence": (replace(EVIDENCE[0], segmentation=Ref("postprocess", "q")),),
         },
     ),
     (
-        ClassifySpec(PLUGIN, "venous", Ref("postprocess", "p"), Ref("features", "f"), Ref("fit", "g"), "P1"),
+        ClassifySpec(PLUGIN, "venous", Ref("postprocess", "p"), Ref("features", "f"), Ref("fit", "g"), SCANNED, "P1"),
         {
             "classifier": OTHER_PLUGIN,
             "phase": "arterial",
             "clean": Ref("postprocess", "q"),
             "maps": None,
             "fitted": None,
+            "scan": replace(SCANNED, images=(OTHER,)),
             "case_id": "P2",
         },
     ),
@@ -120,9 +120,24 @@ def test_a_field_is_in_the_key_unless_it_changes_no_result(spec, name, value):
     assert is_in_key == ((spec.stage, name) not in NOT_IN_KEYS)
 
 
-def test_the_name_of_a_training_case_of_a_classifier_is_in_no_key_and_its_diagnosis_is():
-    spec = FitSpec(PLUGIN, POLICY, "venous", 7, EVIDENCE)
-    named = replace(spec, evidence=(replace(EVIDENCE[0], case_id="P2"),))
-    called = replace(spec, evidence=(replace(EVIDENCE[0], abnormal=False),))
-    assert key_of(named) == key_of(spec)
-    assert key_of(called) != key_of(spec)
+def test_the_name_of_a_training_case_of_a_classifier_is_in_no_key_and_all_else_of_it_is():
+    spec = FitSpec(PLUGIN, "venous", 7, EVIDENCE)
+    changes = {
+        "case_id": "P2",
+        "abnormal": False,
+        "scan": Scanned(("venous",), (OTHER,)),
+        "features": Ref("features", "g"),
+        "segmentation": None,
+    }
+    assert set(changes) == {field.name for field in fields(TrainingEvidence)}
+    for name, value in changes.items():
+        changed = replace(spec, evidence=(replace(EVIDENCE[0], **{name: value}),))
+        assert (key_of(changed) != key_of(spec)) == (name != "case_id")
+
+
+def test_which_phase_an_image_is_of_is_in_the_key_of_what_looks_at_it():
+    one, two = (
+        ClassifySpec(PLUGIN, "both", Ref("postprocess", "p"), None, None, Scanned(phases, (IMAGE, OTHER)), "P1")
+        for phases in (("venous", "arterial"), ("arterial", "venous"))
+    )
+    assert key_of(one) != key_of(two)
