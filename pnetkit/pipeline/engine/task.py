@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pnetkit import cuda
+from pnetkit.files import held_still, require_digest
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.process_memory import give_back_freed_memory, peak_memory_mib, restart_peak_memory
@@ -16,8 +17,13 @@ from pnetkit.store.node import Node
 
 
 def execute(node: Node, context: Context) -> bool:
-    """Make one node's result in the store, in whatever process this is; tell whether it had to be made."""
+    """Make one node's result in the store, in whatever process this is; tell whether it had to be made.
+
+    Raises ImageError where a file that it reads is not the one that its key names, or does not stay it meanwhile: the
+    result of one content must not lie under the key of another.
+    """
     stage = STAGES[node.stage]
+    files = node.spec.files.values()
 
     def make(folder: Path) -> dict[str, Any]:
         give_back_freed_memory()  # of whatever this worker made before, so that the peak is this node's own
@@ -27,7 +33,10 @@ def execute(node: Node, context: Context) -> bool:
             cuda.restart_peak(context.device)
             if context.gpu_bytes is not None:
                 cuda.limit_memory(context.device, context.gpu_bytes)
-        details = stage.run(node.spec, context, folder)
+        with held_still(file.path for file in files):
+            for file in files:
+                require_digest(file.path, file.digest)
+            details = stage.run(node.spec, context, folder)
         return _record(node, context, details, time.perf_counter() - started, before)
 
     return context.store.produce(node.stage, node.key, make, keeps_partial=stage.keeps_partial)
