@@ -16,9 +16,8 @@ class Sound(nn.Module):
 
     def __init__(self, *, in_channels: int = 1, num_classes: int = 4, width: Annotated[int, Field(ge=1)] = 4):
         super().__init__()
-        self.spec = BackboneSpec(
-            in_channels, num_classes, (2, 2, 2), {"half": FeatureSpec(width, (2, 2, 2))}, (AuxHead("side", 0.5),)
-        )
+        half = FeatureSpec(width, (2, 2, 2), context_voxels=(1, 1, 1))
+        self.spec = BackboneSpec(in_channels, num_classes, (2, 2, 2), {"half": half}, (AuxHead("side", 0.5),))
         self.one = nn.Sequential(nn.Conv3d(in_channels, width, 3, padding=1), nn.BatchNorm3d(width), nn.ReLU())
         self.two = nn.Conv3d(width, num_classes, 1)
         self.side = nn.Conv3d(width, num_classes, 1)
@@ -121,6 +120,28 @@ class NoAux(Sound):
 class OtherFeatures(Sound):
     def encode(self, x, features):  # noqa: ARG002
         return {name: super(OtherFeatures, self).encode(x, {"half"})["half"] for name in ("half", "more")}
+
+
+class SaysThatItLooksLessFar(Sound):
+    def __init__(self, *, in_channels: int = 1, num_classes: int = 4):
+        super().__init__(in_channels=in_channels, num_classes=num_classes)
+        half = replace(self.spec.features["half"], context_voxels=(1, 1, 0))
+        self.spec = replace(self.spec, features={"half": half})
+
+
+class CountsFromTheBeginning(Sound):
+    """Tells where in the input a voxel lies, which depends on where the input begins."""
+
+    def encode(self, x, features):
+        places = torch.arange(x.shape[2] // 2, device=x.device)[:, None, None]
+        return {name: of + places for name, of in super().encode(x, features).items()}
+
+
+class LooksBackwards(Sound):
+    def __init__(self, *, in_channels: int = 1, num_classes: int = 4):
+        super().__init__(in_channels=in_channels, num_classes=num_classes)
+        half = replace(self.spec.features["half"], context_voxels=(1, -1, 1))
+        self.spec = replace(self.spec, features={"half": half})
 
 
 class EncodesOneVoxel(Sound):
@@ -293,6 +314,7 @@ BROKEN = [
     (EncodesOnTheCpu, "meta"),
     (FalseSpec, "spec"),
     (OfNoMultiple, "spec"),
+    (LooksBackwards, "spec"),
     (LosesTheBorder, "sizes"),
     (NormalizesOneVoxel, "sizes"),
     (SaysTooLittle, "sizes"),
@@ -302,6 +324,8 @@ BROKEN = [
     (FourClasses, "num_classes"),
     (NoAux, "auxiliary_outputs"),
     (OtherFeatures, "features"),
+    (SaysThatItLooksLessFar, "features"),
+    (CountsFromTheBeginning, "features"),
     (EncodesOneVoxel, "features"),
     (Untrained, "gradients"),
     (HeadWithoutWeight, "gradients"),
