@@ -1,16 +1,23 @@
-"""Write files complete or not at all, say in words what a disk refuses, and name contents by their digest."""
+"""Write files complete or not at all, say in words what a disk refuses, and name contents by their digest.
+
+A digest is taken at one moment and the file used at another; `held_still` sees to it that both are of the same content.
+"""
 
 import errno
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pnetkit.errors import StoreError
+from pnetkit.errors import ImageError, StoreError
+
+FRESH_NS = 2 * 10**9
+"""How long a file may be written again without another time of change: two seconds on the coarsest of disks."""
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
@@ -114,6 +121,60 @@ def file_digest(path: Path) -> str:
     """Give the SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def held_still(paths: Iterable[Path]) -> Iterator[None]:
+    """Make sure that files stay as they are while something reads them; one that is not there has to stay away.
+
+    Compares size, time of change and inode before and after, and the content of files that were written a moment ago.
+
+    Raises:
+        ImageError: a file was changed meanwhile, so that nobody can say which of its contents was read.
+    """
+    started = time.time_ns()
+    before = {path: _state(path, started) for path in paths}
+
+    def require_unchanged() -> None:
+        changed = [path for path, state in before.items() if _state(path, started) != state]
+        if changed:
+            raise ImageError(
+                f"{changed[0]}: was changed while it was read. Wait until nothing writes it any more, and run the same "
+                f"command again."
+            )
+
+    try:
+        yield
+    except Exception:
+        require_unchanged()  # half a file may have been read, and be what the error speaks of
+        raise
+    require_unchanged()
+
+
+def require_digest(path: Path, wanted: str) -> None:
+    """Hold a file to the digest that was taken when it was checked. Raises ImageError where it is another one now."""
+    try:
+        found = file_digest(path)
+    except OSError as error:
+        raise ImageError(
+            f"{path}: could be read when it was checked, and cannot any more ({error.strerror or error}). Bring it "
+            f"back, and run the same command again."
+        ) from error
+    if found != wanted:
+        raise ImageError(
+            f"{path}: has changed since it was checked (SHA-256 {found[:12]}…, wanted {wanted[:12]}…). Run the same "
+            f"command again: what depends on the file is then made of what it holds now."
+        )
+
+
+def _state(path: Path, started_ns: int) -> tuple[int, int, int, str] | None:
+    """Give what a change of a file changes; None where it cannot be read."""
+    try:
+        of = path.stat()
+        is_fresh = of.st_mtime_ns > started_ns - FRESH_NS
+        return of.st_size, of.st_mtime_ns, of.st_ino, file_digest(path) if is_fresh else ""
+    except OSError:
+        return None
 
 
 def digest(value: Any) -> str:

@@ -194,12 +194,12 @@ def check_patch_size(backbone: Backbone, patch_size: tuple[int, int, int], what:
         )
 
 
-def small_size(spec: BackboneSpec) -> Triple:
-    """Give a small size of input that a network can be trained on: its only one, or 32 voxels and more.
+def small_size(spec: BackboneSpec, edge: int = SMALL_EDGE) -> Triple:
+    """Give a small size of input that a network can be trained on: its only one, or `edge` voxels and more.
 
     Two divisors at the least: one voxel at the deepest level cannot be normalized.
     """
-    x, y, z = (max(2, -(-SMALL_EDGE // divisor)) * divisor for divisor in spec.divisor)
+    x, y, z = (max(2, -(-edge // divisor)) * divisor for divisor in spec.divisor)
     return spec.only_size or (x, y, z)
 
 

@@ -243,8 +243,12 @@ class CaseFinding:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """Describe a feature map that a backbone publishes: its channels, and image voxels per feature voxel.
+    """Describe a feature map that a backbone publishes: its channels, and image voxels per feature voxel (a cell).
 
+    `context_voxels` says how far beyond a cell's own voxels the input decides its value, along each axis: half of what
+    the receptive field is larger than the cell. The core encodes a region with that much of the scan around it, so
+    that each cell is that of the whole scan. None where all of an input decides each value, as with instance norm,
+    group norm or squeeze-and-excitation: such a map is that of the region's box with 16 voxels around it.
     `aligned` says that a channel means the same in every training of the network, as a class's probability does and a
     hidden layer's channel does not: only such maps of several networks can be looked at together.
     """
@@ -252,6 +256,7 @@ class FeatureSpec:
     channels: int
     stride: Triple
     aligned: bool = False
+    context_voxels: Triple | None = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

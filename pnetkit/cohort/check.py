@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pnetkit.errors import Fault, ImageError
-from pnetkit.files import file_digest
+from pnetkit.files import file_digest, held_still
 from pnetkit.imaging.nifti import header_remarks, read_grid, read_labels, read_scan
 from pnetkit.types import DUCT, GRID_TOLERANCE_VOXELS, PANCREAS, TUMOR, Case, Grid, ScanFiles
 
@@ -66,18 +66,20 @@ def check_case(case: Case, labels: LabelPolicy) -> CheckedCase:
     faults: list[Fault] = []
     for phase, files in case.scans.items():
         try:
-            scans[phase] = _check_scan(files, labels)
+            with held_still([files.image, *([] if files.label is None else [files.label])]):
+                found = _check_scan(files, labels)
+            scans[phase] = found
         except ImageError as error:
             faults.append(Fault(f"case {case.id}, {phase}", str(error)))
-    found = {phase: scan.content for phase, scan in scans.items() if scan.content is not None}
-    tumor = ", ".join(f"{phase} {of.tumor_voxels} voxels" for phase, of in found.items() if of.tumor_voxels)
+    shown = {phase: scan.content for phase, scan in scans.items() if scan.content is not None}
+    tumor = ", ".join(f"{phase} {of.tumor_voxels} voxels" for phase, of in shown.items() if of.tumor_voxels)
     if case.abnormal is False and tumor:
         faults.append(Fault(f"case {case.id}", f"is called normal, but its labels show a tumor ({tumor})"))
     digests = [scan.voxel_digest for scan in scans.values()]
     if len(set(digests)) < len(digests):
         faults.append(Fault(f"case {case.id}", "two phases have the same image content; one scan was copied"))
     notes = []
-    if case.abnormal and found and not any(of.tumor_voxels + of.duct_voxels for of in found.values()):
+    if case.abnormal and shown and not any(of.tumor_voxels + of.duct_voxels for of in shown.values()):
         notes.append(Fault(f"case {case.id}", "is called abnormal, but none of its labels shows a tumor or duct"))
     return CheckedCase(case, scans, tuple(faults), tuple(notes))
 

@@ -2,7 +2,10 @@
 
 Sliding windows at stride 20 do not lie on the lattice of a feature map of stride 8, so the maps cannot be gathered from
 the windows; the encoder runs once over the box of the pancreas instead, its corners snapped outwards to that lattice.
+Around the box lies as much of the scan as the maps' values depend on, so that they are those of the whole scan.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -13,10 +16,10 @@ from pnetkit.imaging.boxes import bounding_box, cut, grow, snap
 from pnetkit.inference.sliding import Fill
 from pnetkit.interfaces import Backbone, FeatureBackbone
 from pnetkit.networks import require_finite
-from pnetkit.types import BackboneSpec, Grid, Triple
+from pnetkit.types import BackboneSpec, FeatureSpec, Grid, Triple
 
-CONTEXT_VOXELS = 16
-"""Real tissue given to the encoder around the region and cut away again: half the receptive field of pool3 (34)."""
+UNBOUNDED: Triple = (16, 16, 16)
+"""Voxels around the box for a map whose values depend on all of an input, whatever lies in it."""
 
 
 def roi_features(
@@ -31,7 +34,8 @@ def roi_features(
 ) -> dict[str, NDArray[np.float32]]:
     """Give the named feature maps (channels, x, y, z) of the box around `roi`, or nothing when `roi` is empty.
 
-    `volume` (channel, x, y, z) is network input; beyond its borders the box sees air (`fill`).
+    `volume` (channel, x, y, z) is network input; beyond its borders the box sees air (`fill`). A cell has the value
+    that it has in the map of the whole volume, in air, where the map says how much context it needs.
 
     Raises:
         PluginError: the backbone publishes no such feature map.
@@ -47,7 +51,7 @@ def roi_features(
         return {}
     step = _common_step([backbone.spec.divisor, *(known[name].stride for name in names)])
     inner = snap(grow(box, margin_voxels), step)
-    outer = snap(grow(inner, CONTEXT_VOXELS), step)
+    outer = snap(grow(inner, _context([known[name] for name in names])), step)
     channels = zip(volume, np.broadcast_to(fill, len(volume)), strict=True)
     patch = np.stack([cut(channel, outer, fill=air) for channel, air in channels])
     backbone.eval()
@@ -85,6 +89,12 @@ def map_grids(
         x, y, z = (edge // step for edge, step in zip(inner.shape, stride, strict=True))
         found[name] = Grid((x, y, z), grid.affine @ to_voxels)
     return found
+
+
+def _context(specs: Sequence[FeatureSpec]) -> Triple:
+    """Give the voxels around the box that all of these maps have enough of."""
+    x, y, z = (max((spec.context_voxels or UNBOUNDED)[axis] for spec in specs) for axis in range(3))
+    return x, y, z
 
 
 def _common_step(strides: list[Triple]) -> Triple:

@@ -100,6 +100,15 @@ def read_model(folder: Path) -> Model:
     return Model(folder, digest, content, folds, fusion, notes)
 
 
+def require_unchanged(model: Model) -> None:
+    """Hold a model's files to their digests again, once they were loaded: `digest` has to name what was.
+
+    Raises ModelError as `read_model` does, and where the folder holds another model now.
+    """
+    if _checked(model.folder) != model.digest:
+        raise ModelError(f"{model.folder}: was changed while it was loaded. Run the same command again.")
+
+
 def plugins_of(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Give the identities of all plugins that a model names."""
     plugins = content["plugins"]

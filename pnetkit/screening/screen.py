@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from pnetkit.ahead import one_ahead
-from pnetkit.errors import PnetkitError, ScreeningError, StoreError
+from pnetkit.errors import ImageError, PnetkitError, ScreeningError, StoreError
 from pnetkit.files import digest, disk_errors_in_words, write_json
 from pnetkit.imaging.hounsfield import READING
 from pnetkit.imaging.nifti import write_labels
@@ -58,7 +58,10 @@ class Screened:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Read:
-    """Hold a case before a network sees it: its key, and its finding if known, else scans that passed the gates."""
+    """Hold a case before a network sees it: its key, and its finding if known, else scans that passed the gates.
+
+    `digests` were taken before the scans were read.
+    """
 
     key: str
     known: dict[str, Any] | None
@@ -133,12 +136,12 @@ def _searched_as_a_whole(screener: Screener, done: Sequence[Screened]) -> int | 
 
 def _read(screener: Screener, case: ScreeningCase, findings: FindingsFolder, gates: GatePolicy) -> _Read:
     """Read a case's scans and hold them to the gates, unless its finding is known. Writes nothing."""
-    key = _key(screener, case, gates)
+    digests = {phase: source.digest() for phase, source in case.scans.items()}
+    key = _key(screener, case, digests, gates)
     known = findings.known(case.id, key)
     if known is not None:
-        return _Read(key, known, {}, {}, ())
+        return _Read(key, known, {}, digests, ())
     loaded = {phase: source.load() for phase, source in case.scans.items()}
-    digests = {phase: source.digest() for phase, source in case.scans.items()}
     flags = [*case.flags]
     flags += [f"{phase}: {flag}" for phase, found in loaded.items() for flag in found.flags]
     scans = {phase: found.scan for phase, found in loaded.items()}
@@ -189,6 +192,7 @@ def _screen(screener: Screener, case: ScreeningCase, folder: Path, read: _Read) 
     result = screen_scans(screener, case.id, scans)
     with disk_errors_in_words(folder):
         unwritten = _write_results(screener, case, read.loaded, result, folder)
+    _require_unchanged(case, read.digests)  # results are written by the files' own headers, so not any sooner
     images = {
         phase: {
             **case.scans[phase].about,
@@ -201,6 +205,16 @@ def _screen(screener: Screener, case: ScreeningCase, folder: Path, read: _Read) 
     flags = [*([case.overruled] if case.overruled else []), *read.flags]
     flags += [f"{name}: {reason}" for name, reason in unwritten.items()]
     return finding_record(screener, result, images, flags) | ({"unwritten": unwritten} if unwritten else {})
+
+
+def _require_unchanged(case: ScreeningCase, digests: Mapping[str, str]) -> None:
+    """Raise ImageError where a scan is not the one any more whose digest stands in the finding's key."""
+    for phase, source in case.scans.items():
+        if source.digest() != digests[phase]:
+            raise ImageError(
+                f"{phase}: the scan was changed while the case was screened. Wait until nothing writes it any more, "
+                f"and run the same command again."
+            )
 
 
 def _write_results(
@@ -246,16 +260,15 @@ def _failed(case: ScreeningCase, findings: FindingsFolder, record: Mapping[str, 
     return Screened(case.id, "failed", record)
 
 
-def _key(screener: Screener, case: ScreeningCase, gates: GatePolicy) -> str:
+def _key(screener: Screener, case: ScreeningCase, images: Mapping[str, str], gates: GatePolicy) -> str:
     """Name what decides a case's finding, so that it is made again when any of it has changed."""
-    images = {phase: source.digest() for phase, source in case.scans.items()}
     return digest(
         {
             "model": screener.model.digest,
             "plugins": screener.parts.plugins,
             "inference": screener.parts.inference,  # with the precision that `auto` is on this device
             "folds": list(screener.folds),
-            "images": images,
+            "images": dict(images),
             "reading": READING,
             "gates": gates,
             "results": {phase: source.write_results is not None for phase, source in case.scans.items()},

@@ -23,7 +23,7 @@ from pnetkit.method.parts import Input, Parts, take_apart
 from pnetkit.method.plugins import build
 from pnetkit.method.rules import classified, cleaned
 from pnetkit.method.trained_network import load_weights
-from pnetkit.model.folder import RECIPE, Model, chosen_folds
+from pnetkit.model.folder import RECIPE, Model, chosen_folds, require_unchanged
 from pnetkit.networks import Network, choose_device
 from pnetkit.recipe.check import load_recipe
 from pnetkit.types import (
@@ -89,8 +89,8 @@ def load_screener(
     """Load a model's networks, those of all folds or of the chosen ones; `overrides` (KEY=VALUE) change its recipe.
 
     Raises:
-        ModelError: a fold is not there, a file does not fit the plugin that is installed here, or what a fusion learned
-            is not there.
+        ModelError: a fold is not there, a file does not fit the plugin that is installed here, what a fusion learned
+            is not there, or the folder was changed since the model was read.
     """
     chosen, where = chosen_folds(model, folds), choose_device(device)
     try:
@@ -99,6 +99,7 @@ def load_screener(
         parts = take_apart(recipe, {})
         members = {seen.name: [_member(model, parts, seen, fold, where) for fold in chosen] for seen in parts.inputs}
         fusion = _fusion(model, parts)
+        require_unchanged(model)
     except (RecipeError, StoreError) as error:
         raise ModelError(f"{model.folder}: does not fit what is installed here. {error}") from error
     batch_size = largest_batch(recipe.inference.runtime, recipe.inference.windows_at_once)

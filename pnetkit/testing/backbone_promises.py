@@ -13,6 +13,7 @@ from pnetkit.interfaces import Backbone, BackboneOutput, FeatureBackbone
 from pnetkit.networks import build_seeded, sizes_in_words
 from pnetkit.parameters import parameters_model
 from pnetkit.registry import load_factory
+from pnetkit.testing.backbone_context import context_fault, require_context
 from pnetkit.testing.checks import ConformanceError, require
 from pnetkit.testing.probes import edges_of, evaluated, in_own_words, patches
 from pnetkit.types import BackboneSpec, FeatureSpec, Triple
@@ -80,6 +81,8 @@ def require_spec(spec: Any) -> None:
     for name, found in spec.features.items():
         there = found.channels >= 1 and min(found.stride) >= 1
         require(there, f"the feature {name} has {found.channels} channels at stride {found.stride}")
+        wrong = context_fault(found.context_voxels)
+        require(not wrong, f"the feature {name} {wrong}")
 
 
 def _only_size(spec: BackboneSpec) -> None:
@@ -201,6 +204,7 @@ def require_features(network: Backbone) -> None:
         try:
             network.encode(x, {"no such feature"})
         except KeyError:
+            require_context(network)
             return
     require(False, "asked for a feature that it does not have, encode raises no KeyError")
 

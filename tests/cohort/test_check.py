@@ -6,9 +6,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from pnetkit.cohort import check
 from pnetkit.cohort.check import LabelPolicy, check_case, duplicate_images
 from pnetkit.cohort.checked import CheckedCohort
 from pnetkit.cohort.phantom.generate import PhantomSpec, phantom_case
+from pnetkit.imaging.nifti import read_scan
 from pnetkit.types import Case, ScanFiles
 
 
@@ -45,6 +47,22 @@ def test_a_sound_case_has_no_faults_and_gives_digests(save):
     assert len(scan.label_digest) == 64
     assert scan.grid.shape == (6, 5, 4)
     assert scan.grid.voxel_mm3 == pytest.approx(12)
+
+
+def test_a_file_that_changes_while_it_is_checked_has_no_digest(save, monkeypatch):
+    """Else the digest would be that of voxels which nobody looked at."""
+    files = ScanFiles(save("a.nii.gz", ct()), save("al.nii.gz", labels(1, 2)))
+
+    def read_and_replaced(path):
+        scan = read_scan(path)
+        save("a.nii.gz", ct(seed=1))
+        return scan
+
+    monkeypatch.setattr(check, "read_scan", read_and_replaced)
+    checked = check_case(case(arterial=files), LabelPolicy())
+    assert checked.scans == {}
+    (fault,) = checked.faults
+    assert str(fault).startswith(f"case P7, arterial: {files.image}: was changed while it was read. Wait until nothing")
 
 
 def test_a_label_of_another_shape_or_place_is_a_fault_with_numbers(save):

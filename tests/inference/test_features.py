@@ -1,5 +1,7 @@
 """Tests of pnetkit.inference.features: a network's maps of the region of interest."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,9 @@ class Blocks(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.spec = BackboneSpec(1, 4, (4, 4, 4), features={"mean4": FeatureSpec(1, (4, 4, 4))})
+        self.spec = BackboneSpec(
+            1, 4, (4, 4, 4), features={"mean4": FeatureSpec(1, (4, 4, 4), context_voxels=(0, 0, 0))}
+        )
 
     def forward(self, x):
         return BackboneOutput(x.expand(len(x), 4, *x.shape[2:]))
@@ -27,11 +31,16 @@ class Blocks(nn.Module):
 
 
 class Reaching(Blocks):
-    """Looks up to 16 voxels around each block along each axis, with zero padding where the input ends."""
+    """Looks up to `reach` voxels around each block along each axis, with zero padding where the input ends."""
+
+    def __init__(self, reach, says):
+        super().__init__()
+        self._reach = reach * np.eye(3, dtype=int)
+        self.spec = replace(self.spec, features={"mean4": FeatureSpec(1, (4, 4, 4), context_voxels=says)})
 
     def encode(self, x, features):
         around = sum(
-            conv3d(x, torch.ones(1, 1, *(2 * reach + 1)), padding=tuple(reach)) for reach in 16 * np.eye(3, dtype=int)
+            conv3d(x, torch.ones(1, 1, *(2 * reach + 1)), padding=tuple(map(int, reach))) for reach in self._reach
         )
         return super().encode(around, features)
 
@@ -59,12 +68,17 @@ def test_the_region_s_map_is_cut_from_the_lattice_of_the_whole_volume():
     np.testing.assert_allclose(grown, whole[:, 1:5, 0:3, 2:4], rtol=1e-6)
 
 
-def test_the_region_s_map_is_that_of_a_network_that_has_seen_what_lies_around():
-    shape = (48, 52, 44)
-    x = volume(shape)
-    whole = Reaching().encode(torch.from_numpy(x[None]), ("mean4",))["mean4"][0].numpy()
-    found = features(Reaching(), x, roi(shape, np.s_[17:24, 16:18, 20:28]))["mean4"]
-    np.testing.assert_allclose(found, whole[:, 4:6, 4:5, 5:7], rtol=1e-6)
+@pytest.mark.parametrize(
+    ("reach", "says"),
+    [(16, (16, 16, 16)), (29, (29, 29, 29)), (16, None), ((3, 9, 22), (3, 9, 22))],
+    ids=["as pool3", "farther", "unbounded", "not alike along the axes"],
+)
+def test_the_region_s_map_is_that_of_a_network_that_has_seen_what_lies_around(reach, says):
+    shape = (80, 84, 76)
+    x, network = volume(shape), Reaching(reach, says)
+    whole = network.encode(torch.from_numpy(x[None]), ("mean4",))["mean4"][0].numpy()
+    found = features(network, x, roi(shape, np.s_[33:40, 32:34, 36:44]))["mean4"]
+    np.testing.assert_allclose(found, whole[:, 8:10, 8:9, 9:11], rtol=1e-6)
 
 
 def test_beyond_the_volume_there_is_air():

@@ -20,7 +20,7 @@ from pnetkit.types import BackboneSpec, FeatureNeeds, FeatureSpec
 class Net(nn.Module):
     def __init__(self, *, in_channels: int = 1, num_classes: int = 4, one_size: bool = True):
         super().__init__()
-        maps = {"pool3": FeatureSpec(8, (8, 8, 8))}
+        maps = {"pool3": FeatureSpec(8, (8, 8, 8), context_voxels=(13, 13, 13))}
         only = (24, 24, 16) if one_size else None
         self.spec = BackboneSpec(in_channels, num_classes, (8, 8, 8), maps, only_size=only)
         self.one = nn.Conv3d(in_channels, num_classes, 1)

@@ -214,6 +214,38 @@ def test_a_finding_is_made_anew_when_a_scan_has_changed(model, table, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_scan_that_changes_while_its_case_is_screened_has_no_finding(model, table, tmp_path, monkeypatch):
+    """Else a finding would lie under the digest of a scan that it is not of, and be taken over by the next call."""
+    images = table.parent / "images"
+    scan = Path(shutil.copy(images / "P000_venous.nii.gz", tmp_path))
+    cases = edit_table(table, tmp_path, lambda c: c.update(venous_image=scan) if c["case_id"] == "P000" else None)
+    real = screen.screen_scans
+
+    def changed_meanwhile(loaded, case_id, scans):
+        shutil.copy(images / "P003_venous.nii.gz", scan)
+        return real(loaded, case_id, scans)
+
+    monkeypatch.setattr(screen, "screen_scans", changed_meanwhile)
+    done, _ = screened(model, cases, tmp_path / "out")
+    assert [(found.case_id, found.status) for found in done] == [("P000", "failed"), ("P001", "ok")]
+    assert done[0].record["reason"].startswith("venous: the scan was changed while the case was screened. Wait")
+    assert [p.name for p in (tmp_path / "out" / "P000").iterdir()] == ["failed.json"]
+
+
+def test_a_model_that_changes_while_it_is_loaded_is_refused(copy, monkeypatch):
+    model, real = read_model(copy), screener.load_weights
+
+    def replaced_meanwhile(path, identity, **how):
+        loaded = real(path, identity, **how)
+        path.write_bytes(path.read_bytes() + b" ")
+        return loaded
+
+    monkeypatch.setattr(screener, "load_weights", replaced_meanwhile)
+    with pytest.raises(ModelError, match="is not what was exported"):
+        load_screener(model, device="cpu")
+
+
+@pytest.mark.slow
 def test_a_plugin_s_error_in_one_case_is_kept_with_its_traceback(model, table, tmp_path, monkeypatch):
     real = screen.screen_scans
 

@@ -16,9 +16,8 @@ class Sound(nn.Module):
 
     def __init__(self, *, in_channels: int = 1, num_classes: int = 4, width: Annotated[int, Field(ge=1)] = 4):
         super().__init__()
-        self.spec = BackboneSpec(
-            in_channels, num_classes, (2, 2, 2), {"half": FeatureSpec(width, (2, 2, 2))}, (AuxHead("side", 0.5),)
-        )
+        half = FeatureSpec(width, (2, 2, 2), context_voxels=(1, 1, 1))
+        self.spec = BackboneSpec(in_channels, num_classes, (2, 2, 2), {"half": half}, (AuxHead("side", 0.5),))
         self.one = nn.Sequential(nn.Conv3d(in_channels, width, 3, padding=1), nn.BatchNorm3d(width), nn.ReLU())
         self.two = nn.Conv3d(width, num_classes, 1)
         self.side = nn.Conv3d(width, num_classes, 1)
@@ -156,6 +155,28 @@ class OtherFeatures(Sound):
         return {name: super(OtherFeatures, self).encode(x, {"half"})["half"] for name in ("half", "more")}
 
 
+class SaysThatItLooksLessFar(Sound):
+    def __init__(self, *, in_channels: int = 1, num_classes: int = 4):
+        super().__init__(in_channels=in_channels, num_classes=num_classes)
+        half = replace(self.spec.features["half"], context_voxels=(1, 1, 0))
+        self.spec = replace(self.spec, features={"half": half})
+
+
+class CountsFromTheBeginning(Sound):
+    """Tells where in the input a voxel lies, which depends on where the input begins."""
+
+    def encode(self, x, features):
+        places = torch.arange(x.shape[2] // 2, device=x.device)[:, None, None]
+        return {name: of + places for name, of in super().encode(x, features).items()}
+
+
+class LooksBackwards(Sound):
+    def __init__(self, *, in_channels: int = 1, num_classes: int = 4):
+        super().__init__(in_channels=in_channels, num_classes=num_classes)
+        half = replace(self.spec.features["half"], context_voxels=(1, -1, 1))
+        self.spec = replace(self.spec, features={"half": half})
+
+
 class EncodesOneVoxel(Sound):
     def encode(self, x, features):
         return {name: nn.functional.instance_norm(of) for name, of in super().encode(x, features).items()}
@@ -271,11 +292,20 @@ class Views(Sound):
 
 
 class LooksBehindTheConvolution(Sound):
-    """Takes a convolution's answer out of a Sequential: folded, it is another."""
+    """Takes a convolution's answer out of a Sequential, which folding would change; sound, as it is not folded."""
 
     def forward(self, x):
         middle = self.one(x) + self.one[0](x)
         return BackboneOutput(self.two(middle), (self.side(middle),) if self.training else ())
+
+
+class AsksHowItLies(Sound):
+    """Says something else where its maps lie channels last."""
+
+    def forward(self, x):
+        found = super().forward(x)
+        factor = 1 if found.logits.is_contiguous() else 2
+        return BackboneOutput(factor * found.logits, found.aux_logits)
 
 
 class BranchesOnValues(Sound):
@@ -326,6 +356,7 @@ BROKEN = [
     (EncodesOnTheCpu, "meta"),
     (FalseSpec, "spec"),
     (OfNoMultiple, "spec"),
+    (LooksBackwards, "spec"),
     (LosesTheBorder, "sizes"),
     (NormalizesOneVoxel, "sizes"),
     (SaysTooLittle, "sizes"),
@@ -338,6 +369,8 @@ BROKEN = [
     (NoAux, "auxiliary_outputs"),
     (SoftmaxAside, "auxiliary_outputs"),
     (OtherFeatures, "features"),
+    (SaysThatItLooksLessFar, "features"),
+    (CountsFromTheBeginning, "features"),
     (EncodesOneVoxel, "features"),
     (Untrained, "gradients"),
     (HeadWithoutWeight, "gradients"),
@@ -354,7 +387,7 @@ BROKEN = [
     (NotInHalf, "inference"),
     (FloatInside, "inference"),
     (Views, "inference"),
-    (LooksBehindTheConvolution, "inference"),
+    (AsksHowItLies, "inference"),
     (BranchesOnValues, "onnx"),
 ]
 """What is broken, and the check that catches it."""

@@ -45,7 +45,9 @@ class SegResNet(nn.Module):
             blocks_up=(1,) * (len(blocks_down) - 1),
         )
         levels = range(len(blocks_down))
-        features = {f"level{level + 1}": FeatureSpec(width * 2**level, (2**level,) * 3) for level in levels}
+        features = {  # group norm sees all of an input
+            f"level{level + 1}": FeatureSpec(width * 2**level, (2**level,) * 3, context_voxels=None) for level in levels
+        }
         self.spec = BackboneSpec(in_channels, num_classes, (2 ** levels[-1],) * 3, features=features)
 
     def forward(self, x: Tensor) -> BackboneOutput:
@@ -169,7 +171,10 @@ class SwinUNETR(nn.Module):
             )
         self.network: Any = network.to(device)
         stages = range(1, 6)
-        features = {f"stage{stage}": FeatureSpec(width * 2 ** (stage - 1), (2**stage,) * 3) for stage in stages}
+        features = {  # where the windows of its attention lie depends on where the input begins
+            f"stage{stage}": FeatureSpec(width * 2 ** (stage - 1), (2**stage,) * 3, context_voxels=None)
+            for stage in stages
+        }
         self.spec = BackboneSpec(in_channels, num_classes, (32, 32, 32), features=features)
 
     def forward(self, x: Tensor) -> BackboneOutput:

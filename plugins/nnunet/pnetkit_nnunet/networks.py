@@ -129,7 +129,7 @@ def _spec(in_channels: int, num_classes: int, width: int, levels: int, deep_supe
         num_classes,
         (2 ** (levels - 1),) * 3,
         features={
-            f"stage{level}": FeatureSpec(channels, (2**level,) * 3)
+            f"stage{level}": FeatureSpec(channels, (2**level,) * 3, context_voxels=None)  # instance norm sees all of it
             for level, channels in enumerate(_channels(width, levels))
         },
         aux_heads=heads if deep_supervision else (),

@@ -84,9 +84,11 @@ class S4C(nn.Module):
             num_classes=num_classes,
             divisor=(8, 8, 8),
             features={
-                "pool3": FeatureSpec(three, (8, 8, 8)),
-                "conv4b": FeatureSpec(four, (8, 8, 8)),
-                "class_shares": FeatureSpec(num_classes, (8, 8, 8), aligned=True),
+                "pool3": FeatureSpec(three, (8, 8, 8), context_voxels=(13, 13, 13)),
+                "conv4b": FeatureSpec(four, (8, 8, 8), context_voxels=(29, 29, 29)),
+                "class_shares": FeatureSpec(
+                    num_classes, (8, 8, 8), aligned=True, context_voxels=(37 + 8 * decoder_convs,) * 3
+                ),
             },
             aux_heads=() if aux == "none" else (AuxHead("aux1", first), AuxHead("aux2", second)),
             loss_weight=main,

@@ -1,8 +1,11 @@
 """The S4C network against the layer table of the paper and its ancestor."""
 
+import numpy as np
 import pytest
 import torch
 from pnetkit_s4c.network import LOSS_WEIGHTS, S4C
+
+from pnetkit.inference.features import roi_features
 
 
 def count(network, *, aux=True):
@@ -122,3 +125,20 @@ def test_items_of_a_batch_do_not_mix_in_evaluation(small):
 def test_every_decoder_works(decoder_convs, order):
     network = S4C(width=2, decoder_convs=decoder_convs, decoder_order=order, init="gaussian", num_classes=3)
     assert network(torch.randn(1, 1, 16, 16, 16)).logits.shape == (1, 3, 16, 16, 16)
+
+
+@pytest.mark.parametrize("name", ["pool3", "conv4b", "class_shares"])
+def test_every_cell_of_a_region_is_that_of_the_map_of_the_whole_volume(name):
+    """With 16 voxels around the region, as pool3 needs them, most cells of the others were not."""
+    torch.manual_seed(0)
+    network = S4C(width=2).eval()
+    shape = (128, 112, 112)
+    volume = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
+    roi = np.zeros(shape, bool)
+    roi[58:71, 48:64, 50:61] = True
+    found = roi_features(network, volume, roi, names=(name,), margin_voxels=0, fill=-1.0, device="cpu")[name]
+    with torch.inference_mode():
+        whole = network.encode(torch.from_numpy(volume[None]), {name})[name][0, :, 7:9, 6:8, 6:8].numpy()
+    assert found.shape == whole.shape
+    differ = ~np.isclose(found, whole, rtol=1e-4, atol=1e-5 * np.abs(whole).max())
+    assert differ.mean() == 0

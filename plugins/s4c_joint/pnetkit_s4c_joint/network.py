@@ -49,7 +49,8 @@ class S4CJoint(nn.Module):
             nn.Conv3d(head_channels, 1, 1),
         )
         spec = self.segmentation.spec
-        features = {**spec.features, LESION_SCORE: FeatureSpec(1, (8, 8, 8), aligned=True)}
+        score = FeatureSpec(1, (8, 8, 8), aligned=True, context_voxels=(21, 21, 21))  # pool3's 13, and a cell more
+        features = {**spec.features, LESION_SCORE: score}
         self.spec = replace(spec, features=features, lesion_loss_weight=lesion_loss_weight)
 
     def forward(self, x: Tensor) -> BackboneOutput:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pnetkit.errors import did_you_mean
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.types import BackboneSpec, FeatureSpec, Triple
+from pnetkit_smp3d.context import contexts
 from pnetkit_smp3d.encoders import check_encoder
 from pnetkit_smp3d.library import CLASS_NAMES, build, initialize, load_library
 from pnetkit_smp3d.options import Attention, Options, check_attention, checked_options
@@ -94,8 +95,10 @@ class Smp3D(nn.Module):
             num_classes=num_classes,
             divisor=(2**encoder_depth, 2**encoder_depth, 2**encoder_depth),
             features={
-                f"stage{stage}": FeatureSpec(channels[stage], (strides[stage], strides[stage], strides[stage]))
-                for stage in range(1, len(channels))
+                f"stage{stage}": FeatureSpec(channels[stage], (strides[stage],) * 3, context_voxels=context)
+                for stage, context in zip(
+                    range(1, len(channels)), contexts(self.network.encoder, in_channels, 2**encoder_depth), strict=False
+                )
             },
         )
 

@@ -74,7 +74,7 @@ class UNet3D(nn.Module):
             in_channels=in_channels,
             num_classes=num_classes,
             divisor=(1, 1, 1) if self._valid else (8, 8, 8),
-            features={} if self._valid else {"pool3": FeatureSpec(channels[2], (8, 8, 8))},
+            features={} if self._valid else {"pool3": FeatureSpec(channels[2], (8, 8, 8), context_voxels=(14, 14, 14))},
         )
 
     def forward(self, x: Tensor) -> BackboneOutput:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pnetkit import cuda
+from pnetkit.files import held_still, require_digest
 from pnetkit.pipeline.engine.failure import Failure, failure_of
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.table import STAGES
@@ -40,9 +41,11 @@ def attempt(node: Node, context: Context) -> Attempted:
 def execute(node: Node, context: Context) -> bool:
     """Make one node's result in the store, in whatever process this is; tell whether it had to be made.
 
-    Raises MadeElsewhereError while another process makes it.
+    Raises MadeElsewhereError while another process makes it; ImageError where a file that it reads is not the one that
+    its key names, or does not stay it meanwhile: the result of one content must not lie under the key of another.
     """
     stage = STAGES[node.stage]
+    files = node.spec.files.values()
 
     def make(folder: Path) -> dict[str, Any]:
         give_back_freed_memory()  # of whatever this worker made before, so that the peak is this node's own
@@ -52,7 +55,10 @@ def execute(node: Node, context: Context) -> bool:
             cuda.restart_peak(context.device)
             if context.gpu_bytes is not None:
                 cuda.limit_memory(context.device, context.gpu_bytes)
-        details = stage.run(node.spec, context, folder)
+        with held_still(file.path for file in files):
+            for file in files:
+                require_digest(file.path, file.digest)
+            details = stage.run(node.spec, context, folder)
         return _record(node, context, details, time.perf_counter() - started, before)
 
     return context.store.produce(node.stage, node.key, make, keeps_partial=stage.keeps_partial, wait=False)

@@ -26,7 +26,7 @@ from pnetkit.types import BackboneSpec, FeatureSpec
 class Net(nn.Module):
     def __init__(self, *, in_channels: int = 1, num_classes: int = 4):
         super().__init__()
-        maps = {"pool3": FeatureSpec(1, (8, 8, 8))}
+        maps = {"pool3": FeatureSpec(1, (8, 8, 8), context_voxels=(13, 13, 13))}
         self.spec = BackboneSpec(in_channels, num_classes, (8, 8, 8), maps, only_size=(24, 24, 16))
         self.one = nn.Conv3d(in_channels, num_classes, 1)
 

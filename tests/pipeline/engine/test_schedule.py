@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from pnetkit.errors import TrainingError
+from pnetkit.files import file_digest
 from pnetkit.pipeline.engine import schedule
 from pnetkit.pipeline.engine.schedule import run_nodes
 from pnetkit.pipeline.engine.task import attempt
@@ -23,7 +24,7 @@ from pnetkit.pipeline.engine.workers import SerialExecutor, WorkerPool
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.pipeline.stages.table import STAGES
-from pnetkit.store.node import Node, Subject
+from pnetkit.store.node import File, Node, Subject
 from tests.nodes import AnySpec, killed_or_made
 
 
@@ -85,6 +86,32 @@ def test_an_unexpected_failure_keeps_its_traceback(context, task):
     (failure,) = outcome.failed.values()
     assert failure.reason == "ZeroDivisionError: oops (unexpected)"
     assert "test_schedule.py" in failure.traceback
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_file_that_changes_between_check_and_use_leaves_nothing_under_the_old_content_s_key(
+    context, monkeypatch, tmp_path, when
+):
+    scan, seen = tmp_path / "scan.nii", []
+    scan.write_bytes(b"checked")
+    spec = AnySpec(files={"image": File(scan, file_digest(scan))})
+
+    def work(spec, _context, _folder):
+        if when == "meanwhile":
+            scan.write_bytes(b"another")
+        seen.append(spec.files["image"].path.read_bytes())
+        return {}
+
+    monkeypatch.setitem(STAGES, "measure", Stage("measure", work))
+    if when == "before":
+        scan.write_bytes(b"another")
+    outcome = run_nodes([Node(spec, Subject("venous", "P1"))], SerialExecutor(), context)
+    (failure,) = outcome.failed.values()
+    said = {"before": "has changed since it was checked", "meanwhile": "was changed while it was read"}
+    assert said[when] in failure.reason
+    assert failure.traceback is None
+    assert seen == ([] if when == "before" else [b"another"])
+    assert not context.store.has("measure", Node(spec, Subject("venous", "P1")).key)
 
 
 def test_a_gpu_whose_memory_runs_out_is_said_in_words(context, monkeypatch):
