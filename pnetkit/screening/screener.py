@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pnetkit import cuda
 from pnetkit.errors import Fault, ModelError, RecipeError, StoreError
 from pnetkit.evaluation.operating_point import at_operating_point
 from pnetkit.imaging.body import body_mask
@@ -127,7 +128,8 @@ def screen_scans(screener: Screener, case_id: str, scans: Mapping[str, Scan]) ->
     results = {}
     for seen in screener.parts.inputs:
         if all(phase in scans for phase in seen.phases):
-            results[seen.name] = _screen_input(screener, case_id, seen, [scans[phase] for phase in seen.phases])
+            with cuda.single_precision(tf32=False):  # for plugins' own networks
+                results[seen.name] = _screen_input(screener, case_id, seen, [scans[phase] for phase in seen.phases])
     findings = {name: result.finding for name, result in results.items()}
     point = screener.model.content["operating_point"]
     if point is not None:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from pnetkit import cuda
 from pnetkit.ahead import one_ahead
 from pnetkit.errors import StoreError, TrainingError
 from pnetkit.interfaces import Backbone
@@ -133,7 +134,10 @@ def train(
     if draw_ahead is None:
         draw_ahead = not device.startswith("cpu")
     iterations = range(progress.iteration, plan.iterations)
-    with closing(one_ahead(draw, iterations, ahead=draw_ahead)) as drawn:  # an error in a step ends the thread too
+    with (
+        cuda.single_precision(tf32=plan.precision == "tf32"),  # around it all: a backward pass computes as well
+        closing(one_ahead(draw, iterations, ahead=draw_ahead)) as drawn,  # an error in a step ends the thread too
+    ):
         for iteration, drawn_batch in drawn:
             dropout_seed, batch = drawn_batch()
             torch.manual_seed(dropout_seed)
@@ -178,7 +182,8 @@ def one_step(backbone: Backbone, batch: Batch, plan: TrainingPlan, device: str) 
     single = replace(plan, accumulation=1)
     optimizer = torch.optim.SGD(backbone.parameters(), lr=plan.learning_rate, momentum=plan.momentum)
     scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=False)
-    return _step(backbone, optimizer, scaler, batch, single, device)
+    with cuda.single_precision(tf32=plan.precision == "tf32"):
+        return _step(backbone, optimizer, scaler, batch, single, device)
 
 
 def _step(
