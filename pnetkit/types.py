@@ -138,6 +138,7 @@ class Segmentation:
 class Evidence:
     """Hold all that a case classifier may look at. It has no diagnosis, by construction.
 
+    `case_id` tells cases apart in messages; a run makes it of the labels, so that no name can decide anything.
     `features` maps a feature name to its map (channels, x, y, z) over the region of interest; it is empty when the
     classifier asked for none, and when there is no pancreas to take a region around.
     """

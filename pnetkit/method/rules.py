@@ -1,7 +1,11 @@
 """How a recipe's rules are applied to values in memory: the chain of postprocessors, the case classifier."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pnetkit.errors import PluginError
 from pnetkit.interfaces import CaseClassifier
@@ -21,6 +25,15 @@ def cleaned(segmentation: Segmentation, chain: Sequence[Mapping[str, Any]]) -> S
             )
         segmentation = found
     return segmentation
+
+
+def evidence_of(phase: str, segmentation: Segmentation, features: Mapping[str, NDArray[np.float32]]) -> Evidence:
+    """Give what a classifier may look at, under a name that is made of the labels.
+
+    What a case is called decides nothing and stands in no key, so a classifier does not get to know it.
+    """
+    labels = np.ascontiguousarray(segmentation.labels)
+    return Evidence(f"labels-{sha256(labels.tobytes()).hexdigest()[:12]}", phase, segmentation, features)
 
 
 def classified(classifier: CaseClassifier, evidence: Evidence, *, plugin: str) -> PhaseFinding:

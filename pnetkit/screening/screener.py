@@ -22,7 +22,7 @@ from pnetkit.method.inference import inference_settings, network_as_run
 from pnetkit.method.network_input import NetworkInput, as_network_input
 from pnetkit.method.parts import Input, Parts, take_apart
 from pnetkit.method.plugins import build
-from pnetkit.method.rules import classified, cleaned
+from pnetkit.method.rules import classified, cleaned, evidence_of
 from pnetkit.method.trained_network import load_weights
 from pnetkit.model.folder import RECIPE, Model, chosen_folds, require_unchanged
 from pnetkit.networks import Network, choose_device
@@ -32,7 +32,6 @@ from pnetkit.types import (
     CLASSES,
     GRID_TOLERANCE_MM,
     CaseFinding,
-    Evidence,
     PhaseFinding,
     Scan,
     Segmentation,
@@ -129,7 +128,7 @@ def screen_scans(screener: Screener, case_id: str, scans: Mapping[str, Scan]) ->
     for seen in screener.parts.inputs:
         if all(phase in scans for phase in seen.phases):
             with cuda.single_precision(tf32=False):  # for plugins' own networks
-                results[seen.name] = _screen_input(screener, case_id, seen, [scans[phase] for phase in seen.phases])
+                results[seen.name] = _screen_input(screener, seen, [scans[phase] for phase in seen.phases])
     findings = {name: result.finding for name, result in results.items()}
     point = screener.model.content["operating_point"]
     if point is not None:
@@ -159,7 +158,7 @@ def _fusion(model: Model, parts: Parts) -> PhaseFusion:
     return fusion
 
 
-def _screen_input(screener: Screener, case_id: str, seen: Input, scans: Sequence[Scan]) -> InputResult:
+def _screen_input(screener: Screener, seen: Input, scans: Sequence[Scan]) -> InputResult:
     parts, members = screener.parts, screener.members[seen.name]
     volume = as_network_input(_on_one_grid(seen, scans), parts.intensity)
     found = segment(
@@ -170,7 +169,7 @@ def _screen_input(screener: Screener, case_id: str, seen: Input, scans: Sequence
         body=None if parts.inference["body"] == "none" else body_mask(volume.hu),
     )
     clean = cleaned(found.segmentation, parts.chain)
-    finding = _classify(screener, case_id, seen, volume, clean)
+    finding = _classify(screener, seen, volume, clean)
     windows = found.windows + found.coarse_windows
     return InputResult(clean, finding, _agreement(found), windows, found.fallback, found.region)
 
@@ -186,13 +185,13 @@ def _on_one_grid(seen: Input, scans: Sequence[Scan]) -> list[Scan]:
     return list(scans)
 
 
-def _classify(screener: Screener, case_id: str, seen: Input, volume: NetworkInput, clean: Segmentation) -> PhaseFinding:
+def _classify(screener: Screener, seen: Input, volume: NetworkInput, clean: Segmentation) -> PhaseFinding:
     """Ask the classifier; where each fold has its own view (maps, or a training), give the mean of their scores."""
     parts = screener.parts
     plugin = parts.classifier["plugin"]
     members = screener.members[seen.name]
     if not parts.needs.names and not parts.is_trained:
-        return classified(members[0].classifier, Evidence(case_id, seen.name, clean), plugin=plugin)
+        return classified(members[0].classifier, evidence_of(seen.name, clean, {}), plugin=plugin)
     findings = []
     for member in members:
         maps = roi_features(
@@ -204,7 +203,7 @@ def _classify(screener: Screener, case_id: str, seen: Input, volume: NetworkInpu
             fill=volume.air,
             device=screener.device,
         )
-        findings.append(classified(member.classifier, Evidence(case_id, seen.name, clean, maps), plugin=plugin))
+        findings.append(classified(member.classifier, evidence_of(seen.name, clean, maps), plugin=plugin))
     return mean_finding(findings)
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, overload
 from pnetkit.imaging.nifti import read_grid
 from pnetkit.interfaces import TrainedCaseClassifier
 from pnetkit.method.plugins import build
+from pnetkit.method.rules import evidence_of
 from pnetkit.method.seeds import derived_seed
 from pnetkit.pipeline.stages import features
 from pnetkit.pipeline.stages.context import Context
@@ -35,7 +36,7 @@ class TrainingEvidence:
 
 @dataclass(frozen=True, slots=True)
 class FitSpec:
-    """In the key: classifier, phase, seed, diagnoses, evidence. Not: the cases' names."""
+    """In the key: classifier, phase, seed, diagnoses, evidence. Not: the cases' names, which nothing here looks at."""
 
     stage: ClassVar[str] = "fit"
     version: ClassVar[int] = 2
@@ -124,12 +125,8 @@ class _Read(Sequence[Evidence]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         of = self._spec.evidence[index]
-        return Evidence(
-            case_id=of.case_id,
-            phase=self._spec.phase,
-            segmentation=self._segmentation(of.segmentation),
-            features=features.read(self._store, of.features),
-        )
+        maps = features.read(self._store, of.features)
+        return evidence_of(self._spec.phase, self._segmentation(of.segmentation), maps)
 
     def _segmentation(self, source: Ref | File) -> Segmentation:
         if isinstance(source, Ref):

@@ -75,14 +75,13 @@ SPECS = [
         },
     ),
     (
-        ClassifySpec(PLUGIN, "venous", Ref("postprocess", "p"), Ref("features", "f"), Ref("fit", "g"), "P1"),
+        ClassifySpec(PLUGIN, "venous", Ref("postprocess", "p"), Ref("features", "f"), Ref("fit", "g")),
         {
             "classifier": OTHER_PLUGIN,
             "phase": "arterial",
             "clean": Ref("postprocess", "q"),
             "maps": None,
             "fitted": None,
-            "case_id": "P2",
         },
     ),
     (
@@ -102,7 +101,6 @@ NOT_IN_KEYS = {
     ("train", "checkpoint_every"),
     ("segment", "batch_size"),
     ("segment", "shape"),
-    ("classify", "case_id"),
 }
 """The names of cases, how often a checkpoint is written, how many windows are run at once."""
 
