@@ -15,7 +15,8 @@ def remarks(recipe: Recipe, graph: Graph, store: Store) -> list[str]:
     said = [EVIDENCE[recipe.classifier_evidence]] if any(node.stage == fit.STAGE.name for node in graph.nodes) else []
     if any(node.stage == adopt.STAGE.name for node in graph.nodes):
         return [*said, "Segmentations were made elsewhere; whether by who had seen these cases is not known."]
-    said += filter(None, [train.mixed_in_words(_records(graph, store, train.STAGE.name))])
+    trained = _records(graph, store, train.STAGE.name)
+    said += filter(None, [train.mixed_in_words(trained), train.moved_in_words(trained)])
     if recipe.inference.search == "coarse-to-fine":
         said += of_search(_records(graph, store, segment.STAGE.name), _records(graph, store, measure.STAGE.name))
     return said
