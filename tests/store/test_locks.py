@@ -3,6 +3,9 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from filelock import FileLock
+
 from pnetkit.store.locks import GATE, LOCKS, delete_free_locks, locked, locked_if_free
 
 
@@ -37,6 +40,19 @@ def test_a_lock_is_waited_for(tmp_path):
         order.append("first")
     thread.join(10)
     assert order == ["first", "second"]
+
+
+@pytest.mark.parametrize("act", [lambda root: locked(root, "one").__enter__(), delete_free_locks])
+def test_a_lock_is_neither_taken_nor_deleted_while_somebody_else_is_doing_either(tmp_path, act):
+    (tmp_path / LOCKS).mkdir()
+    (tmp_path / LOCKS / "one.lock").touch()
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(tmp_path / GATE):
+            waiting = pool.submit(act, tmp_path)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.2)
+            assert files(tmp_path) == ["one.lock"]
+        waiting.result(timeout=10)
 
 
 def test_no_two_hold_a_lock_whose_file_is_deleted_all_the_time(tmp_path):
