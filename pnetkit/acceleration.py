@@ -12,7 +12,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import Precision, small_size, to_channels_last
 
-NUMBER_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+NUMBER_TYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 """The number type of each precision."""
 
 PROOFS = ((torch.float64, 1e-6), (torch.float32, 1e-4))

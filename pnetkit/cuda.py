@@ -1,4 +1,4 @@
-"""Ask torch about CUDA's GPUs: every call into `torch.cuda` is here, and none begins CUDA without saying so.
+"""Ask torch about CUDA's GPUs: every call into `torch.cuda` and its backends is here, and none begins CUDA unsaid.
 
 Beginning CUDA in a process takes seconds, and some hundred MiB of the GPU for as long as the process lives; and several
 of torch's calls raise where it has not begun, or for a GPU that is not there. So what only asks leaves a process that
@@ -7,6 +7,8 @@ process of a run chooses the numbers that its networks compute in. A device is `
 functions take any of them.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -56,8 +58,28 @@ def computes_in_bf16(device: str) -> bool:
     return torch.version.hip is not None or bool(_properties(device).major >= AMPERE)
 
 
+def computes_in_tf32(device: str) -> bool:
+    """Tell whether a GPU has TF32; begins CUDA. Raises PnetkitError for one not usable."""
+    return torch.version.hip is None and bool(_properties(device).major >= AMPERE)
+
+
 AMPERE = 8
-"""The first compute capability with bf16."""
+"""The first compute capability with bf16 and TF32."""
+
+
+@contextmanager
+def single_precision(*, tf32: bool) -> Iterator[None]:
+    """Let GPUs compute fp32 as it is until the block ends, or with `tf32` in TF32: faster, and of three digits.
+
+    Without a word torch lets convolutions be TF32, and so a network's numbers other than on a CPU. Begins nothing.
+    """
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    try:
+        convolutions.allow_tf32 = products.allow_tf32 = tf32
+        yield
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
 
 
 def limit_memory(device: str, share_bytes: float) -> float | None:

@@ -19,7 +19,8 @@ from pnetkit.errors import PluginError, PnetkitError
 from pnetkit.interfaces import Backbone, BackboneOutput
 from pnetkit.types import BackboneSpec, Triple
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+"""Numbers that a network computes in; tf32 is fp32 whose products a GPU rounds to ten bits."""
 
 SMALL_EDGE = 32
 """Edge of the patches on which networks are measured, where they take it."""
@@ -51,10 +52,15 @@ def best_precision(device: str) -> Precision:
 
 def is_emulated(device: str, precision: Precision) -> bool:
     """Tell whether a CPU has no arithmetic of this precision: convolutions then take a hundred times as long."""
-    if device != "cpu" or precision == "fp32":
+    if device != "cpu" or precision in {"fp32", "tf32"}:
         return False
     known = torch.ops.mkldnn
     return not (known._is_mkldnn_bf16_supported() if precision == "bf16" else known._is_mkldnn_fp16_supported())
+
+
+def has_tf32(device: str) -> bool:
+    """Tell whether a device computes in TF32, as NVIDIA's GPUs since Ampere do."""
+    return cuda.is_gpu(device) and cuda.computes_in_tf32(device)
 
 
 def _computes_in_bf16(device: str) -> bool:
@@ -67,8 +73,8 @@ def _computes_in_bf16(device: str) -> bool:
 
 
 def autocast(device: str, precision: Precision) -> Any:
-    """Give the context in which a network runs at the asked precision."""
-    if precision == "fp32":
+    """Give the context in which a network runs at a precision; `cuda.single_precision` tells fp32 and tf32 apart."""
+    if precision in {"fp32", "tf32"}:
         return nullcontext()
     kind = device.partition(":")[0]
     return torch.autocast(kind, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)

@@ -150,6 +150,7 @@ class Segmentation:
 class Evidence:
     """Hold all that a case classifier may look at. It has no diagnosis and no reference label, by construction.
 
+    `case_id` tells cases apart in messages; a run makes it of the labels, so that no name can decide anything.
     `features` maps a feature name to its map (channels, x, y, z) over the region of interest; it is empty when the
     classifier asked for none, and when there is no pancreas to take a region around. `feature_grids` says where the
     cells of each map lie in the patient. `images` holds, where the classifier asked for them, the scans that the

@@ -8,7 +8,7 @@ import torch
 
 from pnetkit import cuda
 from pnetkit.errors import PnetkitError
-from pnetkit.networks import best_precision, choose_device
+from pnetkit.networks import best_precision, choose_device, has_tf32
 from pnetkit.provenance import hardware
 from tests.cuda_stand_in import CudaStandIn
 
@@ -73,13 +73,44 @@ def test_a_gpu_that_is_not_there_is_said_in_words():
         cuda.limit_memory("cuda:5", 1)
 
 
-def test_torch_s_cuda_is_called_in_one_module_only():
+def in_tf32():
+    return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+
+def test_single_precision_is_that_unless_tf32_is_asked_for_and_what_was_before_comes_back(stand_in):
+    before = in_tf32()
+    assert before == (True, False)  # torch's own: another network in its convolutions than on a CPU
+    with cuda.single_precision(tf32=False):
+        assert in_tf32() == (False, False)
+        with cuda.single_precision(tf32=True):
+            assert in_tf32() == (True, True)
+        assert in_tf32() == (False, False)
+    assert in_tf32() == before
+    with pytest.raises(ZeroDivisionError), cuda.single_precision(tf32=False):
+        raise ZeroDivisionError
+    assert in_tf32() == before
+    assert not stand_in.begun
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_tf32_is_what_gpus_since_ampere_have(monkeypatch):
+    assert has_tf32("cuda:1")
+    assert not has_tf32("cpu")
+    assert not has_tf32("mps")
+    CudaStandIn(major=7).install(monkeypatch)
+    assert not has_tf32("cuda:0")
+
+
+def test_torch_s_cuda_and_its_backends_are_called_in_one_module_only():
     sources = [*(ROOT / "pnetkit").rglob("*.py"), *(ROOT / "plugins").glob("*/pnetkit_*/**/*.py")]
     assert len(sources) > 100
     callers = {
         path.relative_to(ROOT).as_posix()
         for path in sources
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and node.attr == "cuda" and getattr(node.value, "id", "") == "torch"
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in CUDAS
     }
     assert callers == {"pnetkit/cuda.py"}
+
+
+CUDAS = {"torch.cuda", "torch.backends.cuda", "torch.backends.cudnn"}

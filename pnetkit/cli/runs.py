@@ -109,7 +109,7 @@ def show(folder: Path, root: Path, case_id: str | None, store: Path | None) -> N
 )
 @click.option("--yes", is_flag=True, help="Delete; without it, only say what would be.")
 def gc(root: Path, store: Path, yes: bool) -> None:
-    """Delete results in the store that no run needs, finished or still going, wherever its folder is."""
+    """Delete results and unfinished work in the store that no run needs, finished or still going, wherever it lies."""
     from pnetkit.errors import StoreError
     from pnetkit.pipeline.stages.table import STAGES
     from pnetkit.store.garbage import delete, unused_results
@@ -121,6 +121,8 @@ def gc(root: Path, store: Path, yes: bool) -> None:
     unused = unused_results(Store(store), _folders(root), STAGES)
     size = sum(item.size for item in unused) / 2**20
     if not unused:
+        if yes:
+            delete(Store(store), [])  # locks that nobody holds
         click.echo("Every result is needed by a run.")
     elif yes:
         deleted, busy = delete(Store(store), unused)

@@ -30,6 +30,7 @@ RELIED_ON = (
 DESCRIBING = (
     "AcquisitionNumber", "AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "TemporalPositionIdentifier",
     "TriggerTime", "SeriesDate", "ContentTime", "SliceThickness", "ConvolutionKernel",
+    "PixelPaddingValue", "PixelPaddingRangeLimit",
     "StudyID", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
 """What tells scans apart or describes them, and may be absent."""

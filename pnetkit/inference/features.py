@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pnetkit import cuda
 from pnetkit.errors import PluginError
 from pnetkit.imaging.boxes import bounding_box, cut, grow, snap
 from pnetkit.inference.sliding import Fill
@@ -56,7 +57,7 @@ def roi_features(
     patch = np.stack([cut(channel, outer, fill=air) for channel, air in channels])
     backbone.eval()
     backbone.to(device)
-    with torch.inference_mode():
+    with torch.inference_mode(), cuda.single_precision(tf32=False):
         maps = backbone.encode(torch.from_numpy(patch[None]).to(device), names)
     result = {}
     for name in names:

@@ -13,7 +13,7 @@ from pnetkit.networks import Precision
 from pnetkit.onnx_export import onnx_of
 from pnetkit.types import Triple
 
-NUMBER_TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+NUMBER_TYPES = {"fp32": "f32", "tf32": "f32", "bf16": "bf16", "fp16": "f16"}
 """OpenVINO's names of each precision."""
 
 

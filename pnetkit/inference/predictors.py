@@ -77,7 +77,7 @@ def _predictor(
     def predict(patches: NDArray[np.float32]) -> Tensor:
         if never_alone and len(patches) == 1:
             return predict(np.repeat(patches, 2, axis=0))[:1]
-        with torch.inference_mode():
+        with torch.inference_mode(), cuda.single_precision(tf32=precision == "tf32"):
             x = torch.from_numpy(patches)
             x = x.to(device=device, dtype=NUMBER_TYPES[precision], memory_format=torch.channels_last_3d)
             logits = checked_output(network, x).logits

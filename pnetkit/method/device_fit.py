@@ -8,7 +8,7 @@ than with two, and rounds otherwise, so there are two at the least.
 import math
 
 from pnetkit.errors import Fault, RecipeError
-from pnetkit.networks import best_precision, is_emulated
+from pnetkit.networks import best_precision, has_tf32, is_emulated
 from pnetkit.recipe.inference import InferenceSettings
 from pnetkit.recipe.models import Recipe, TrainingSettings
 
@@ -23,8 +23,7 @@ def fit_to_device(recipe: Recipe, device: str, *, training: bool = True) -> Reci
     `training` stays as it is, and need not fit.
 
     Raises:
-        RecipeError: a precision is asked for that this processor has no arithmetic for, or a runtime that the device
-            does not have.
+        RecipeError: a precision is asked for that the device has no arithmetic for, or a runtime that it does not have.
     """
     sections: dict[str, TrainingSettings | InferenceSettings] = {
         "inference": recipe.inference,
@@ -38,6 +37,15 @@ def fit_to_device(recipe: Recipe, device: str, *, training: bool = True) -> Reci
         )
         for name, section in sections.items()
         if section.precision != "auto" and is_emulated(device, section.precision)
+    ]
+    faults += [
+        Fault(
+            f"{name}.precision",
+            f"is tf32, which {device} does not compute in; only NVIDIA's GPUs since Ampere do. Set it to fp32 or auto, "
+            f"or choose another --device.",
+        )
+        for name, section in sections.items()
+        if section.precision == "tf32" and not has_tf32(device)
     ]
     if recipe.inference.runtime == "openvino" and device != "cpu":
         message = f"is openvino, which runs on the CPU, and the device is {device}; set it to torch, or --device cpu"

@@ -1,12 +1,20 @@
 """How a recipe's rules are applied to values in memory: the chain of postprocessors, the case classifier."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pnetkit.errors import PluginError
 from pnetkit.interfaces import CaseClassifier
 from pnetkit.method.plugins import build
-from pnetkit.types import Evidence, PhaseFinding, Segmentation
+from pnetkit.types import Evidence, Grid, PhaseFinding, Scan, Segmentation
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""What evidence holds of what the classifier did not ask for."""
 
 
 def cleaned(segmentation: Segmentation, chain: Sequence[Mapping[str, Any]]) -> Segmentation:
@@ -21,6 +29,23 @@ def cleaned(segmentation: Segmentation, chain: Sequence[Mapping[str, Any]]) -> S
             )
         segmentation = found
     return segmentation
+
+
+def evidence_of(
+    phase: str,
+    segmentation: Segmentation,
+    features: Mapping[str, NDArray[np.float32]] = NOTHING,
+    *,
+    feature_grids: Mapping[str, Grid] = NOTHING,
+    images: Mapping[str, Scan] = NOTHING,
+) -> Evidence:
+    """Give what a classifier may look at, under a name that is made of the labels.
+
+    What a case is called decides nothing and stands in no key, so a classifier does not get to know it.
+    """
+    labels = np.ascontiguousarray(segmentation.labels)
+    name = f"labels-{sha256(labels.tobytes()).hexdigest()[:12]}"
+    return Evidence(name, phase, segmentation, features, feature_grids, images)
 
 
 def classified(classifier: CaseClassifier, evidence: Evidence, *, plugin: str) -> PhaseFinding:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Edges = tuple[Annotated[int, Field(ge=4)], Annotated[int, Field(ge=4)], Annotated[int, Field(ge=4)]]
-Precision = Literal["fp32", "bf16", "fp16", "auto"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16", "auto"]
 Steps = Positive | tuple[Positive, Positive, Positive]
 
 

@@ -77,7 +77,11 @@ class InferenceSettings(Section):
     ] = "torch"
     keep_votes: Annotated[bool, Field(description="Whether a map of the windows' agreement is written.")] = False
     precision: Annotated[
-        Precision, Field(description="Numbers that the network computes in; auto is bf16 where the device has it.")
+        Precision,
+        Field(
+            description="Numbers that the network computes in; auto is bf16 where the device has it, tf32 is fp32 with "
+            "rounded products, on GPUs since Ampere."
+        ),
     ] = "fp32"
 
     @property

@@ -146,7 +146,11 @@ class TrainingSettings(Section):
         tuple[float, float, float, float] | None, Field(description="Weights of the classes in the loss; null for 1.")
     ] = None
     precision: Annotated[
-        Precision, Field(description="Numbers that the network computes in; auto is bf16 where the device has it.")
+        Precision,
+        Field(
+            description="Numbers that the network computes in; auto is bf16 where the device has it, tf32 is fp32 with "
+            "rounded products, on GPUs since Ampere."
+        ),
     ] = "fp32"
     checkpoint_every: Annotated[Positive, Field(description="Steps between two checkpoints.")] = 1000
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pnetkit import cuda
 from pnetkit.errors import Fault, ModelError, RecipeError, StoreError
 from pnetkit.evaluation.operating_point import at_operating_point
 from pnetkit.imaging.body import body_mask
@@ -21,7 +22,7 @@ from pnetkit.method.inference import inference_settings, network_as_run
 from pnetkit.method.network_input import NetworkInput, as_network_input
 from pnetkit.method.parts import Input, Parts, take_apart
 from pnetkit.method.plugins import build
-from pnetkit.method.rules import classified, cleaned
+from pnetkit.method.rules import classified, cleaned, evidence_of
 from pnetkit.method.trained_network import load_weights
 from pnetkit.model.folder import RECIPE, Model, chosen_folds, require_unchanged
 from pnetkit.networks import Network, choose_device
@@ -127,7 +128,8 @@ def screen_scans(screener: Screener, case_id: str, scans: Mapping[str, Scan]) ->
     results = {}
     for seen in screener.parts.inputs:
         if all(phase in scans for phase in seen.phases):
-            results[seen.name] = _screen_input(screener, case_id, seen, [scans[phase] for phase in seen.phases])
+            with cuda.single_precision(tf32=False):  # for plugins' own networks
+                results[seen.name] = _screen_input(screener, seen, [scans[phase] for phase in seen.phases])
     findings = {name: result.finding for name, result in results.items()}
     point = screener.model.content["operating_point"]
     if point is not None:
@@ -157,7 +159,7 @@ def _fusion(model: Model, parts: Parts) -> PhaseFusion:
     return fusion
 
 
-def _screen_input(screener: Screener, case_id: str, seen: Input, scans: Sequence[Scan]) -> InputResult:
+def _screen_input(screener: Screener, seen: Input, scans: Sequence[Scan]) -> InputResult:
     parts, members = screener.parts, screener.members[seen.name]
     scans = _on_one_grid(seen, scans)
     volume = as_network_input(scans, parts.intensity)
@@ -170,7 +172,7 @@ def _screen_input(screener: Screener, case_id: str, seen: Input, scans: Sequence
     )
     clean = cleaned(found.segmentation, parts.chain)
     images = dict(zip(seen.phases, scans, strict=True)) if parts.needs.images else {}
-    finding = _classify(screener, volume, Evidence(case_id, seen.name, clean, images=images))
+    finding = _classify(screener, volume, evidence_of(seen.name, clean, images=images))
     windows = found.windows + found.coarse_windows
     return InputResult(clean, finding, _agreement(found), windows, found.fallback, found.region)
 

@@ -10,13 +10,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from filelock import FileLock
-
 from pnetkit.errors import PluginError, StoreError
 from pnetkit.files import disk_errors_in_words, write_json
 from pnetkit.recipe.models import Recipe
 from pnetkit.registry import plugin_info
 from pnetkit.sources import Sources, source_digest
+from pnetkit.store.locks import locked
 from pnetkit.store.store import Store
 
 SOURCES = "sources.json"
@@ -45,12 +44,10 @@ def settle_sources(recipe: Recipe, store: Store, policy: Policy, *, note: bool =
     if not note:
         settled, changed, _ = _settled(recipe, _read(store.root / SOURCES), policy)
         return settled, _in_words(changed, policy)
-    with disk_errors_in_words(store.root):
-        (store.root / "locks").mkdir(parents=True, exist_ok=True)
-        with FileLock(store.root / "locks" / f"{SOURCES}.lock"):  # two runs may begin at once
-            settled, changed, known = _settled(recipe, _read(store.root / SOURCES), policy)
-            lines = _in_words(changed, policy)
-            write_json(store.root / SOURCES, known)
+    with disk_errors_in_words(store.root), locked(store.root, SOURCES):  # two runs may begin at once
+        settled, changed, known = _settled(recipe, _read(store.root / SOURCES), policy)
+        lines = _in_words(changed, policy)
+        write_json(store.root / SOURCES, known)
     return settled, lines
 
 

@@ -1,4 +1,4 @@
-"""Find results in a store that no run needs any more."""
+"""Find results in a store that no run needs any more, and work that was begun and that no run will end."""
 
 import json
 import shutil
@@ -6,24 +6,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from pnetkit.errors import StoreError
 from pnetkit.files import disk_errors_in_words
 from pnetkit.store.holders import holders
+from pnetkit.store.locks import delete_free_locks, locked_if_free
 from pnetkit.store.store import RUN_RECORD, Store
 
 
 @dataclass(frozen=True, slots=True)
 class Unused:
-    """Hold a result's folder that no run names, and its size in bytes."""
+    """Hold a folder that no run needs, of a result or of unfinished work, its size in bytes, and its lock's name."""
 
     folder: Path
     size: int
+    lock: str
 
 
 def unused_results(store: Store, runs: Iterable[Path], stages: Iterable[str]) -> list[Unused]:
-    """Give the results of these stages that no run needs. Unfinished work is never there.
+    """Give the results of these stages that no run needs, and unfinished work of which no run needs the result.
 
     Needed is what the runs in these folders name, and what any run noted in the store that is still there, finished or
     not, wherever its folder is.
@@ -39,33 +39,36 @@ def unused_results(store: Store, runs: Iterable[Path], stages: Iterable[str]) ->
             needed |= {(of["stage"], store.folder(of["stage"], of["key"]).name) for of in named}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{path}: cannot be read ({error}), so nothing is deleted. Mend or remove it.") from error
-    held = {folder for holder in holders(store) if holder.is_there for folder in holder.results}
+    needed |= {(of.parent.name, of.name) for holder in holders(store) if holder.is_there for of in holder.results}
     found = []
     for stage in stages:
         folder = store.root / stage
         results = sorted(folder.iterdir()) if folder.is_dir() else []
         found += [
-            Unused(result, _size(result))
+            Unused(result, _size(result), f"{stage}-{result.name}")
             for result in results
-            if (stage, result.name) not in needed and result not in held
+            if (stage, result.name) not in needed
         ]
-    return found
+    named = {f"{stage}-{name}" for stage, name in needed}
+    return found + [Unused(work, _size(work), work.name) for work in store.partials() if work.name not in named]
 
 
 def delete(store: Store, unused: Iterable[Unused]) -> tuple[int, int]:
-    """Delete results, and give how many were deleted, and how many left because someone is at work on them.
+    """Delete what is unused, and give how much was deleted, and how much left because someone is at work on it.
+
+    Locks that nobody holds go too; they are made again by whoever wants them.
 
     Raises StoreError for a folder that may not be changed.
     """
     deleted = busy = 0
     for item in unused:
-        lock = FileLock(store.root / "locks" / f"{item.folder.parent.name}-{item.folder.name}.lock")
-        try:
-            with disk_errors_in_words(item.folder), lock.acquire(timeout=0):
+        with disk_errors_in_words(item.folder), locked_if_free(store.root, item.lock) as is_ours:
+            if not is_ours:
+                busy += 1
+            elif item.folder.exists():  # unless somebody ended it a moment ago
                 shutil.rmtree(item.folder)
                 deleted += 1
-        except Timeout:
-            busy += 1
+    delete_free_locks(store.root)
     return deleted, busy
 
 

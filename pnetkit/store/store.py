@@ -11,14 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from pnetkit.errors import StoreError
 from pnetkit.files import disk_errors_in_words, read_json, sync_folder, write_json
+from pnetkit.store.locks import locked, locked_if_free
 from pnetkit.store.node import Ref
 
 RECORD = "stage.json"
 """The file in each result that says what it is and how it was made."""
+
+PARTIAL = "partial"
+"""The folder in which results are made."""
 
 RUN_RECORD = "run.json"
 """The file that makes a folder a run's, and names the results that it needs; it is written last."""
@@ -64,9 +66,14 @@ class Store:
             return {}  # not begun, or done this moment
         return loaded
 
+    def partials(self) -> list[Path]:
+        """Give the folders of what is being made, and of what was begun and not ended."""
+        folder = self.root / PARTIAL
+        return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
     def partial(self, stage: str, key: str) -> Path:
         """Give the folder in which a result is being made."""
-        return self.root / "partial" / f"{stage}-{key[:32]}"
+        return self.root / PARTIAL / f"{stage}-{key[:32]}"
 
     def produce(
         self,
@@ -86,33 +93,31 @@ class Store:
             MadeElsewhereError: another process is making it, and this one is not to `wait`.
             StoreError: the folder cannot be written: full, read-only, or not a folder.
         """
-        with disk_errors_in_words(self.root):
-            (self.root / "locks").mkdir(parents=True, exist_ok=True)
-            with self._locked(f"{stage}-{key[:32]}", wait):
-                if self.has(stage, key):
-                    return False
-                work, final = self.partial(stage, key), self.folder(stage, key)
-                if work.exists() and not keeps_partial:
-                    shutil.rmtree(work)
-                if final.exists():  # a result without its record: damaged by hand
-                    shutil.rmtree(final)
-                work.mkdir(parents=True, exist_ok=True)
-                record = make(work)
-                (work / "progress.json").unlink(missing_ok=True)
-                write_json(work / RECORD, record)
-                final.parent.mkdir(parents=True, exist_ok=True)
-                work.rename(final)
-                sync_folder(final.parent)
+        with disk_errors_in_words(self.root), self._locked(f"{stage}-{key[:32]}", wait):
+            if self.has(stage, key):
+                return False
+            work, final = self.partial(stage, key), self.folder(stage, key)
+            if work.exists() and not keeps_partial:
+                shutil.rmtree(work)
+            if final.exists():  # a result without its record: damaged by hand
+                shutil.rmtree(final)
+            work.mkdir(parents=True, exist_ok=True)
+            record = make(work)
+            (work / "progress.json").unlink(missing_ok=True)
+            write_json(work / RECORD, record)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            work.rename(final)
+            sync_folder(final.parent)
         return True
 
     @contextmanager
     def _locked(self, name: str, wait: bool) -> Iterator[None]:
-        lock = FileLock(self.root / "locks" / f"{name}.lock")
-        try:
-            lock.acquire(blocking=wait)
-        except Timeout as error:
-            raise MadeElsewhereError from error
-        try:
+        """Hold a lock, waiting for it or not."""
+        if wait:
+            with locked(self.root, name):
+                yield
+            return
+        with locked_if_free(self.root, name) as is_ours:
+            if not is_ours:
+                raise MadeElsewhereError
             yield
-        finally:
-            lock.release()

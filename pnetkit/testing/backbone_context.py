@@ -1,6 +1,7 @@
 """Check that a backbone's feature maps look no farther than they say."""
 
 from math import lcm
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -8,7 +9,6 @@ from torch import Tensor
 from pnetkit.interfaces import FeatureBackbone
 from pnetkit.testing.checks import require
 from pnetkit.testing.probes import SMALLEST_EDGE, patches
-from pnetkit.types import Triple
 
 LARGEST_CHANGE = 1e-3
 """How far values may lie apart, of the largest: other sizes of input are computed by other kernels."""
@@ -58,7 +58,7 @@ def _hidden(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
     return hidden
 
 
-def context_fault(context: Triple | None) -> str:
+def context_fault(context: Any) -> str:
     """Say what is wrong with a declared context; empty where nothing is."""
-    right = context is None or (isinstance(context, tuple) and len(context) == 3 and min(context) >= 0)  # noqa: PLR2004
+    right = context is None or (len(context) == 3 and min(context) >= 0)  # noqa: PLR2004
     return "" if right else f"has context_voxels {context}, wanted three numbers from 0, or None"

@@ -1,7 +1,8 @@
 """Write and read checkpoints: one safetensors file, complete or not there.
 
-It holds the network's state, the optimizer's momentum, and in its header, as JSON, the iteration, the loss so far, and
-what made the network: one entry, or several where a training was taken up by something else than what had begun it.
+It holds the network's state, the optimizer's momentum, and in its header, as JSON, the iteration, the loss so far,
+what made the network: one entry, or several where a training was taken up by something else than what had begun it,
+and each attempt at it: from which iteration, with which torch, on what.
 The iteration's number *is* the state of sampler and random numbers: both are derived from it and the seed (see
 pnetkit.training.sampling), so there is nothing else to keep.
 """
@@ -28,7 +29,8 @@ _MODEL, _OPTIMIZER = "model.", "optimizer."
 class Checkpoint:
     """Hold a training after `iteration` steps: tensors of the network and of the optimizer, and a JSON-able record.
 
-    `makers` say what made the network up to here, in their order: plugin, distribution, version, source.
+    `makers` say what made the network up to here, in their order: plugin, distribution, version, source. `attempts` say
+    of each start of the training from which iteration it went on, and where it ran.
     """
 
     iteration: int
@@ -36,6 +38,7 @@ class Checkpoint:
     optimizer: Mapping[str, Tensor]
     record: Mapping[str, Any]
     makers: Sequence[Mapping[str, str]] = ()
+    attempts: Sequence[Mapping[str, Any]] = ()
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -43,7 +46,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {_MODEL + key: value for key, value in distinct_tensors(checkpoint.model).items()}
     tensors |= {_OPTIMIZER + key: value for key, value in checkpoint.optimizer.items()}
     makers = [dict(maker) for maker in checkpoint.makers]
-    header = {"iteration": checkpoint.iteration, "record": dict(checkpoint.record), "makers": makers}
+    attempts = [dict(attempt) for attempt in checkpoint.attempts]
+    said = {"record": dict(checkpoint.record), "makers": makers, "attempts": attempts}
+    header = {"iteration": checkpoint.iteration} | said
     write_atomically(path, save(_plain(tensors), {"pnetkit": json.dumps(header, sort_keys=True)}))
 
 
@@ -65,7 +70,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     model = {key.removeprefix(_MODEL): value for key, value in tensors.items() if key.startswith(_MODEL)}
     optimizer = {key.removeprefix(_OPTIMIZER): value for key, value in tensors.items() if key.startswith(_OPTIMIZER)}
     makers = tuple(header.get("makers", ()))  # not in checkpoints of earlier releases
-    return Checkpoint(iteration, model, optimizer, record, makers)
+    attempts = tuple(header.get("attempts", ()))
+    return Checkpoint(iteration, model, optimizer, record, makers, attempts)
 
 
 def with_maker(makers: Sequence[Mapping[str, str]], maker: Mapping[str, str]) -> tuple[Mapping[str, str], ...]:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from pnetkit import cuda
 from pnetkit.ahead import one_ahead
 from pnetkit.errors import StoreError, TrainingError
 from pnetkit.interfaces import Backbone
@@ -68,10 +70,11 @@ class TrainingPlan:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Hold the mean loss of every ten iterations, and what made the network, as in a checkpoint."""
+    """Hold the mean loss of every ten iterations, what made the network and the attempts at it, as in a checkpoint."""
 
     losses: list[float]
     makers: tuple[Mapping[str, str], ...]
+    attempts: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(slots=True)
@@ -82,6 +85,7 @@ class _Progress:
     losses: list[float]
     pending: list[float]
     makers: tuple[Mapping[str, str], ...]
+    attempts: tuple[Mapping[str, Any], ...]
 
 
 def train(
@@ -94,14 +98,16 @@ def train(
     checkpoint: Path,
     report: Report,
     maker: Mapping[str, str],
+    where: Mapping[str, str | None] = MappingProxyType({}),
     draw_ahead: bool | None = None,
 ) -> Trained:
     """Train a backbone in place and give the course of its loss.
 
     Goes on from `checkpoint` where that file exists, and writes it every `plan.checkpoint_every` iterations. `maker`
-    says what the network is made with; it is kept in checkpoints, beside that of what wrote them before. With
-    `draw_ahead` the next batch is drawn in a thread while the network computes; None does so on an accelerator, because
-    on a CPU a worker has one core for both. A batch depends on seed and iteration alone, so weights are the same.
+    says what the network is made with, and `where` on what; both are kept in checkpoints, beside those of what wrote
+    them before. With `draw_ahead` the next batch is drawn in a thread while the network computes; None does so on an
+    accelerator, because on a CPU a worker has one core for both. A batch depends on seed and iteration alone, so
+    weights are the same.
 
     Raises:
         StoreError: the checkpoint is damaged, or does not fit the network.
@@ -122,6 +128,7 @@ def train(
     scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=plan.precision == "fp16")
     names = {id(parameter): name for name, parameter in _named_parameters(backbone).items()}
     progress = _resume(checkpoint, backbone, optimizer, scaler, names, maker)
+    progress.attempts = (*progress.attempts, {"from_iteration": progress.iteration, **where})
 
     def draw(iteration: int) -> tuple[int, Batch]:
         rng = np.random.default_rng([seed, iteration])
@@ -133,7 +140,10 @@ def train(
     if draw_ahead is None:
         draw_ahead = not device.startswith("cpu")
     iterations = range(progress.iteration, plan.iterations)
-    with closing(one_ahead(draw, iterations, ahead=draw_ahead)) as drawn:  # an error in a step ends the thread too
+    with (
+        cuda.single_precision(tf32=plan.precision == "tf32"),  # around it all: a backward pass computes as well
+        closing(one_ahead(draw, iterations, ahead=draw_ahead)) as drawn,  # an error in a step ends the thread too
+    ):
         for iteration, drawn_batch in drawn:
             dropout_seed, batch = drawn_batch()
             seed_dropout(dropout_seed, device)
@@ -152,14 +162,15 @@ def train(
                 record = {"losses": progress.losses, "pending": progress.pending, "scaler": scaler.state_dict()}
                 momentum = momentum_of(optimizer, names)
                 state = backbone.state_dict()
-                write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, momentum, record, progress.makers))
+                made = progress.makers, progress.attempts
+                write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, momentum, record, *made))
     broken = not_finite(backbone.state_dict())
     if broken:
         raise TrainingError(
             f"After the last iteration {len(broken)} tensors of the network are not finite ({broken[0]}, …), although "
             f"the loss was. Lower training.learning_rate, set training.gradient_clip, or use precision fp32."
         )
-    return Trained(progress.losses, progress.makers)
+    return Trained(progress.losses, progress.makers, progress.attempts)
 
 
 def seed_dropout(seed: int, device: str) -> None:
@@ -189,7 +200,8 @@ def one_step(backbone: Backbone, batch: Batch, plan: TrainingPlan, device: str) 
     single = replace(plan, accumulation=1)
     optimizer = torch.optim.SGD(backbone.parameters(), lr=plan.learning_rate, momentum=plan.momentum)
     scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=False)
-    return _step(backbone, optimizer, scaler, batch, single, device)
+    with cuda.single_precision(tf32=plan.precision == "tf32"):
+        return _step(backbone, optimizer, scaler, batch, single, device)
 
 
 def _step(
@@ -228,7 +240,7 @@ def _resume(
     maker: Mapping[str, str],
 ) -> _Progress:
     if not checkpoint.exists():
-        return _Progress(0, [], [], (maker,))
+        return _Progress(0, [], [], (maker,), ())
     stored = read_checkpoint(checkpoint)
     try:
         load_state(backbone, stored.model)
@@ -241,7 +253,7 @@ def _resume(
     restore_momentum(optimizer, names, stored.optimizer)
     scaler.load_state_dict(stored.record["scaler"])
     losses, pending = list(stored.record["losses"]), list(stored.record["pending"])
-    return _Progress(stored.iteration, losses, pending, with_maker(stored.makers, maker))
+    return _Progress(stored.iteration, losses, pending, with_maker(stored.makers, maker), tuple(stored.attempts))
 
 
 def _in_words(maker: Mapping[str, str]) -> str:

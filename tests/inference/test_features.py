@@ -81,6 +81,17 @@ def test_the_region_s_map_is_that_of_a_network_that_has_seen_what_lies_around(re
     np.testing.assert_allclose(found, whole[:, 8:10, 8:9, 9:11], rtol=1e-6)
 
 
+def test_maps_are_made_in_single_precision():
+    class Notes(Blocks):
+        def encode(self, x, features):
+            seen.append(torch.backends.cudnn.allow_tf32)
+            return super().encode(x, features)
+
+    seen = []
+    features(Notes(), volume((8, 8, 8)), np.ones((8, 8, 8), bool))
+    assert seen == [False]
+
+
 def test_beyond_the_volume_there_is_air():
     found = features(Blocks(), np.zeros((1, 8, 8, 8), np.float32), roi((8, 8, 8), np.s_[7:8, 0:1, 0:1]), margin=4)
     assert found["mean4"].shape == (1, 3, 3, 3)

@@ -36,6 +36,15 @@ def test_a_single_value_that_is_not_finite_is_an_error(value, make):
         make(Gives(value), device="cpu", precision="fp32")(PATCHES)
 
 
+@pytest.mark.parametrize("make", [label_predictor, probability_predictor])
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+def test_windows_are_run_in_tf32_where_it_is_asked_for_and_nowhere_else(make, precision):
+    network, seen = Gives(1.0), []
+    network.register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
+    make(network, device="cpu", precision=precision)(PATCHES)
+    assert seen == [precision == "tf32"]
+
+
 def test_large_numbers_are_fine():
     labels = label_predictor(Gives(3e38), device="cpu", precision="fp32")(PATCHES)
     assert int(labels[1, 1, 1, 1]) == 2

@@ -9,6 +9,7 @@ from pnetkit.errors import RecipeError
 from pnetkit.method.device_fit import fewest_windows, fit_to_device
 from pnetkit.networks import best_precision, is_emulated
 from pnetkit.recipe.models import Recipe
+from tests.cuda_stand_in import CudaStandIn
 
 
 def recipe(training: str, inference: str, **settings: object) -> Recipe:
@@ -54,6 +55,21 @@ def test_a_precision_of_training_is_no_fault_where_nothing_is_trained(monkeypatc
     on_a_processor(monkeypatch, bf16=False)
     settled = fit_to_device(recipe("bf16", "auto"), "cpu", training=False)
     assert (settled.training.precision, settled.inference.precision) == ("bf16", "fp32")
+
+
+@pytest.mark.parametrize(("device", "major"), [("cpu", 9), ("cuda:0", 7)])
+def test_tf32_is_refused_where_there_is_none(monkeypatch, device, major):
+    CudaStandIn(major=major).install(monkeypatch)
+    with pytest.raises(RecipeError) as caught:
+        fit_to_device(recipe("tf32", "tf32"), device)
+    assert f"training.precision: is tf32, which {device} does not compute in; only NVIDIA's GPUs" in str(caught.value)
+    assert "inference.precision: is tf32" in str(caught.value)
+
+
+def test_tf32_is_taken_where_it_can_be_had_and_is_never_the_choice_of_auto(monkeypatch):
+    CudaStandIn(major=9).install(monkeypatch)
+    settled = fit_to_device(recipe("tf32", "auto"), "cuda:0")
+    assert (settled.training.precision, settled.inference.precision) == ("tf32", "bf16")
 
 
 def test_what_a_recipe_says_is_left_alone_where_it_can_be_had(monkeypatch):

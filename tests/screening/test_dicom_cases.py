@@ -11,7 +11,9 @@ from tests.dicom.synthetic import AFFINE, some_hu, write_series
 def cases(folder, **rules):
     said = []
     rules = SeriesRules(rules.get("uids", {}), {})
-    found = dicom_cases(folder, ("arterial", "venous"), rules, case_id=None, write_dicom=False, say=said.append)
+    found = dicom_cases(
+        folder, ("arterial", "venous"), rules, case_id=None, write_dicom=False, same_patient=False, say=said.append
+    )
     return found, said
 
 

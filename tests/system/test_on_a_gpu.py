@@ -12,6 +12,7 @@ from pnetkit.acceleration import accelerated
 from pnetkit.evaluation.overlap import dice
 from pnetkit.imaging.intensity import Intensity
 from pnetkit.inference.coarse import Coarse
+from pnetkit.inference.predictors import probability_predictor
 from pnetkit.inference.search import Settings
 from pnetkit.inference.segment import segment
 from pnetkit.networks import best_precision, build_seeded, choose_device
@@ -81,7 +82,18 @@ def test_auto_is_the_first_gpu_in_bf16_where_it_computes_in_that():
     assert (best_precision(DEVICE) == "bf16") == torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_fp32_on_a_gpu_is_nearer_to_the_cpu_than_tf32_is(network):
+    x = np.random.default_rng(0).normal(size=(2, 1, 32, 32, 32)).astype(np.float32)
+    on_cpu = probability_predictor(accelerated(network, device="cpu", precision="fp32"), device="cpu", precision="fp32")
+    exact, far = on_cpu(x), {}
+    for precision in ("fp32", "tf32"):
+        quick = accelerated(network, device=DEVICE, precision=precision)
+        found = probability_predictor(quick, device=DEVICE, precision=precision)(x)
+        far[precision] = float(np.abs(np.asarray(found) - np.asarray(exact)).max())
+    assert far["fp32"] < 1e-5 < far["tf32"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp16"])
 def test_a_network_learns_on_a_gpu(case, tmp_path, precision):
     _, losses = trained_on_the_gpu(case, tmp_path, precision=precision)
     assert losses[-1] < 0.7 * losses[0]

@@ -18,6 +18,7 @@ from pnetkit.pipeline.stages.segment import SegmentSpec
 from pnetkit.pipeline.stages.segmentation import LABELS
 from pnetkit.pipeline.stages.train import BACKBONE, WEIGHTS
 from pnetkit.recipe.check import load_recipe
+from pnetkit.screening import screener as screener_module
 from pnetkit.screening.screener import load_screener, screen_scans
 from pnetkit.store.node import File, Ref
 
@@ -100,7 +101,8 @@ def test_a_run_segments_the_body_of_the_first_phase(recipe, network, images, bod
     assert np.array_equal(labels, body)
 
 
-def test_screening_segments_the_body_of_the_first_phase(network, images, body, tmp_path):
+def test_screening_segments_the_body_of_the_first_phase(network, images, body, tmp_path, monkeypatch):
+    monkeypatch.setattr(screener_module, "require_unchanged", lambda _: None)  # its files are in no model folder
     folds = (FoldModel("both", 0, network / WEIGHTS, None),)
     screener = load_screener(Model(tmp_path, "digest", {"operating_point": None}, folds, None, ()), device="cpu")
     found = screen_scans(screener, "P1", {phase: read_scan(path) for phase, path in images.items()})

@@ -215,6 +215,47 @@ def test_accumulating_micro_batches_gives_the_gradient_of_the_whole_batch(cases,
         assert torch.allclose(whole[1][key], parts[1][key], atol=1e-5)
 
 
+def test_each_attempt_is_kept_with_what_it_ran_on(tiny_net, cases, plan, tmp_path):
+    path, how = tmp_path / "c", {"seed": 3, "device": "cpu", "maker": OURS}
+
+    def killed(*_):
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        train(tiny_net(), cases, plan(), **how, checkpoint=path, report=killed, where={"torch": "2.6", "on": "this"})
+    assert read_checkpoint(path).attempts == ({"from_iteration": 0, "torch": "2.6", "on": "this"},)
+    there = {"torch": "2.7", "on": "that"}
+    trained = train(tiny_net(), cases, plan(), **how, checkpoint=path, report=lambda *_: None, where=there)
+    assert trained.attempts == (
+        {"from_iteration": 0, "torch": "2.6", "on": "this"},
+        {"from_iteration": 5, "torch": "2.7", "on": "that"},
+    )
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32"])
+def test_a_training_computes_in_tf32_where_it_says_so_and_nowhere_else(tiny_net, cases, plan, tmp_path, precision):
+    """In the backward pass too, which runs outside of the network's own call."""
+    net, seen = tiny_net(), set()
+
+    def note(*_):
+        seen.add((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+
+    net.body.register_forward_hook(note)
+    net.body.weight.register_hook(note)
+    run(net, cases, plan(precision=precision), tmp_path / "c")
+    assert seen == {(precision == "tf32",) * 2}
+    seen.clear()
+    one_step(net, draw_batch(cases, plan().sampling, np.random.default_rng(0)), plan(precision=precision), "cpu")
+    assert seen == {(precision == "tf32",) * 2}
+
+
+def test_on_a_cpu_tf32_would_give_the_same_bytes(tiny_net, cases, plan, tmp_path):
+    """What stands in keys of results that were made on a CPU has not changed its meaning."""
+    found = [run(tiny_net(), cases, plan(precision=of), tmp_path / of) for of in ("fp32", "tf32")]
+    assert found[0][0] == found[1][0]
+    assert same(found[0][1], found[1][1])
+
+
 @pytest.fixture
 def scaled_only(monkeypatch):
     """With fp16, scale the loss and compute in single precision: not every CPU convolves in half precision."""

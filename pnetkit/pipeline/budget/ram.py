@@ -199,7 +199,7 @@ def segment_bytes(recipe: Recipe, parts: Parts, shape: Triple, network: NetworkM
         voxel += MEAN_VOXEL_BYTES
     elif inference["keep_votes"]:
         voxel += VOTES_VOXEL_BYTES
-    half = 1 if inference["precision"] == "fp32" else CPU_HALF
+    half = 1 if inference["precision"] in {"fp32", "tf32"} else CPU_HALF
     batch = largest_batch(recipe.inference.runtime, recipe.inference.windows_at_once)
     return int(
         LIBRARIES_BYTES

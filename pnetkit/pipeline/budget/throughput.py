@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from pnetkit import cuda
 from pnetkit.acceleration import NUMBER_TYPES
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.windows import padded_shape, window_grid
@@ -99,7 +100,7 @@ def window_seconds(
     best = math.inf
     for _ in range(repeats + 1):
         started = time.perf_counter()
-        with torch.inference_mode():
+        with torch.inference_mode(), cuda.single_precision(tf32=precision == "tf32"):
             network(x).logits.argmax(dim=1).cpu()
         best = min(best, time.perf_counter() - started)
     return best / batch

@@ -33,8 +33,8 @@ def vram_needed(recipe: Recipe, network: NetworkMemory, *, batch_size: int) -> d
     """
     parts = take_apart(recipe, {})
     micro, _ = micro_batch_voxels(parts)
-    half = 1 if parts.inference["precision"] == "fp32" else 2
-    kept = 1.0 if parts.training["precision"] == "fp32" else AUTOCAST
+    half = 1 if parts.inference["precision"] in {"fp32", "tf32"} else 2
+    kept = 1.0 if parts.training["precision"] in {"fp32", "tf32"} else AUTOCAST
     return {
         "train": int(network.parameters * 12 + micro * step_bytes_per_voxel(network) * OVERHEAD * kept),
         "segment": int((network.parameters * 4 + network.window_bytes * batch_size * OVERHEAD) / half),

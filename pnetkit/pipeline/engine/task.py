@@ -55,7 +55,7 @@ def execute(node: Node, context: Context) -> bool:
             cuda.restart_peak(context.device)
             if context.gpu_bytes is not None:
                 cuda.limit_memory(context.device, context.gpu_bytes)
-        with held_still(file.path for file in files):
+        with held_still(file.path for file in files), cuda.single_precision(tf32=False):  # for plugins' own networks
             for file in files:
                 require_digest(file.path, file.digest)
             details = stage.run(node.spec, context, folder)

@@ -15,7 +15,8 @@ def remarks(recipe: Recipe, graph: Graph, store: Store) -> list[str]:
     said = [EVIDENCE[recipe.classifier_evidence]] if any(node.stage == fit.STAGE.name for node in graph.nodes) else []
     if any(node.stage == adopt.STAGE.name for node in graph.nodes):
         return [*said, "Segmentations were made elsewhere; whether by who had seen these cases is not known."]
-    said += filter(None, [train.mixed_in_words(_records(graph, store, train.STAGE.name))])
+    trained = _records(graph, store, train.STAGE.name)
+    said += filter(None, [train.mixed_in_words(trained), train.moved_in_words(trained)])
     if recipe.inference.search == "coarse-to-fine":
         decided = [of.segment for of in graph.cases.values()]  # not those that a classifier learns from
         searched = [store.record(n.stage, n.key) for n in decided if store.has(n.stage, n.key)]

@@ -9,7 +9,7 @@ from pnetkit.cohort.check import CheckedCase
 from pnetkit.files import read_json, write_json
 from pnetkit.interfaces import CaseClassifier
 from pnetkit.method.plugins import build
-from pnetkit.method.rules import classified, finding_from_json, finding_to_json
+from pnetkit.method.rules import classified, evidence_of, finding_from_json, finding_to_json
 from pnetkit.pipeline.stages import features, fit
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
@@ -18,7 +18,7 @@ from pnetkit.pipeline.stages.segmentation import read_segmentation
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.store.node import File, Node, Ref, Subject
 from pnetkit.store.store import Store
-from pnetkit.types import Evidence, PhaseFinding
+from pnetkit.types import PhaseFinding
 
 FINDING = "finding.json"
 """The finding of one phase."""
@@ -26,7 +26,7 @@ FINDING = "finding.json"
 
 @dataclass(frozen=True, slots=True)
 class ClassifySpec:
-    """In the key: classifier, phase, and what it looks at. Not: the case's name."""
+    """All of it is in the key. A classifier does not get to know the case's name."""
 
     stage: ClassVar[str] = "classify"
     version: ClassVar[int] = 1
@@ -37,7 +37,6 @@ class ClassifySpec:
     maps: Ref | None
     fitted: Ref | None
     scan: Scanned | None
-    case_id: str
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -66,7 +65,6 @@ def draft(draft: Draft, item: CheckedCase, clean: Node, maps: Node | None, fitte
         maps=None if maps is None else maps.ref,
         fitted=None if fitted is None else fitted.ref,
         scan=scanned(draft, item) if draft.parts.needs.images else None,
-        case_id=item.case.id,
     )
     return draft.add(spec, Subject(name, item.case.id))
 
@@ -80,7 +78,8 @@ def run(spec: ClassifySpec, context: Context, folder: Path) -> dict[str, Any]:
         classifier = fit.read(store, spec.fitted, spec.classifier)
     maps, grids = ({}, {}) if spec.maps is None else features.read(store, spec.maps)
     images = {} if spec.scan is None else spec.scan.read()
-    evidence = Evidence(spec.case_id, spec.phase, read_segmentation(store, spec.clean), maps, grids, images)
+    clean = read_segmentation(store, spec.clean)
+    evidence = evidence_of(spec.phase, clean, maps, feature_grids=grids, images=images)
     finding = classified(classifier, evidence, plugin=spec.classifier["plugin"])
     write_json(folder / FINDING, finding_to_json(finding))
     return {"abnormal": finding.abnormal}

@@ -9,6 +9,7 @@ import numpy as np
 
 from pnetkit.interfaces import TrainedCaseClassifier
 from pnetkit.method.plugins import build, save_plain
+from pnetkit.method.rules import evidence_of
 from pnetkit.method.seeds import plugin_seed
 from pnetkit.pipeline.stages import features
 from pnetkit.pipeline.stages.context import Context
@@ -40,7 +41,7 @@ class TrainingEvidence:
 
 @dataclass(frozen=True, slots=True)
 class FitSpec:
-    """In the key: classifier, phase, seed, diagnoses, evidence. Not: the cases' names."""
+    """In the key: classifier, phase, seed, diagnoses, evidence. Not: the cases' names, which nothing here looks at."""
 
     stage: ClassVar[str] = "fit"
     version: ClassVar[int] = 3
@@ -127,14 +128,8 @@ class _Read(Sequence[Evidence]):
             return [self[i] for i in range(*index.indices(len(self)))]
         of = self._spec.evidence[index]
         maps, grids = ({}, {}) if of.features is None else features.read(self._store, of.features)
-        return Evidence(
-            case_id=of.case_id,
-            phase=self._spec.phase,
-            segmentation=self._segmentation(of),
-            features=maps,
-            feature_grids=grids,
-            images=of.scan.read() if of.scan is not None and self._images else {},
-        )
+        images = of.scan.read() if of.scan is not None and self._images else {}
+        return evidence_of(self._spec.phase, self._segmentation(of), maps, feature_grids=grids, images=images)
 
     def _segmentation(self, of: TrainingEvidence) -> Segmentation:
         if of.segmentation is not None:

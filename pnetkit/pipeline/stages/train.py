@@ -15,6 +15,7 @@ from pnetkit.pipeline.stages import prepare
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
 from pnetkit.pipeline.stages.stage import Stage
+from pnetkit.provenance import surroundings
 from pnetkit.sources import source_digest
 from pnetkit.store.node import File, Node, Ref, Subject
 from pnetkit.store.store import Store
@@ -116,6 +117,7 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
         checkpoint=folder / CHECKPOINT,
         report=report,
         maker=maker(identity),
+        where=surroundings(context.device),
     )
     (folder / CHECKPOINT).unlink(missing_ok=True)
     write_weights(folder / WEIGHTS, backbone.state_dict())
@@ -125,6 +127,7 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in backbone.parameters()),
         "last_loss": trained.losses[-1],
         "makers": [dict(made) for made in trained.makers],
+        "attempts": [dict(attempt) for attempt in trained.attempts],
     }
 
 
@@ -160,6 +163,30 @@ def mixed_in_words(records: Sequence[Mapping[str, Any]]) -> str:
     return (
         f"{len(mixed)} of {len(records)} networks were begun and ended by different code ({'; '.join(sorted(pairs))}): "
         "a checkpoint of one was taken up by the other."
+    )
+
+
+def moved_in_words(records: Sequence[Mapping[str, Any]]) -> str:
+    """Say which of these trainings' records are of networks whose training went on with another torch, or elsewhere.
+
+    Empty where there is none. Such a network is as good as another, and its last bits are those of no single training.
+    """
+    all_attempts = [record["details"].get("attempts", ()) for record in records]  # not in records of earlier releases
+    moved = [places for of in all_attempts if len(places := list(dict.fromkeys(map(_place, of)))) > 1]
+    if not moved:
+        return ""
+    ways = sorted({", then ".join(places) for places in moved})
+    return (
+        f"{len(moved)} of {len(records)} networks were begun and ended in other surroundings ({'; '.join(ways)}): "
+        "nobody gets their last bits again."
+    )
+
+
+def _place(attempt: Mapping[str, Any]) -> str:
+    commit = f" at {attempt['commit'][:8]}" if attempt.get("commit") else ""
+    return (
+        f"torch {attempt.get('torch')} on {attempt.get('device')} ({attempt.get('on')}), "
+        f"pnetkit {attempt.get('pnetkit')}{commit}"
     )
 
 

@@ -88,6 +88,16 @@ def test_an_unexpected_failure_keeps_its_traceback(context, task):
     assert "test_schedule.py" in failure.traceback
 
 
+def test_what_a_plugin_computes_on_a_gpu_is_fp32(context, monkeypatch):
+    seen = []
+    monkeypatch.setitem(
+        STAGES, "measure", Stage("measure", lambda *_: seen.append(torch.backends.cudnn.allow_tf32) or {})
+    )
+    outcome = run_nodes([node("any")], SerialExecutor(), context)
+    assert outcome.failed == {}
+    assert seen == [False]
+
+
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
 def test_a_file_that_changes_between_check_and_use_leaves_nothing_under_the_old_content_s_key(
     context, monkeypatch, tmp_path, when

@@ -36,6 +36,6 @@ def test_the_numbers_of_runs_on_one_cohort_stay_as_they_are():
 
 def test_a_case_less_does_not_make_all_others_those_of_other_patients():
     said = [str(fault) for fault in differences([a_run("one", a=0, b=1, c=1), a_run("two", b=0, c=0)])]
-    assert said == ["two and one: the first of them lacks 1 cases (a)"]
+    assert said == ["two and one: the first of them lacks 1 case (a)"]
     said = [str(fault) for fault in differences([a_run("one", a=0, b=1, c=1), a_run("two", a=0, b=1, c=2)])]
     assert said == ["two and one: the patients of 2 cases differ (b, c)"]

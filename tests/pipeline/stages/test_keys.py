@@ -74,7 +74,7 @@ SPECS = [
         },
     ),
     (
-        ClassifySpec(PLUGIN, "venous", Ref("postprocess", "p"), Ref("features", "f"), Ref("fit", "g"), SCANNED, "P1"),
+        ClassifySpec(PLUGIN, "venous", Ref("postprocess", "p"), Ref("features", "f"), Ref("fit", "g"), SCANNED),
         {
             "classifier": OTHER_PLUGIN,
             "phase": "arterial",
@@ -82,7 +82,6 @@ SPECS = [
             "maps": None,
             "fitted": None,
             "scan": replace(SCANNED, images=(OTHER,)),
-            "case_id": "P2",
         },
     ),
     (
@@ -102,7 +101,6 @@ NOT_IN_KEYS = {
     ("train", "checkpoint_every"),
     ("segment", "batch_size"),
     ("segment", "shape"),
-    ("classify", "case_id"),
 }
 """The names of cases, how often a checkpoint is written, how many windows are run at once."""
 
