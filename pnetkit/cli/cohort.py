@@ -85,7 +85,10 @@ def import_command(
     if splits is not None:
         entries, said = importing.with_splits(entries, splits)
         notes.append(said)
-    known = importing.diagnoses_of_labels(entries, abnormal) if abnormal else {}
+    known: dict[str, bool | None] = {}
+    if abnormal:
+        known, said = importing.diagnoses_of_labels(entries, abnormal)
+        notes.append(said)
     if diagnoses is not None:
         of_table = importing.diagnoses_of_table(diagnoses)
         notes.append(importing.strangers(entries, of_table, diagnoses))

@@ -96,14 +96,17 @@ def diagnoses_of_table(path: Path) -> dict[str, bool | None]:
     return found
 
 
-def diagnoses_of_labels(entries: Sequence[Entry], values: Sequence[int]) -> dict[str, bool | None]:
+def diagnoses_of_labels(entries: Sequence[Entry], values: Sequence[int]) -> tuple[dict[str, bool | None], str]:
     """Call a case abnormal where a label map of it holds one of the values; unknown where it has no label map.
+
+    Gives the diagnoses, and which of the values no label map holds; empty where each is in one.
 
     Raises:
         CohortError: label maps cannot be read; all of them are listed.
     """
     found: dict[str, bool | None] = {}
     faults = []
+    anywhere: set[int] = set()
     for entry in entries:
         held: set[int] = set()
         for path in set(entry.labels.values()):
@@ -111,10 +114,15 @@ def diagnoses_of_labels(entries: Sequence[Entry], values: Sequence[int]) -> dict
                 held |= {int(value) for value in label_values(path)}
             except ImageError as error:
                 faults.append(Fault(entry.case_id, str(error)))
+        anywhere |= held
         found[entry.case_id] = bool(held & set(values)) if entry.labels else None
     if faults:
         raise CohortError("Diagnoses cannot be taken from the labels:", faults)
-    return found
+    missing = sorted(set(values) - anywhere)
+    if not missing:
+        return found, ""
+    there = ", ".join(map(str, sorted(anywhere))) or "nothing"
+    return found, f"no label map holds {', '.join(map(str, missing))}, so nothing is abnormal by it; they hold {there}"
 
 
 def with_splits(entries: Sequence[Entry], path: Path) -> tuple[list[Entry], str]:

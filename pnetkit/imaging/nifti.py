@@ -4,7 +4,7 @@ In memory every volume is in the closest RAS+ orientation, so that networks see 
 is ever resampled. A label map is written in the orientation of the image it belongs to, with that image's own affine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,11 +68,11 @@ def read_labels(path: Path, mapping: Mapping[int, int] | None = None, *, unmappe
     values = _whole_values(path, volume.voxels)
     table = {BACKGROUND: BACKGROUND, **mapping} if mapping is not None else {n: n for n in range(len(CLASSES))}
     present = [int(np.round(v)) for v in values]
-    unknown = [v for v in present if v not in table]
+    unknown = [value for value, whole in zip(values, present, strict=True) if whole not in table]
     if unknown and (mapping is None or unmapped == "error"):
         wanted = "0 background, 1 pancreas, 2 tumor, 3 duct" if mapping is None else f"those mapped: {sorted(table)}"
         raise ImageError(
-            f"{path}: holds the label values {_some(np.array(unknown))}; wanted {wanted}. "
+            f"{path}: holds the label values {_some(unknown)}; wanted {wanted}. "
             f"Map them under cohort.labels in the recipe."
         )
     stored = z_fastest(volume.voxels, volume.voxels.dtype.type)  # in one order with the labels, which is much faster
@@ -153,7 +153,7 @@ def _whole_values(path: Path, voxels: NDArray[Any]) -> NDArray[Any]:
     values = np.unique(voxels)
     finite = values[np.isfinite(values)]
     if finite.size < values.size or (np.abs(finite - np.round(finite)) > ROUNDING).any():
-        raise ImageError(f"{path}: label values have to be whole numbers, got {_some(values)}.")
+        raise ImageError(f"{path}: label values have to be whole numbers, got {_some(list(values))}.")
     return values
 
 
@@ -181,6 +181,6 @@ def _three_axes(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
     return kept[0], kept[1], kept[2]
 
 
-def _some(values: NDArray[Any]) -> str:
-    shown = ", ".join(f"{v:.9g}" if v != np.round(v) else f"{v:g}" for v in values[:8])
-    return shown + (f", … ({values.size} values)" if values.size > 8 else "")  # noqa: PLR2004
+def _some(values: Sequence[Any]) -> str:
+    shown = ", ".join(f"{v:.9g}" if np.isfinite(v) and v != np.round(v) else f"{v:g}" for v in values[:8])
+    return shown + (f", … ({len(values)} values)" if len(values) > 8 else "")  # noqa: PLR2004

@@ -1,5 +1,6 @@
 """Read a NIfTI file: its header alone, or with its voxels, taking no more memory than header and file agree on."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from pnetkit.errors import ImageError
 from pnetkit.imaging.gz import DAMAGE, MOST_UNPACKED, opened, packing, read_into, skip
 from pnetkit.imaging.nifti_header import HEADER_BYTES, Header, parse_header, reason
+
+MOST_VOXELS = 2**31
+"""No CT of a body has more, as 1024 x 1024 x 2048; what is constant can be packed a thousandfold and mean anything."""
 
 MORE_THAN_SAID = 2**20
 """Bytes that may follow the last voxel: some programs pad. With more, header and file are of two scans."""
@@ -38,14 +42,18 @@ def read_voxels(path: Path, header: Header) -> NDArray[Any]:
     A file that is not packed is mapped into memory, not read.
 
     Raises:
-        ImageError: the file is shorter than its header says or could be, or much longer; it is damaged; its voxels do
-            not fit into memory.
+        ImageError: the file is shorter than its header says or could be, or much longer; it is damaged; its voxels are
+            more than any CT has, or do not fit into memory.
     """
     how = _packing(path)
     size = path.stat().st_size
     if how in MOST_UNPACKED and size * MOST_UNPACKED[how] < header.end:
         holds = f"has {size} bytes" if not how else f"has {size} bytes, which cannot unpack to as many"
         raise _too_short(path, header, holds)
+    if math.prod(header.shape) > MOST_VOXELS:
+        raise ImageError(
+            f"{path}: has {math.prod(header.shape)} voxels, shape {header.shape}; wanted a CT of at most {MOST_VOXELS}."
+        )
     try:
         if how:
             return _scaled(header, _unpacked(path, how, header))

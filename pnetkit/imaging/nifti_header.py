@@ -126,7 +126,7 @@ def remarks(header: Header) -> tuple[str, ...]:
     elif MM_OF[header.unit] != 1:
         said.append(f"its header gives lengths in {UNITS[header.unit]}, they were converted to mm")
     fields = header.fields
-    if not (int(fields["sform_code"]) and len(header.shape) >= 3):  # noqa: PLR2004
+    if not (int(fields["sform_code"]) and len(header.shape) >= 3 and np.isfinite(header.affine).all()):  # noqa: PLR2004
         return tuple(said)
     edges = np.linalg.norm(header.affine[:3, :3], axis=0)
     if int(fields["qform_code"]):
@@ -139,7 +139,7 @@ def remarks(header: Header) -> tuple[str, ...]:
                 f"its sform and qform disagree: a corner lies {mm:.4g} mm elsewhere. The sform is used, tools that "
                 "read the qform see another scan"
             )
-    elif not np.allclose(np.abs(zooms := np.asarray(fields["pixdim"][1:4], dtype=np.float64)), edges, rtol=0.01):
+    elif not np.allclose(np.abs(zooms := _pixdim(fields)), edges, rtol=0.01):
         said.append(
             f"its pixdim says voxels of {_edges(zooms)}, its sform of {_edges(edges)}. The sform is used, tools "
             "that read pixdim see another scan"
@@ -156,7 +156,9 @@ def usable_qform(header: Header) -> NDArray[np.float64] | None:
             found = np.asarray(header.fields.get_qform(), dtype=np.float64)
         except Exception:  # noqa: BLE001  # nibabel raises whatever it meets; `remarks` says that there is none
             return None
-    return found if np.isfinite(found).all() and (np.linalg.norm(found[:3, :3], axis=0) > 0).all() else None
+    if not np.abs(in_mm(found, header.unit)).max() <= FARTHEST_MM:  # nor NaN
+        return None
+    return found if (np.linalg.norm(found[:3, :3], axis=0) > 0).all() else None
 
 
 def reason(error: BaseException, notes: Sequence[str] = ()) -> str:
@@ -205,6 +207,11 @@ def _apart(one: NDArray[np.float64], other: NDArray[np.float64], shape: Sequence
     corners = np.array(np.meshgrid(*[(0, max(n, 1) - 1) for n in shape[:3]], indexing="ij")).reshape(3, -1)
     moved = (other - one)[:3] @ np.vstack([corners, np.ones((1, corners.shape[1]))])
     return float(np.linalg.norm(moved, axis=0).max())
+
+
+def _pixdim(fields: Any) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore"):  # NaN may be there
+        return np.asarray(fields["pixdim"][1:4]).astype(np.float64)
 
 
 def _edges(lengths: NDArray[np.float64]) -> str:

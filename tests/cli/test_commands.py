@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -159,11 +160,14 @@ def test_every_fault_of_a_cohort_is_listed(pnetkit, tmp_path):
 def test_a_damaged_header_has_one_message_and_not_nibabel_s_too(tmp_path):
     table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, shape=(32, 32, 24)))
     image = table.parent / "images" / "P001_venous.nii.gz"
-    image.write_bytes(gzip.compress(b"no header" * 100))
+    header = bytearray(gzip.decompress(image.read_bytes()))
+    struct.pack_into("<i", header, 0, 77)
+    struct.pack_into("<h", header, 70, 9999)
+    image.write_bytes(gzip.compress(header))
     command = [sys.executable, "-c", "from pnetkit.cli.main import main; main()", "cohort", "check", str(table)]
     done = subprocess.run([*command, "--workers", "0"], capture_output=True, text=True, check=False)
     assert done.returncode == 4
-    said = "HeaderDataError: data code 25970 not recognized; sizeof_hdr should be 348"
+    said = "HeaderDataError: data code 9999 not recognized; sizeof_hdr should be 348"
     assert done.stderr.splitlines() == [
         f"Error: {table}: 1 fault in 2 cases:",
         f"  case P001, venous: {image}: cannot be read as an image ({said}). Export it again.",

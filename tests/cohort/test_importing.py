@@ -182,6 +182,15 @@ def test_diagnoses_and_splits_of_a_larger_cohort_are_taken_and_what_is_left_over
     assert [row["abnormal"] for row in rows(tmp_path / "c.csv")] == ["1", "", "", ""]
 
 
+def test_a_label_that_is_to_mean_abnormal_and_is_nowhere_is_noted(phantoms, tmp_path):
+    said = import_venous(
+        phantoms, tmp_path / "c.csv", "--labels", "labels/{case}_venous.nii.gz", "--abnormal-label", 2,
+        "--abnormal-label", 7,
+    )  # fmt: skip
+    assert "note: no label map holds 7, so nothing is abnormal by it; they hold 0, 1, 2" in " ".join(said.split())
+    assert [row["abnormal"] for row in rows(tmp_path / "c.csv")] == ["0", "1", "0", "1"]
+
+
 def test_two_diagnoses_of_one_case_are_refused(phantoms, tmp_path):
     (tmp_path / "dx.csv").write_text("case_id,abnormal\nP000,1\nP001,0\nP000,0\n")
     with pytest.raises(CohortError, match=r"dx\.csv:4: gives P000 another diagnosis than an earlier row"):

@@ -43,7 +43,7 @@ def peak_mib():
     tracemalloc.stop()
 
 
-HUGE = changed((42, "3h", 1500, 1500, 1500))
+HUGE = changed((42, "3h", 1200, 1200, 1200))
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,19 @@ HUGE = changed((42, "3h", 1500, 1500, 1500))
     ids=["gzip", "plain", "bzip2"],
 )
 def test_a_small_file_whose_header_tells_of_a_huge_scan_takes_no_memory(tmp_path, peak_mib, name, data, message):
-    with pytest.raises(ImageError, match=r"tells of 6750000352 bytes, shape \(1500, 1500, 1500\), and it " + message):
+    with pytest.raises(ImageError, match=r"tells of 3456000352 bytes, shape \(1200, 1200, 1200\), and it " + message):
         read_scan(saved(tmp_path, name, data))
     if name.endswith("bz2"):  # memory that is asked for and never touched
         return
+    assert peak_mib() < 2
+
+
+def test_more_voxels_than_any_ct_has_are_refused_although_a_small_file_holds_them_all(tmp_path, peak_mib):
+    with (tmp_path / "ct.nii").open("wb") as file:
+        file.write(changed((42, "3h", 1500, 1500, 1500))[:352])
+        file.truncate(352 + 2 * 1500**3)  # a hole, which takes no disk
+    with pytest.raises(ImageError, match=r"has 3375000000 voxels, shape .*; wanted a CT of at most 2147483648"):
+        read_scan(tmp_path / "ct.nii")
     assert peak_mib() < 2
 
 
@@ -97,6 +106,14 @@ def test_a_scan_is_the_same_however_it_is_packed_and_called(tmp_path, name, kind
     scan = read_scan(saved(tmp_path, name, packed))
     assert np.array_equal(scan.hu, CT)
     assert scan.grid.spacing_mm == (2, 2, 3)
+
+
+def test_a_path_that_leads_nowhere_is_an_error_in_words(tmp_path):
+    (tmp_path / "loop.nii.gz").symlink_to(tmp_path / "loop.nii.gz")
+    with pytest.raises(ImageError, match="there is no such file"):
+        read_scan(tmp_path / "loop.nii.gz")
+    with pytest.raises(ImageError, match=r"cannot be read as an image \(OSError: .*File name too long"):
+        read_scan(tmp_path / ("x" * 300 + ".nii"))
 
 
 OTHER_PACKINGS = {"Zstandard": b"\x28\xb5\x2f\xfd", "xz": b"\xfd7zXZ\0", "zip": b"PK\3\4"}

@@ -131,6 +131,7 @@ NOWHERE = Kind(4, IN_A_CASE + r"there is no such file\. Check the path; paths in
 MISSING = [
     Damage("no file", lambda f: (f / "bare.nii").unlink(), BARE),
     Damage("a folder for a file", lambda f: ((f / "bare.nii").unlink(), (f / "bare.nii").mkdir()), BARE),
+    Damage("a link to itself", lambda f: ((f / "bare.nii").unlink(), (f / "bare.nii").symlink_to("bare.nii")), BARE),
     Damage("an image that is not there", rows("A,p,0,images/nowhere.nii.gz,"), "A, venous: images/nowhere.nii.gz: "),
     Damage("a folder for an image", rows("A,p,0,images,"), "case A, venous: images: "),
 ]
