@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pnetkit.dicom.homeless import homeless
 from pnetkit.dicom.patient import contradictions
 from pnetkit.dicom.results import Author, Said, write_report, write_segmentation
 from pnetkit.dicom.series import Found, Series, case_id_of, find_series
@@ -91,6 +92,11 @@ def _case(
     apart = contradictions(instance for choice in chosen.values() for instance in choice.series.instances)
     if apart:
         return ScreeningCase(name, {}, _two_patients(chosen, apart))
+    missing = [phase for phase in phases if phase not in chosen and not rules.uids]
+    suspects = homeless(study.series, found) if missing else []
+    if suspects:
+        said = f"{' and '.join(missing)} cannot be called missing, as these images may belong to the study:"
+        return ScreeningCase(name, {}, "\n    ".join([said, *suspects]))
     sources = {phase: dicom_source(choice, write_dicom) for phase, choice in chosen.items()}
     return ScreeningCase(name, sources, flags=_left_out_flags(study, chosen))
 
