@@ -14,6 +14,7 @@ from pydicom.uid import generate_uid
 
 from pnetkit.dicom.attributes import settle
 from pnetkit.dicom.files import read_file, same_image
+from pnetkit.dicom.neighbors import unlike_neighbors
 from pnetkit.errors import Fault, ImageError
 
 _DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR names other files
@@ -97,14 +98,14 @@ def find_series(folder: Path) -> Found:
     """Read the headers of all files below a folder, behind links too.
 
     Copies of one image (same UID, same bytes) count once; where only their headers differ, the first is taken, and a
-    note says so. A series whose UID is empty is what lies in one folder. What is the same with many files of a folder
-    is one fault.
+    note says so. A series whose UID is empty is what lies in one folder. A file that is named like the images beside
+    it and is none was cut off. What is the same with many files of a folder is one fault.
 
     Raises:
         ImageError: the folder cannot be read.
     """
     groups: dict[tuple[str, str], dict[str, Instance]] = defaultdict(dict)
-    others = 0
+    others: list[Path] = []
     faults: dict[tuple[Path, str], list[tuple[Path, str]]] = defaultdict(list)
     copies: dict[tuple[Path, Path], int] = defaultdict(int)
     for path in _files(folder):
@@ -118,7 +119,7 @@ def find_series(folder: Path) -> Found:
             faults[path.parent, type(error).__name__].append((path, reason))
             continue
         if read is None:
-            others += 1
+            others.append(path)
             continue
         key, instance = read
         known = groups[key].setdefault(instance.uid, instance)
@@ -129,11 +130,23 @@ def find_series(folder: Path) -> Found:
         else:
             reason = f"another file has the instance UID of this one, and other contents: {path}"
             faults[known.path.parent, str(path.parent)].append((known.path, reason))
+    lacking = {of.path: _lacking(key) for key, instances in groups.items() for of in instances.values()}
+    odd = unlike_neighbors(lacking, others)
+    for path, reason in odd.items():
+        faults[path.parent, reason].append((path, reason))
+    for key in list(groups):
+        groups[key] = {uid: of for uid, of in groups[key].items() if of.path not in odd}
     notes = [
         f"{count} images in {other} are those in {one} with other headers; those in {one} are taken"
         for (one, other), count in copies.items()
     ]
-    return Found(_named(groups), others, tuple(map(_one_fault, faults.values())), tuple(notes))
+    others = [path for path in others if path not in odd]
+    return Found(
+        _named({key: of for key, of in groups.items() if of}),
+        len(others),
+        tuple(map(_one_fault, faults.values())),
+        tuple(notes),
+    )
 
 
 def _instance(path: Path, folder: Path) -> tuple[tuple[str, str], Instance] | None:
@@ -156,6 +169,12 @@ def _instance(path: Path, folder: Path) -> tuple[tuple[str, str], Instance] | No
     study = _uid(header, "StudyInstanceUID") or f"{_WITHOUT_UID[0]}:{where}"
     series = _uid(header, "SeriesInstanceUID") or f"{_WITHOUT_UID[1]}:{where}"
     return (study, series), Instance(path, header, _instance_uid(header, path))
+
+
+def _lacking(key: tuple[str, str]) -> str:
+    """Name the UIDs that the images of a group do not have."""
+    named = zip(("StudyInstanceUID", "SeriesInstanceUID"), key, _WITHOUT_UID, strict=True)
+    return " and no ".join(keyword for keyword, value, mark in named if value.startswith(f"{mark}:"))
 
 
 def _is_same_image(one: Path, other: Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pnetkit.dicom.homeless import homeless
 from pnetkit.dicom.patient import contradictions, values_of
 from pnetkit.dicom.results import Author, Said, write_report, write_segmentation
 from pnetkit.dicom.series import Found, Series, case_id_of, find_series
@@ -136,6 +137,11 @@ def _case(
     apart = contradictions(instance for choice in chosen.values() for instance in choice.series.instances)
     if apart and not same_patient:
         return ScreeningCase(name, {}, _two_patients(chosen, apart))
+    missing = [phase for phase in phases if phase not in chosen and not rules.uids]
+    suspects = homeless(study.series, found) if missing else []
+    if suspects:
+        said = f"{' and '.join(missing)} cannot be called missing, as these images may belong to the study:"
+        return ScreeningCase(name, {}, "\n    ".join([said, *suspects]))
     overruled = (
         f"images contradict each other about the patient, in {', '.join(apart)}; taken for one patient's, as asked for"
     )

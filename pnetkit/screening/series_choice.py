@@ -75,25 +75,35 @@ def choose_series(
         unnamed = [series for series in candidates if not any(series in found for found in named.values())]
         if rules.by == "description":
             unnamed = [series for series in unnamed if series.part or described_phase(series.description) is None]
-        by_image, problems = _by_image(unnamed, [phase for phase in open_phases if phase not in named], read, rules)
+        left_open = [phase for phase in open_phases if phase not in named]
+        by_image, untold, problems = _by_image(unnamed, left_open, read, rules)
         chosen |= by_image
         missing = [phase for phase in open_phases if phase not in chosen]
         if missing and problems:
             raise SeriesError("Phases cannot be told from the images, as series cannot be read:", problems)
         if missing:
-            _require_missing(study, missing, phases, chosen, rules)
+            _require_missing(study, missing, phases, chosen, rules, untold if chosen else ())
     if not chosen:
         raise SeriesError(f"No series fits {' or '.join(phases)}. Name them with --series PHASE=UID.", _listed(study))
     return chosen
 
 
 def _require_missing(
-    study: Study, missing: Sequence[str], phases: Sequence[str], chosen: Mapping[str, Choice], rules: SeriesRules
+    study: Study,
+    missing: Sequence[str],
+    phases: Sequence[str],
+    chosen: Mapping[str, Choice],
+    rules: SeriesRules,
+    untold: Sequence[Series],
 ) -> None:
-    """Refuse to call a phase missing while something that was left out may be it."""
+    """Refuse to call a phase missing while something may be it: what was left out, or a scan of untold phase."""
     taken = {choice.series.name for choice in chosen.values()}
     parts = [series for series in study.stacks if series.part and series.name not in taken]
-    suspects = []
+    suspects = [
+        Fault(f"series {series.in_words}", "names no phase, and the image does not tell one")
+        for series in untold
+        if not series.part
+    ]
     for left in [*study.left_out, *(LeftOut(series, "unclear") for series in parts)]:
         named = _by_description([left.series], phases, rules.descriptions)
         silent = not named and described_phase(left.series.description) is None
@@ -181,11 +191,11 @@ def _by_time(candidates: Sequence[Series], phases: Sequence[str], rules: SeriesR
 
 def _by_image(
     candidates: Sequence[Series], phases: Sequence[str], read: Callable[[Series], Scan], rules: SeriesRules
-) -> tuple[dict[str, Choice], list[Fault]]:
-    """Choose by the image; also give the series that cannot be read."""
+) -> tuple[dict[str, Choice], list[Series], list[Fault]]:
+    """Choose by the image; also give the series whose image does not tell the phase, and those that cannot be read."""
     wanted = {phase: expected_phase(phase) for phase in phases}
     if not any(wanted.values()) or not candidates:
-        return {}, []
+        return {}, [], []
     seen: dict[str, list[Series]] = {}
     problems = []
     for series in candidates:
@@ -197,7 +207,7 @@ def _by_image(
     for phase, kind in wanted.items():
         if kind is not None and kind in seen:
             chosen[phase] = _only(seen[kind], phase, candidates, "image", rules)
-    return chosen, problems
+    return chosen, seen.get("unclear", []), problems
 
 
 def _only(found: Sequence[Series], phase: str, candidates: Sequence[Series], by: str, rules: SeriesRules) -> Choice:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from pnetkit.dicom.patient import contradictions
+from pnetkit.dicom.patient import contradictions, may_be_one, said_of_patient
 from pnetkit.dicom.series import Instance
 
 JANE = {"PatientID": "4711", "PatientBirthDate": "19500101", "PatientSex": "F", "PatientName": "Doe^Jane"}
@@ -42,3 +42,17 @@ def test_each_attribute_that_differs_is_named(other, apart):
 )
 def test_what_systems_write_differently_or_leave_out_is_no_contradiction(other):
     assert contradictions(images(JANE, JANE | other)) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may_be"),
+    [
+        ([JANE], [JANE | {"PatientName": "DOE JANE"}], True),
+        ([JANE], [{"PatientSex": "F"}], True),
+        ([JANE], [JANE | {"PatientID": "4712"}], False),
+        ([JANE], [JANE | {"PatientID": "4712"}, JANE], True),  # some of them are hers
+    ],
+)
+def test_groups_of_images_may_share_a_patient_unless_an_attribute_differs_in_all(one, other, may_be):
+    said = [said_of_patient(images(*patients)) for patients in (one, other)]
+    assert may_be_one(*said) == may_be_one(*said[::-1]) == may_be

@@ -143,3 +143,26 @@ def test_a_damaged_header_is_a_fault_with_its_file(tmp_path):
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(ImageError, match="cannot be read"):
         find_series(tmp_path / "nowhere")
+
+
+def test_a_file_that_is_named_like_the_images_beside_it_and_is_none_was_cut_off(tmp_path):
+    write_series(tmp_path, some_hu(), AFFINE)
+    for name in ("README", "report1.pdf", ".complete"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "IM0004").write_bytes(b"")  # the last slice of a copy that was interrupted: no gap shows it
+    found = find_series(tmp_path)
+    assert found.others == 3
+    (fault,) = found.faults
+    assert fault.where == str(tmp_path / "IM0004")
+    assert "is no DICOM image, though named like those beside it" in fault.message
+
+
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
+def test_an_image_without_a_uid_that_those_beside_it_have_is_a_fault(tmp_path, keyword):
+    write_series(
+        tmp_path, some_hu(), AFFINE, change=lambda d, k: setattr(d, keyword, "" if k == 4 else d[keyword].value)
+    )
+    found = find_series(tmp_path)
+    assert [len(series.instances) for series in found.series] == [4]
+    (fault,) = found.faults
+    assert str(fault) == f"{tmp_path / 'IM0004'}: has no {keyword}, and the images beside it have one"

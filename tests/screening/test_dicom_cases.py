@@ -74,3 +74,51 @@ def test_other_voxels_under_the_uids_of_a_study_fail_it_wherever_they_lie(tmp_pa
     series(tmp_path / "c", "arterial", study="1.2.5")
     found, _ = cases(tmp_path)
     assert [bool(case.fault) for case in found] == [True, False]
+
+
+def of(patient):
+    return lambda dataset, _: setattr(dataset, "PatientID", patient)
+
+
+def without_study(dataset, _):
+    dataset.PatientID, dataset.StudyInstanceUID = "jane", ""
+
+
+def test_no_phase_is_missing_while_a_damaged_file_may_be_it(tmp_path):
+    series(tmp_path, "arterial", change=of("jane"))
+    series(tmp_path, "venous", number=2, change=of("jane"))
+    for path in (tmp_path / "1.2.3" / "venous").iterdir():
+        data = path.read_bytes()
+        path.write_bytes(data.replace(b"\x28\0\x10\0US\2\0", b"\x28\0\x10\0ZZ\2\0"))
+    ((case,), _) = cases(tmp_path)
+    assert case.fault.startswith("venous cannot be called missing, as these images may belong to the study:")
+    assert "Rows is b'\\x04\\x00' (ZZ), wanted a whole number" in case.fault
+
+
+def test_no_phase_is_missing_while_a_series_of_the_patient_says_no_study(tmp_path):
+    series(tmp_path, "arterial", change=of("jane"))
+    series(tmp_path, "venous", number=2, change=without_study)
+    series(tmp_path, "arterial", study="1.2.9", change=of("john"))
+    found, _ = cases(tmp_path)
+    faults = [case.fault for case in found if "has no StudyInstanceUID" in case.fault]
+    assert len(faults) == 1  # of jane's study; john's lacks a phase, too, but these images are not his
+    assert faults[0].startswith("venous cannot be called missing")
+
+
+def test_no_phase_is_missing_while_a_series_of_the_patient_lies_in_the_study_of_another(tmp_path):
+    series(tmp_path, "arterial", change=of("jane"))
+    series(tmp_path, "arterial", study="1.2.9", change=of("john"))
+    series(tmp_path, "venous", study="1.2.9", number=2, change=of("jane"))
+    found, _ = cases(tmp_path)
+    faults = sorted(case.fault for case in found)
+    assert faults[0].startswith("its images contradict each other about the patient")
+    assert faults[1].startswith("venous cannot be called missing")
+    assert "lies in a study of two patients" in faults[1]
+
+
+def test_a_phase_is_missing_where_all_other_images_are_of_other_patients(tmp_path):
+    series(tmp_path, "arterial", change=of("jane"))
+    series(tmp_path, "arterial", study="1.2.9", change=of("john"))
+    found, _ = cases(tmp_path)
+    assert [case.fault for case in found] == ["", ""]
+    assert [list(case.scans) for case in found] == [["arterial"], ["arterial"]]

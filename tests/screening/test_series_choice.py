@@ -64,6 +64,19 @@ def test_what_words_leave_open_is_told_by_the_image_among_the_series_that_name_n
     assert chosen(tmp_path, read=lambda of: of.description) == expected
 
 
+def test_no_phase_is_missing_while_words_and_image_leave_a_scan_open(tmp_path, monkeypatch):
+    series(tmp_path, "arterial")
+    series(tmp_path, "", time="101600")
+    monkeypatch.setattr("pnetkit.screening.series_choice.find_landmarks", lambda seen: seen)
+    monkeypatch.setattr("pnetkit.screening.series_choice.contrast_phase", lambda _: "unclear")
+    with pytest.raises(
+        SeriesError, match=r"venous cannot be called missing.*\n.*names no phase, and the image does not"
+    ):
+        chosen(tmp_path, read=lambda of: of.description)
+    monkeypatch.setattr("pnetkit.screening.series_choice.contrast_phase", lambda _: "non-contrast")
+    assert chosen(tmp_path, read=lambda of: of.description) == {"arterial": ("arterial", "description")}
+
+
 def test_a_phase_without_contrast_is_found_by_its_description_too(tmp_path):
     series(tmp_path, "Abdomen nativ")
     series(tmp_path, "Abdomen venös")

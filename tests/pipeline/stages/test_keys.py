@@ -135,7 +135,7 @@ def test_the_name_of_a_training_case_of_a_classifier_is_in_no_key_and_all_else_o
 
 def test_which_phase_an_image_is_of_is_in_the_key_of_what_looks_at_it():
     one, two = (
-        ClassifySpec(PLUGIN, "both", Ref("postprocess", "p"), None, None, Scanned(phases, (IMAGE, OTHER)), "P1")
+        ClassifySpec(PLUGIN, "both", Ref("postprocess", "p"), None, None, Scanned(phases, (IMAGE, OTHER)))
         for phases in (("venous", "arterial"), ("arterial", "venous"))
     )
     assert key_of(one) != key_of(two)
