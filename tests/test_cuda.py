@@ -77,9 +77,18 @@ def in_tf32():
     return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
 
 
-def test_single_precision_is_that_unless_tf32_is_asked_for_and_what_was_before_comes_back(stand_in, monkeypatch):
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)  # torch's own: another network than on a CPU
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+@pytest.fixture
+def torch_s_own_tf32():
+    """What torch begins with, whatever other tests in this process have asked it for."""
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    kept = in_tf32()
+    convolutions.allow_tf32, products.allow_tf32 = True, False
+    yield True, False
+    convolutions.allow_tf32, products.allow_tf32 = kept
+
+
+def test_single_precision_is_that_unless_tf32_is_asked_for_and_what_was_before_comes_back(stand_in, torch_s_own_tf32):
+    assert torch_s_own_tf32 == (True, False)  # another network in its convolutions than on a CPU
     before = in_tf32()
     with cuda.single_precision(tf32=False):
         assert in_tf32() == (False, False)
