@@ -36,6 +36,11 @@ _OPTIONS = (
         help="Stop at faulty cases, or set them aside and count them.",
     ),
     click.option(
+        "--verify-files",
+        is_flag=True,
+        help="Read every file of the cohort again, also those that did not change since they were checked.",
+    ),
+    click.option(
         "--on-code-change",
         type=click.Choice(["rebuild", "warn", "error"]),
         default="rebuild",

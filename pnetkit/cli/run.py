@@ -94,6 +94,7 @@ def _request(
     vram_bytes: int | None,
     on_bad_case: Any,
     on_code_change: Any,
+    verify_files: bool,
 ) -> Any:
     """Turn options into a request; say so where phantoms stand in for a cohort."""
     from pnetkit.pipeline.plan.request import RunRequest
@@ -118,6 +119,7 @@ def _request(
         on_code_change=on_code_change,
         ram_bytes=ram_bytes,
         vram_bytes=vram_bytes,
+        verify_files=verify_files,
     )
 
 

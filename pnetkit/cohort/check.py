@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -47,6 +48,10 @@ class CheckedScan:
     remarks: tuple[str, ...] = ()
 
 
+NOTHING_KNOWN: Mapping[str, CheckedScan] = MappingProxyType({})
+"""By phase, what earlier checks found: nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedCase:
     """Hold a case, what is wrong with it, and what is worth knowing about it."""
@@ -57,14 +62,18 @@ class CheckedCase:
     notes: tuple[Fault, ...] = ()
 
 
-def check_case(case: Case, labels: LabelPolicy) -> CheckedCase:
+def check_case(case: Case, labels: LabelPolicy, known: Mapping[str, CheckedScan] = NOTHING_KNOWN) -> CheckedCase:
     """Open every file of a case: readable, finite, plausible HU, labels known and on the image's grid.
 
+    Of phases that are `known`, from a check of the same files, no file is opened.
     A normal case with tumor voxels is a fault; an abnormal case without tumor or duct is a note.
     """
     scans: dict[str, CheckedScan] = {}
     faults: list[Fault] = []
     for phase, files in case.scans.items():
+        if phase in known:
+            scans[phase] = known[phase]
+            continue
         try:
             with held_still([files.image, *([] if files.label is None else [files.label])]):
                 found = _check_scan(files, labels)

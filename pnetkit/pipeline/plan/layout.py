@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pnetkit.cohort.check import CheckedCase
-from pnetkit.cohort.checked import CheckedCohort, check_cohort, sort_out
+from pnetkit.cohort.checked import CheckedCohort, Kept, check_cohort, sort_out
 from pnetkit.cohort.file_names import require_distinct_names
 from pnetkit.cohort.folds import assign_folds
 from pnetkit.cohort.predictions import find_predictions
@@ -20,6 +20,9 @@ from pnetkit.pipeline.plan.request import RunRequest
 from pnetkit.recipe.models import Recipe
 from pnetkit.store.code_change import settle_sources
 from pnetkit.store.store import Store
+
+CHECKS = "checks.sqlite"
+"""The file of a store that keeps what checks of a cohort's files found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def lay_out(request: RunRequest, store: Store, session: Session, listener: Liste
         PnetkitError: the recipe, the cohort, the predictions or a plugin cannot be used.
     """
     recipe = fit_to_device(request.loaded.recipe, choose_device(request.device))
-    checked, cohort = _take_in(request, store, session, listener)
+    checked, cohort = _take_in(request, store, session, listener, note=note)
     require_distinct_names([item.case.id for item in checked.cases], tuple(recipe.networks))
     checked, adopted = _with_predictions(fit_for_inputs(checked, recipe), request)
     good, bad = sort_out(checked, request.on_bad_case)
@@ -72,20 +75,24 @@ def _with_predictions(checked: CheckedCohort, request: RunRequest) -> tuple[Chec
     return replace(checked, cases=cases), AdoptedLabels(files, {"mapping": mapping, "unmapped": policy.unmapped})
 
 
-def _take_in(request: RunRequest, store: Store, session: Session, listener: Listener) -> tuple[CheckedCohort, str]:
+def _take_in(
+    request: RunRequest, store: Store, session: Session, listener: Listener, *, note: bool
+) -> tuple[CheckedCohort, str]:
     recipe, table = request.loaded.recipe, request.table
     if table is None:
         table = phantom_cohort(recipe, store, session.executor)
         cohort = f"generated phantoms, seed {recipe.cohort.seed} (synthetic, not clinical data)"
     else:
         cohort = f"{table.name} of {table.resolve().parent.name}"
-        listener.say(f"Checking every file of {table}.")
+        read = "Checking every file of" if request.verify_files else "Checking what is new or has changed of"
+        listener.say(f"{read} {table}.")
     policy = label_policy(recipe)
     key = (table, recipe.phases, json.dumps(policy.mapping), policy.unmapped)
     if key not in session.checked:
-        session.checked[key] = check_cohort(table, recipe.phases, policy, session.executor)
-        for note in session.checked[key].notes:
-            listener.say(f"note: {note}")
+        kept = Kept(store.root / CHECKS, is_read=not request.verify_files, is_written=note)
+        session.checked[key] = check_cohort(table, recipe.phases, policy, session.executor, kept)
+        for worth_knowing in session.checked[key].notes:
+            listener.say(f"note: {worth_knowing}")
     return session.checked[key], cohort
 
 

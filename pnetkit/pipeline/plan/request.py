@@ -14,7 +14,8 @@ class RunRequest:
     """Say what to run, on what, and where to put it.
 
     A `table` of None stands for the recipe's phantoms; `predictions` stand in for networks. `ram_bytes` (of all
-    processes together) and `vram_bytes` are limits, None for none.
+    processes together) and `vram_bytes` are limits, None for none. With `verify_files` every file of the cohort is read
+    again, also those that did not change since they were checked.
     """
 
     loaded: LoadedRecipe
@@ -28,3 +29,4 @@ class RunRequest:
     on_code_change: Policy = "rebuild"
     ram_bytes: int | None = None
     vram_bytes: int | None = None
+    verify_files: bool = False
