@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
@@ -89,6 +90,25 @@ def to_channels_last(module: nn.Module) -> None:
     for tensor in (*module.parameters(), *module.buffers()):
         if tensor.dim() == VOLUME_AXES:
             tensor.data = tensor.data.to(memory_format=torch.channels_last_3d)
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Build networks on the device `meta`: they have shapes and no values, so none are drawn either.
+
+    torch draws normal values for `meta` in Python, and imports its compiler for that, which takes a second.
+    """
+    with torch.device("meta"), _NothingDrawn():
+        yield
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Leaves tensors alone that have no values to draw."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.normal_ and args[0].is_meta:
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def build_seeded(build: Callable[[], Any], seed: int) -> Backbone:

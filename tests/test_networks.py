@@ -1,5 +1,7 @@
 """Tests of pnetkit.networks: holding backbones to their promises."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -143,3 +145,18 @@ def test_a_tensor_under_two_names_is_stored_once_and_loaded_under_both():
     assert target.one is target.again
     with pytest.raises(RuntimeError, match=r"other\.bias"):
         load_state(target, {name: tensor for name, tensor in kept.items() if name != "other.bias"})
+
+
+def test_a_network_without_values_is_built_without_torch_s_compiler():
+    script = """
+import subprocess
+import sys
+from pnetkit_s4c.network import S4C
+from pnetkit.networks import without_values
+with without_values():
+    network = S4C(width=2)
+assert {of.device.type for of in network.state_dict().values()} == {"meta"}
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("False\n", "")

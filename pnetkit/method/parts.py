@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from pnetkit.errors import Fault, PnetkitError, RecipeError
 from pnetkit.inference.runtime import require_runtime
 from pnetkit.interfaces import (
@@ -16,7 +14,7 @@ from pnetkit.interfaces import (
     TrainedPhaseFusion,
 )
 from pnetkit.method.plugins import build, identify
-from pnetkit.networks import build_seeded, check_patch_size
+from pnetkit.networks import build_seeded, check_patch_size, without_values
 from pnetkit.recipe.models import PluginChoice, Recipe
 from pnetkit.sources import Sources
 from pnetkit.types import CLASSES, FeatureNeeds, PhaseFinding, Triple
@@ -79,7 +77,7 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
     inputs = tuple(
         Input(name, found.phases, found.resample and len(found.phases) > 1) for name, found in recipe.networks.items()
     )
-    with torch.device("meta"):
+    with without_values():
         channels = max(len(seen.phases) for seen in inputs)
         shape_only = build_seeded(lambda: build(backbone, in_channels=channels, num_classes=len(CLASSES)), 0)
     window = recipe.inference.window_size or recipe.training.patch_size

@@ -4,10 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from pnetkit.interfaces import Backbone
-from pnetkit.networks import build_seeded, check_patch_size, kept_bytes_per_voxel, multiply_adds, small_size
+from pnetkit.networks import (
+    build_seeded,
+    check_patch_size,
+    kept_bytes_per_voxel,
+    multiply_adds,
+    small_size,
+    without_values,
+)
 from pnetkit.testing.checks import builder
 from pnetkit.types import Triple
 
@@ -43,7 +48,7 @@ def backbone_facts(
     takes. Raises PluginError on a window that it does not take.
     """
     _, build = builder("backbone", plugin, params or {}, quick=False)
-    with torch.device("meta"):
+    with without_values():
         shape_only = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
     network: Backbone = build_seeded(lambda: build(in_channels=1, num_classes=4), 0)
     window = window or network.spec.only_size or _widened(WINDOW, network.spec.divisor)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from pnetkit.acceleration import accelerated
 from pnetkit.cohort.table import read_cohort
@@ -23,7 +22,7 @@ from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.windows import most_votes, padded_shape
 from pnetkit.method.parts import Parts, take_apart
 from pnetkit.method.trained_network import new_backbone
-from pnetkit.networks import kept_bytes_per_voxel, small_size, window_bytes
+from pnetkit.networks import kept_bytes_per_voxel, small_size, window_bytes, without_values
 from pnetkit.pipeline.budget.proposal import OVERHEAD
 from pnetkit.pipeline.engine.workers import start_worker
 from pnetkit.pipeline.stages.train import training_plan
@@ -240,7 +239,7 @@ def _measure(backbone: dict[str, Any], channels: int, window: Triple) -> Network
     bare = peak_memory_mib() or 512.0
     network = new_backbone(backbone, in_channels=channels, seed=0)
     kept = kept_bytes_per_voxel(network, small_size(network.spec))
-    with torch.device("meta"):
+    with without_values():
         shape_only = new_backbone(backbone, in_channels=channels, seed=0)
     return NetworkMemory(
         bare_bytes=int(bare * 2**20),

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-import torch
-
 from pnetkit.method.plugins import build
-from pnetkit.networks import build_seeded, multiply_adds
+from pnetkit.networks import build_seeded, multiply_adds, without_values
 from pnetkit.pipeline.plan.graph import Graph
 from pnetkit.pipeline.stages import segment, train
 from pnetkit.recipe.models import Recipe
@@ -46,7 +44,7 @@ def costs(recipe: Recipe, graph: Graph, store: Store) -> dict[str, Any]:
 
 def counted_multiply_adds(backbone: dict[str, Any], channels: int, window: Triple) -> int:
     """Count the multiply-adds of a window through a backbone that is built on `meta`, where nothing is computed."""
-    with torch.device("meta"):
+    with without_values():
         network = build_seeded(lambda: build(backbone, in_channels=channels, num_classes=len(CLASSES)), 0)
     return multiply_adds(network, window)
 
