@@ -72,7 +72,7 @@ def hu_of(patient, phase):
     hu[12:14, 12:14] = MARK_HU[patient]
     if (patient, phase) == ("A", "venous"):
         hu[5:8, 5:8, 1:5] = TUMOR_HU
-    return hu
+    return hu + np.random.default_rng(0).integers(-2, 3, hu.shape)  # without noise a corner is padding
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,7 @@ def by_hu(tmp_path_factory):
     folds = tuple(FoldModel(phase, 0, folder, None) for phase in content["phases"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pnetkit.screening.screener.load_weights", lambda *_, **__: ByHU())
+        patch.setattr("pnetkit.screening.screener.require_unchanged", lambda _: None)  # no file of it lies there
         return load_screener(Model(folder, "ab" * 32, MappingProxyType(content), folds, None, ()), device="cpu")
 
 
@@ -223,7 +224,7 @@ def test_no_damage_gives_a_traceback_or_an_answer_that_is_not_the_study_s_own(da
     """Of each kind some studies are answered and some refused; a patient whose files are sound has the own answer."""
     wrong, seen = {}, set()
     for seed in SEEDS:
-        said, touched, found = screened(damage, seed, *(["--dicom-results"] if seed == 1 else []))
+        said, touched, found = screened(damage, seed, *(["--dicom-results"] if seed < 2 else []))
         became = {patient: fate_of(patient, found) for patient in CASES}
         seen |= set(became.values())
         faults = faults_of(found)
