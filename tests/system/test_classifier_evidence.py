@@ -90,14 +90,15 @@ def test_a_classifier_sees_what_a_network_says_the_scan_and_where_a_map_lies_in_
     for (fold,), key in {tuple(n["folds"]): n["key"] for n in record["stages"] if n["stage"] == "fit"}.items():
         seen = json.loads((store.folder("fit", key) / "model" / "seen.json").read_text())
         said = made(record, "postprocess", folds=[fold])
-        assert [of["case"] for of in seen] == [c for c, of in sorted(record["cases"].items()) if of["fold"] != fold]
-        for of in seen:
-            labels = read_labels(store.folder("postprocess", said[of["case"]]) / "labels.nii.gz")[0]
+        learned_from = [case for case, of in sorted(record["cases"].items()) if of["fold"] != fold]
+        for case, of in zip(learned_from, seen, strict=True):
+            assert case not in of["case"]  # what a case is called decides nothing
+            labels = read_labels(store.folder("postprocess", said[case]) / "labels.nii.gz")[0]
             assert of["tumor"] == (labels == 2).sum()
-            differs += of["tumor"] != (reference[of["case"]] == 2).sum()
-            scan = scan_of(table, of["case"])
+            differs += of["tumor"] != (reference[case] == 2).sum()
+            scan = scan_of(table, case)
             assert of["hu"] == (pytest.approx(float(scan.hu[labels > 0].mean())) if labels.any() else -1000.0)
-            where = np.argwhere(reference[of["case"]] > 0)  # the box of the reference, on a lattice of 8 voxels
+            where = np.argwhere(reference[case] > 0)  # the box of the reference, on a lattice of 8 voxels
             low, high = where.min(axis=0) // 8 * 8, -(-(where.max(axis=0) + 1) // 8) * 8
             assert of["map"]["shape"] == ((high - low) // 8).tolist()
             assert of["map"]["to_voxels"] == [

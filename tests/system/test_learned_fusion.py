@@ -5,6 +5,7 @@ import json
 import math
 import pickle
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from pnetkit.cli.main import cli
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.cohort.predictions import Predictions
 from pnetkit.errors import ModelError, RecipeError, RunError
+from pnetkit.imaging.nifti import read_scan
 from pnetkit.model.folder import SUMS, read_model, write_sums
 from pnetkit.pipeline.outcome.export import export_model
 from pnetkit.pipeline.run import require_success
@@ -153,14 +155,23 @@ def test_a_cohort_without_both_diagnoses_outside_a_fold_is_refused_before_anythi
 
 @pytest.mark.slow
 def test_a_fold_that_is_left_with_one_diagnosis_by_failures_fails_and_the_run_says_so(warm, install):
-    source = '''
-    """Calls by the tumor's voxels, and breaks on the normal cases of fold 0."""
+    images = next((warm.folder / "store").rglob("cohort.csv")).parent / "images"
+    normal = [read_scan(images / f"{case}_{phase}.nii.gz") for case in ("P000", "P002") for phase in PHASES]
+    source = f'''
+    """Calls by the tumor's voxels, and breaks on the normal cases, which it knows by their scans."""
 
-    from pnetkit.types import PhaseFinding
+    from hashlib import sha256
+
+    from pnetkit.types import FeatureNeeds, PhaseFinding
+
+    NORMAL = {[sha256(scan.hu.tobytes()).hexdigest() for scan in normal]}
 
     class Breaks:
+        def __init__(self):
+            self.needs = FeatureNeeds(images=True)
+
         def classify(self, evidence):
-            if evidence.case_id in ("P000", "P002"):
+            if sha256(evidence.images[evidence.phase].hu.tobytes()).hexdigest() in NORMAL:
                 raise RuntimeError("not this one")
             return PhaseFinding(evidence.phase, float((evidence.segmentation.labels == 2).sum()), 5.0)
     '''

@@ -57,7 +57,7 @@ def outside(tmp_path_factory):
 @pytest.mark.timeout(300)
 def test_every_scaffolded_plugin_conforms_by_its_own_tests_and_by_the_command(outside):
     tests = [outside / f"pnetkit-{name}" / "tests" for name in KINDS.values()]
-    options = ["-q", "-rA", "--import-mode=importlib", "-p", "no:cacheprovider"]  # their files are called the same
+    options = ["-q", "-rA", "--rootdir", outside, "--import-mode=importlib", "-p", "no:cacheprovider"]
     said = call("-m", "pytest", *tests, *options, site=outside / "site", folder=outside)
     assert "failed" not in said
     for kind, name in KINDS.items():
@@ -194,7 +194,7 @@ def test_the_tutorial_s_own_code_leads_to_a_row_in_a_comparison(outside, tmp_pat
     ours, installed = (folder / "pnetkit-tiny-net" / "pnetkit_tiny_net" for folder in (tmp_path, outside))
     assert (ours / "backbone.py").read_bytes() == (installed / "backbone.py").read_bytes()
     assert "conforms." in call("-m", *check, **site)
-    (tmp_path / "test_page.py").write_text(block("python"))
+    (tmp_path / "test_page.py").write_text(block("python", 1))
     assert "failed" not in call("-m", "pytest", "-q", "test_page.py", "-p", "no:cacheprovider", **site)
     (tmp_path / "s4c_dual").write_text(TINY)  # in the place of the shipped recipe, whose networks are larger
     assert "extends: pnetkit:s4c_dual\n" in block("yaml")

@@ -35,6 +35,12 @@ class Order:
         """Name what cannot be made, because something that it builds on failed."""
         return frozenset(self._skipped)
 
+    def require_all_settled(self) -> None:
+        """Raise RuntimeError where nodes are neither finished, nor failed, nor left out, and the work would end."""
+        left = [node.label for key, node in self.by_key.items() if key not in self._settled]
+        if left:
+            raise RuntimeError(f"{len(left)} nodes were forgotten, such as {left[:3]}. This is a fault of pnetkit.")
+
     def next(self) -> Node | None:
         """Give the first node that can begin, and was not given before; None where none can now."""
         while self._ready:

@@ -59,9 +59,10 @@ def run_nodes(
             order.finish(node.key)
             on_progress(Progress(node, node.weight, reused=True))
     while True:
+        run.look_elsewhere(order)  # first: what others have made lets more begin
         run.hand_in(order)
-        run.look_elsewhere(order)
         if not run.running and not run.elsewhere and not run.take_up_a_suspect(order):
+            order.require_all_settled()
             return Outcome(run.failed, order.skipped, frozenset(run.made))
         if not run.running:
             time.sleep(POLL_S)  # all that is left is under way in other processes

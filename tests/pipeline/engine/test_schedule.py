@@ -18,6 +18,7 @@ import torch
 from pnetkit.errors import TrainingError
 from pnetkit.files import file_digest
 from pnetkit.pipeline.engine import schedule
+from pnetkit.pipeline.engine.order import Order
 from pnetkit.pipeline.engine.schedule import run_nodes
 from pnetkit.pipeline.engine.task import attempt
 from pnetkit.pipeline.engine.workers import SerialExecutor, WorkerPool
@@ -213,6 +214,35 @@ def test_runs_that_share_a_store_share_its_work_and_make_everything_once(context
     assert sorted(made) == sorted(of.spec.identity["name"] for of in nodes)
     assert sorted(key for of in outcomes for key in of.made) == sorted(of.key for of in nodes)
     assert all(of.made and not of.failed and not of.skipped for of in outcomes)
+
+
+def test_what_builds_on_the_last_that_another_process_makes_is_made(context, task, monkeypatch):
+    """All else is done when the other one ends: nothing runs here, and nothing is under way elsewhere any more."""
+    monkeypatch.setattr(schedule, "POLL_S", 0.01)
+    one = node("one")
+    begun, end = threading.Event(), threading.Event()
+
+    def made_there(_folder):
+        begun.set()
+        end.wait()
+        return {}
+
+    other = threading.Thread(target=context.store.produce, args=(one.stage, one.key, made_there))
+    other.start()
+    begun.wait()
+    threading.Timer(0.3, end.set).start()
+    after = node("after", one)
+    outcome = run_nodes([one, after], SerialExecutor(), context)
+    other.join()
+    assert outcome.made == {after.key}
+    assert task == ["after"]
+
+
+def test_work_that_is_forgotten_is_a_fault_and_no_result():
+    order = Order([node("one"), node("two")])
+    order.finish(node("one").key)
+    with pytest.raises(RuntimeError, match="1 nodes were forgotten, such as"):
+        order.require_all_settled()
 
 
 def test_what_another_process_gave_up_is_taken_up(context, task, monkeypatch):
