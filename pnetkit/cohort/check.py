@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
@@ -48,10 +47,6 @@ class CheckedScan:
     remarks: tuple[str, ...] = ()
 
 
-NOTHING_KNOWN: Mapping[str, CheckedScan] = MappingProxyType({})
-"""By phase, what earlier checks found: nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class CheckedCase:
     """Hold a case, what is wrong with it, and what is worth knowing about it."""
@@ -62,24 +57,27 @@ class CheckedCase:
     notes: tuple[Fault, ...] = ()
 
 
-def check_case(case: Case, labels: LabelPolicy, known: Mapping[str, CheckedScan] = NOTHING_KNOWN) -> CheckedCase:
+def check_case(case: Case, labels: LabelPolicy) -> CheckedCase:
     """Open every file of a case: readable, finite, plausible HU, labels known and on the image's grid.
 
-    Of phases that are `known`, from a check of the same files, no file is opened.
     A normal case with tumor voxels is a fault; an abnormal case without tumor or duct is a note.
     """
-    scans: dict[str, CheckedScan] = {}
-    faults: list[Fault] = []
-    for phase, files in case.scans.items():
-        if phase in known:
-            scans[phase] = known[phase]
-            continue
-        try:
-            with held_still([files.image, *([] if files.label is None else [files.label])]):
-                found = _check_scan(files, labels)
-            scans[phase] = found
-        except ImageError as error:
-            faults.append(Fault(f"case {case.id}, {phase}", str(error)))
+    return judged(case, {phase: check_scan(files, labels) for phase, files in case.scans.items()})
+
+
+def check_scan(files: ScanFiles, labels: LabelPolicy) -> CheckedScan | str:
+    """Open the files of one phase; give what they hold, or say what is wrong with them."""
+    try:
+        with held_still([files.image, *([] if files.label is None else [files.label])]):
+            return _looked_at(files, labels)
+    except ImageError as error:
+        return str(error)
+
+
+def judged(case: Case, found: Mapping[str, CheckedScan | str]) -> CheckedCase:
+    """Judge a case by what was found of its phases, or is wrong with them."""
+    scans = {phase: of for phase, of in found.items() if isinstance(of, CheckedScan)}
+    faults = [Fault(f"case {case.id}, {phase}", of) for phase, of in found.items() if isinstance(of, str)]
     shown = {phase: scan.content for phase, scan in scans.items() if scan.content is not None}
     tumor = ", ".join(f"{phase} {of.tumor_voxels} voxels" for phase, of in shown.items() if of.tumor_voxels)
     if case.abnormal is False and tumor:
@@ -132,8 +130,8 @@ def require_on_grid(path: Path, got: Grid, image: Grid, remedy: str) -> None:
     raise ImageError(f"{path}: its grid {got.shape} is not that of the image {image.shape}: {apart}. {remedy}.")
 
 
-def _check_scan(files: ScanFiles, policy: LabelPolicy) -> CheckedScan:
-    """Check one phase, and look at its labels where it has any."""
+def _looked_at(files: ScanFiles, policy: LabelPolicy) -> CheckedScan:
+    """Look at one phase, and at its labels where it has any."""
     scan = read_scan(files.image)
     content = None
     if files.label is not None:

@@ -1,18 +1,18 @@
 """Check every file of a cohort, and set bad cases aside or refuse."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pnetkit.cohort.check import CheckedCase, CheckedScan, LabelPolicy, check_case, duplicate_images
-from pnetkit.cohort.kept_checks import find, keep, key_of
+from pnetkit.cohort.check import CheckedCase, LabelPolicy, check_scan, duplicate_images, judged
+from pnetkit.cohort.kept_checks import Kept, checked_once, scan_from_json, scan_to_json
 from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import CohortError, Fault, counted
-from pnetkit.types import Case
+from pnetkit.types import Case, ScanFiles
 
 _NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 
@@ -44,15 +44,6 @@ class CheckedCohort:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Say where what checks found is kept, and what to do with it."""
-
-    database: Path
-    is_read: bool = True
-    is_written: bool = True
-
-
 def check_cohort(
     table: Path, phases: Sequence[str], policy: LabelPolicy, executor: Executor, kept: Kept | None = None
 ) -> CheckedCohort:
@@ -76,33 +67,24 @@ def check_cohort(
 def _checked(
     cases: Sequence[Case], policy: LabelPolicy, executor: Executor, kept: Kept | None
 ) -> tuple[CheckedCase, ...]:
-    """Check all cases, and keep what was found of scans whose files stayed as they were."""
-    if kept is None:
-        return tuple(executor.map(partial(check_case, labels=policy), cases))
-    keys = {(case.id, phase): key_of(files, policy) for case in cases for phase, files in case.scans.items()}
-    found = find(kept.database, filter(None, keys.values())) if kept.is_read else {}
-    known = [{phase: found[key] for phase in case.scans if (key := keys[case.id, phase]) in found} for case in cases]
-    opened = [(case, policy, of) for case, of in zip(cases, known, strict=True) if len(of) < len(case.scans)]
-    new = iter(executor.map(_check_one, opened))
-    checked = tuple(
-        check_case(case, policy, of) if len(of) == len(case.scans) else next(new)
-        for case, of in zip(cases, known, strict=True)
-    )
-    if kept.is_written:
-        looked_at = [(item, phase) for item in checked for phase in item.scans]
-        after = {(item.case.id, phase): key_of(item.case.scans[phase], policy) for item, phase in looked_at}
-        stayed = (
-            (item.scans[phase], keys[item.case.id, phase], after[item.case.id, phase]) for item, phase in looked_at
-        )
-        keep(
-            kept.database,
-            {key: scan for scan, key, now in stayed if key is not None and key == now and key not in found},
-        )
-    return checked
+    """Check all cases, scan by scan."""
+    scans = {(case.id, phase): files for case in cases for phase, files in case.scans.items()}
+    mapping = None if policy.mapping is None else sorted(policy.mapping.items())
+    about = {"scan": True, "mapping": mapping, "unmapped": policy.unmapped}
+    asked = {of: (tuple(filter(None, (files.image, files.label))), about) for of, files in scans.items()}
+
+    def look(wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any] | str]:
+        found = executor.map(partial(_look, policy=policy), [scans[of] for of in wanted])
+        return dict(zip(wanted, found, strict=True))
+
+    told = checked_once(kept, asked, look)
+    found = {of: said if isinstance(said, str) else scan_from_json(said) for of, said in told.items()}
+    return tuple(judged(case, {phase: found[case.id, phase] for phase in case.scans}) for case in cases)
 
 
-def _check_one(asked: tuple[Case, LabelPolicy, Mapping[str, CheckedScan]]) -> CheckedCase:
-    return check_case(*asked)
+def _look(files: ScanFiles, policy: LabelPolicy) -> dict[str, Any] | str:
+    found = check_scan(files, policy)
+    return found if isinstance(found, str) else scan_to_json(found)
 
 
 def _remarks(cases: Sequence[CheckedCase]) -> list[Fault]:

@@ -8,7 +8,8 @@ import pytest
 
 from pnetkit.cohort import check, kept_checks
 from pnetkit.cohort.check import LabelPolicy
-from pnetkit.cohort.checked import Kept, check_cohort
+from pnetkit.cohort.checked import check_cohort
+from pnetkit.cohort.kept_checks import Kept
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.errors import StoreError
 
@@ -25,9 +26,9 @@ def table(tmp_path, monkeypatch):
 def opened(monkeypatch):
     """The images that checks open."""
     seen = []
-    real = check._check_scan
+    real = check._looked_at
     monkeypatch.setattr(
-        check, "_check_scan", lambda files, policy: (seen.append(files.image.name), real(files, policy))[1]
+        check, "_looked_at", lambda files, policy: (seen.append(files.image.name), real(files, policy))[1]
     )
     return seen
 
@@ -41,7 +42,12 @@ def checked(table, **options):
 def plain(cohort):
     """All that a check found, comparable: arrays of grids as lists."""
     return [
-        (item.case, item.faults, item.notes, {phase: kept_checks._to_json(scan) for phase, scan in item.scans.items()})
+        (
+            item.case,
+            item.faults,
+            item.notes,
+            {phase: kept_checks.scan_to_json(scan) for phase, scan in item.scans.items()},
+        )
         for item in cohort.cases
     ]
 

@@ -64,10 +64,19 @@ def write_segmentations(folder: Path, graph: Graph, store: Store) -> None:
             segmentation_name(case_id, phase, BESIDE): store.of(nodes.segment.ref) / AGREEMENT,
         }
         for name, source in kept.items():
-            if source.is_file():
+            if source.is_file() and not _is_copy(target / name, source):
                 temporary = target / f".{name}.tmp"
-                shutil.copyfile(source, temporary)
+                shutil.copy2(source, temporary)
                 temporary.replace(target / name)
+
+
+def _is_copy(path: Path, source: Path) -> bool:
+    """Tell whether a file is the copy that an earlier call made: of the same size and time, as copies keep it."""
+    try:
+        there, wanted = path.stat(), source.stat()
+    except FileNotFoundError:
+        return False
+    return (there.st_size, there.st_mtime_ns) == (wanted.st_size, wanted.st_mtime_ns)
 
 
 def write_figures(folder: Path, metrics: Metrics, tables: str) -> None:

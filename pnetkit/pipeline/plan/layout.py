@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pnetkit.cohort.check import CheckedCase
-from pnetkit.cohort.checked import CheckedCohort, Kept, check_cohort, sort_out
+from pnetkit.cohort.checked import CheckedCohort, check_cohort, sort_out
 from pnetkit.cohort.file_names import require_distinct_names
 from pnetkit.cohort.folds import assign_folds
+from pnetkit.cohort.kept_checks import Kept
 from pnetkit.cohort.predictions import find_predictions
 from pnetkit.files import digest
 from pnetkit.method.device_fit import fit_to_device
@@ -48,7 +49,7 @@ def lay_out(request: RunRequest, store: Store, session: Session, listener: Liste
     recipe = fit_to_device(request.loaded.recipe, choose_device(request.device))
     checked, cohort = _take_in(request, store, session, listener, note=note)
     require_distinct_names([item.case.id for item in checked.cases], tuple(recipe.networks))
-    checked, adopted = _with_predictions(fit_for_inputs(checked, recipe), request)
+    checked, adopted = _with_predictions(fit_for_inputs(checked, recipe), request, session, _kept(request, store, note))
     good, bad = sort_out(checked, request.on_bad_case)
     sources, changed = settle_sources(recipe, store, request.on_code_change, note=note)
     for line in changed:
@@ -62,13 +63,19 @@ def lay_out(request: RunRequest, store: Store, session: Session, listener: Liste
     return Layout(good, bad, folds, graph, cohort, _run_key(recipe, graph, good, bad, folds))
 
 
-def _with_predictions(checked: CheckedCohort, request: RunRequest) -> tuple[CheckedCohort, AdoptedLabels | None]:
+def _kept(request: RunRequest, store: Store, note: bool) -> Kept:
+    return Kept(store.root / CHECKS, is_read=not request.verify_files, is_written=note)
+
+
+def _with_predictions(
+    checked: CheckedCohort, request: RunRequest, session: Session, kept: Kept
+) -> tuple[CheckedCohort, AdoptedLabels | None]:
     """Add the faults of predictions made elsewhere to their cases, and give those that are to be taken over."""
     predictions = request.predictions
     if predictions is None:
         return checked, None
     phases = [found.phases[0] for found in request.loaded.recipe.networks.values()]
-    files, faults = find_predictions(predictions, checked.cases, phases)
+    files, faults = find_predictions(predictions, checked.cases, phases, session.executor, kept)
     cases = tuple(replace(item, faults=(*item.faults, *faults.get(item.case.id, ()))) for item in checked.cases)
     policy = predictions.labels
     mapping = None if policy.mapping is None else {str(k): v for k, v in policy.mapping.items()}
@@ -89,7 +96,7 @@ def _take_in(
     policy = label_policy(recipe)
     key = (table, recipe.phases, json.dumps(policy.mapping), policy.unmapped)
     if key not in session.checked:
-        kept = Kept(store.root / CHECKS, is_read=not request.verify_files, is_written=note)
+        kept = _kept(request, store, note)
         session.checked[key] = check_cohort(table, recipe.phases, policy, session.executor, kept)
         for worth_knowing in session.checked[key].notes:
             listener.say(f"note: {worth_knowing}")
