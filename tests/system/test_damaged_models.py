@@ -76,27 +76,31 @@ def drop(keyword):
     return lambda dataset, k: delattr(dataset, keyword) if k == 2 else None
 
 
-NO_CASE = r"1 of 1 cases could not be screened; the others are in [^\n]+/out:\n  study-\w+: [^\n]+/ct"
+UNANSWERED = r"1 of 1 cases could not be screened; the others are in [^\n]+/out:\n  study-\w+: "
+NO_CASE = UNANSWERED + r"[^\n]+/ct"
 IMAGE = Kind(8, NO_CASE + r"/IM000[0-4]: ")
 STACK = Kind(8, NO_CASE + r", series 'venous': ")
-STUDY = Kind(4, r"These inputs cannot be screened:\n  [^\n]+/ct: 1 series, none of them a stack of axial CT\n")
-CUT = Kind(8, NO_CASE + r"(, series 'venous': images are missing: 1 between IM0001 and IM0003|/IM0002: )")
+STUDY = Kind(
+    4, r"These inputs cannot be screened:\n  [^\n]+/ct: 1 series, none of them a stack of axial CT \([^\n]+\)\n"
+)
+SHORT = r"[^\n]+/ct, series 'venous': images are missing: 1 between IM0001 and IM0003"
+CUT = Kind(8, UNANSWERED + rf"({SHORT}|(images of this study are damaged:\n +)?[^\n]+/ct/IM0002: )")
 SERIES = {
     **{f"no {keyword}": (IMAGE, drop(keyword), mentions) for keyword, mentions in {
         "ImagePositionPatient": "IM0002: ImagePositionPatient is None, wanted 3 numbers",
         "ImageOrientationPatient": "IM0002: ImageOrientationPatient is None, wanted 6 numbers",
         "PixelSpacing": "IM0002: PixelSpacing is None, wanted 2 numbers",
-        "Rows": "IM0002: is of (None, 7) rows and columns",
+        "Rows": "IM0002: has no Rows, so its voxels have no place",
         "PixelData": "IM0002: its voxels cannot be read (",
         "RescaleSlope": "IM0002: has no rescale slope and intercept",
         "PhotometricInterpretation": "IM0002: its voxels cannot be read (",
         "PixelRepresentation": "IM0002: its voxels cannot be read (",
     }.items()},
     "a position far off": (STACK, spoil("ImagePositionPatient", [0, 0, 1e9], 1), "missing: 266666903 between"),
-    "a place twice": (STACK, spoil("ImagePositionPatient", [0, 0, 0]), "4 images lie where another one does"),
+    "a place twice": (STUDY, spoil("ImagePositionPatient", [0, 0, 0]), "(5 at one place)"),
     "another size": (IMAGE, spoil("Rows", 3, 2), "is of (6, 7) rows and columns, IM0002 of (3, 7)"),
-    "color": (IMAGE, spoil("SamplesPerPixel", 3, 1), "IM0001: is a color image, no CT"),
-    "another modality": (STUDY, spoil("Modality", "MR"), ""),
+    "color": (STACK, spoil("SamplesPerPixel", 3, 1), "images are missing: 1 between IM0000 and IM0002"),
+    "another modality": (STUDY, spoil("Modality", "MR"), "(5 other than CT)"),
     "pixels cut off": (IMAGE, lambda d, k: setattr(d, "PixelData", d.PixelData[:10]) if k == 1 else None,
                        "IM0001: its voxels cannot be read ("),
     "no HU": (STACK, spoil("RescaleIntercept", 9000), "values run from 9029 to"),
