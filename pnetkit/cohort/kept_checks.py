@@ -112,6 +112,8 @@ def _find(database: Path, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     wanted = sorted(set(keys))
     with _opened(database) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'checks'").fetchall():
+            return {}  # another process has made the file this moment, and not yet what is in it
         for start in range(0, len(wanted), AT_A_TIME):
             some = wanted[start : start + AT_A_TIME]
             marks = ", ".join("?" * len(some))

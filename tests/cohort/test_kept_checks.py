@@ -120,6 +120,14 @@ def test_faults_are_looked_for_again(table, opened):
     assert opened == ["P001_venous.nii.gz"]
 
 
+def test_a_file_that_another_process_has_only_begun_holds_nothing_yet(table, opened):
+    (table.parent.parent / "checks.sqlite").touch()
+    checked(table)
+    assert len(opened) == 4
+    checked(table)
+    assert len(opened) == 4
+
+
 def test_what_cannot_be_read_is_said_with_what_to_do(table):
     (table.parent.parent / "checks.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(
