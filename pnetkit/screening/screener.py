@@ -12,13 +12,13 @@ from pnetkit.errors import Fault, ModelError, RecipeError, StoreError
 from pnetkit.evaluation.operating_point import at_operating_point
 from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.resampling import resample
-from pnetkit.inference.features import map_grids, roi_features
 from pnetkit.inference.predictors import label_predictor
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.segment import Segmented, segment
 from pnetkit.interfaces import Backbone, CaseClassifier, PhaseFusion, TrainedCaseClassifier, TrainedPhaseFusion
 from pnetkit.method.device_fit import fit_to_device
 from pnetkit.method.inference import inference_settings, network_as_run
+from pnetkit.method.maps import maps_around
 from pnetkit.method.network_input import NetworkInput, as_network_input
 from pnetkit.method.parts import Input, Parts, take_apart
 from pnetkit.method.plugins import build
@@ -206,17 +206,9 @@ def _classify(screener: Screener, volume: NetworkInput, evidence: Evidence) -> P
 def _with_maps(screener: Screener, member: _Member, volume: NetworkInput, evidence: Evidence) -> Evidence:
     """Give evidence with the maps of one fold's network."""
     needs, roi = screener.parts.needs, evidence.segmentation.labels > BACKGROUND
-    maps = roi_features(
-        member.backbone,
-        volume.volume,
-        roi,
-        names=needs.names,
-        margin_voxels=needs.margin_voxels,
-        fill=volume.air,
-        device=screener.device,
+    maps, grids = maps_around(
+        member.backbone, volume, roi, names=needs.names, margin_voxels=needs.margin_voxels, device=screener.device
     )
-    spec = member.backbone.spec
-    grids = map_grids(spec, volume.grid, roi, names=needs.names, margin_voxels=needs.margin_voxels)
     return replace(evidence, features=maps, feature_grids=grids)
 
 

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.files import read_json, write_atomically, write_json
-from pnetkit.inference.features import map_grids, roi_features
+from pnetkit.method.maps import maps_around
 from pnetkit.pipeline.stages import train
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
@@ -85,17 +85,10 @@ def run(spec: FeaturesSpec, context: Context, folder: Path) -> dict[str, Any]:
     else:
         labels = read_reference(around, spec.labels)
     network, roi = train.read(context.store, spec.network), labels > BACKGROUND
-    maps = roi_features(
-        network,
-        seen.volume,
-        roi,
-        names=spec.names,
-        margin_voxels=spec.margin_voxels,
-        fill=seen.air,
-        device=context.device,
+    maps, grids = maps_around(
+        network, seen, roi, names=spec.names, margin_voxels=spec.margin_voxels, device=context.device
     )
     write_atomically(folder / FEATURES, save(maps))
-    grids = map_grids(network.spec, seen.grid, roi, names=spec.names, margin_voxels=spec.margin_voxels)
     places = {name: {"shape": list(of.shape), "affine": of.affine.tolist()} for name, of in grids.items()}
     write_json(folder / GRIDS, places)
     return {"shapes": {name: list(array.shape) for name, array in maps.items()}}
