@@ -15,7 +15,7 @@ class RunRequest:
 
     A `table` of None stands for the recipe's phantoms; `predictions` stand in for networks. `ram_bytes` (of all
     processes together) and `vram_bytes` are limits, None for none. With `verify_files` every file of the cohort is read
-    again, also those that did not change since they were checked.
+    again, also those that did not change since they were checked. `report` asks for the page at the end.
     """
 
     loaded: LoadedRecipe
@@ -30,3 +30,4 @@ class RunRequest:
     ram_bytes: int | None = None
     vram_bytes: int | None = None
     verify_files: bool = False
+    report: bool = True
