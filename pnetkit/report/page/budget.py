@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from pnetkit.report.page.values import CaseView, LeftOut, Panel
 
@@ -12,68 +11,62 @@ BUDGET = 15_000_000
 WORDS_BYTES = 2_500
 """What a case takes without its pictures, about; what is really written is weighed at the end."""
 
-
-class MakeCase(Protocol):
-    """Makes a case, with all slices or with stills alone."""
-
-    def __call__(self, *, volumes: bool) -> CaseView:
-        """Make it."""
+SPENT = "The picture is left out: the page's budget is spent."
+"""Stands in the place of a picture that did not fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseMaker:
-    """Hold to which group a case belongs, and what makes it when its turn comes."""
+    """Hold to which group a case belongs, and what makes it when its turn comes: with all slices, or stills alone."""
 
     group: str
-    make: MakeCase
+    make: Callable[[bool], CaseView]
 
 
 def made_within(
     makers: Sequence[CaseMaker], allowance: int, keep: Callable[[CaseView], CaseView] = lambda case: case
-) -> tuple[list[CaseView], LeftOut]:
-    """Make all cases; give them with the pictures that fit, and what did not fit.
+) -> list[CaseView]:
+    """Make all cases; give them with the pictures that fit.
 
     Stills go before volumes: a volume is kept only where stills of the usual size still fit for all cases that follow.
-    `keep` is called with each case that was made, as it is kept.
+    `keep` is called with each case that has pictures, as it is kept.
     """
-    left, stills, pictured, no_stills, no_volumes = allowance, 0, 0, 0, 0
-    volumes_fit, cases = True, []
-    for number, maker in enumerate(makers):
-        case = maker.make(volumes=volumes_fit)
-        left -= WORDS_BYTES
+    left, stills, pictured, volumes_fit = allowance, 0, 0, True
+    cases = []
+    for number, maker in enumerate(makers, start=1):
+        case = maker.make(volumes_fit)
         cost = stills_bytes(case)
+        left -= WORDS_BYTES
         if cost > left:
-            no_stills += bool(cost)
             cases.append(without_pictures(case))
             continue
         left -= cost
         stills, pictured = stills + cost, pictured + 1
-        waiting = (len(makers) - number - 1) * (WORDS_BYTES + stills // pictured)
-        if volumes_bytes(case) > max(left - waiting, 0):
-            volumes_fit = False
-        if not volumes_fit:
-            no_volumes += bool(cost)
-            case = without_volumes(case)
+        waiting = (len(makers) - number) * (WORDS_BYTES + stills // pictured)
+        if volumes_bytes(case) > left - waiting:
+            volumes_fit, case = False, without_volumes(case)
         left -= volumes_bytes(case)
         cases.append(keep(case))
-    return cases, LeftOut(no_stills, no_volumes)
+    return cases
 
 
-def lightened(cases: Sequence[CaseView], excess: int) -> tuple[list[CaseView], LeftOut]:
+def lightened(cases: Sequence[CaseView], excess: int) -> list[CaseView]:
     """Leave out pictures from the end on until so many bytes are saved: volumes first, then stills."""
-    lighter, stills, volumes = list(cases), 0, 0
+    lighter = list(cases)
     for weigh, strip in ((volumes_bytes, without_volumes), (stills_bytes, without_pictures)):
         for place in range(len(lighter) - 1, -1, -1):
             weight = weigh(lighter[place])
-            if excess <= 0 or not weight:
-                continue
-            lighter[place] = strip(lighter[place])
-            excess -= weight
-            if weigh is volumes_bytes:
-                volumes += 1
-            else:
-                stills += 1
-    return lighter, LeftOut(stills, volumes)
+            if excess > 0 and weight:
+                lighter[place] = strip(lighter[place])
+                excess -= weight
+    return lighter
+
+
+def left_out_of(cases: Sequence[CaseView]) -> LeftOut:
+    """Count the cases whose pictures, or further slices, did not fit."""
+    stills = sum(any(of.lacks == SPENT for of in case.panels) for case in cases)
+    shown = [[of for of in case.panels if of.still is not None] for case in cases]
+    return LeftOut(stills, sum(bool(panels) and all(of.volume is None for of in panels) for panels in shown))
 
 
 def stills_bytes(case: CaseView) -> int:
@@ -99,7 +92,7 @@ def without_pictures(case: CaseView) -> CaseView:
     """Leave all pictures out."""
 
     def strip(panel: Panel) -> Panel:
-        said = "Left out: the page's budget is spent." if panel.still is not None else panel.lacks
+        said = SPENT if panel.still is not None else panel.lacks
         return replace(panel, still=None, volume=None, lacks=said)
 
     return _with(case, strip)

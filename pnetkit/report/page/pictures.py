@@ -148,10 +148,13 @@ def packed(crop: Crop, index: int) -> Volume:
 
 
 def thinning(shape: tuple[int, ...], spacing_mm: tuple[float, float, float]) -> tuple[int, int, int]:
-    """Say of which voxels one is kept along each axis for no more than `MOST_VOXELS`, the finest axis first."""
+    """Say of how many voxels one is kept along each axis, for no more than `MOST_VOXELS` in all.
+
+    Slices are left out until they lie three times as far apart as the voxels of a slice, then both go on together.
+    """
     steps = [1, 1, 1]
     while np.prod([-(-n // s) for n, s in zip(shape, steps, strict=True)]) > MOST_VOXELS:
-        edges = [s * mm for s, mm in zip(steps, spacing_mm, strict=True)]
+        edges = [s * mm for s, mm in zip(steps, (*spacing_mm[:2], spacing_mm[2] / 3), strict=True)]
         finest = int(np.argmin(edges))
         axes = (0, 1) if finest < 2 else (2,)  # noqa: PLR2004  # both axes of a picture together
         for axis in axes:

@@ -1,7 +1,7 @@
 """What a page is made of: plain values, made by whoever knows the run, the screening or the comparison."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pnetkit.report.page.pictures import Still, Volume
 from pnetkit.report.tables import Table
@@ -111,4 +111,3 @@ class LeftOut:
 
     stills: int = 0
     volumes: int = 0
-    kinds: tuple[str, ...] = field(default=())

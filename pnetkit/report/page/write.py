@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pnetkit.errors import ReportError
 from pnetkit.files import disk_errors_in_words, write_atomically
-from pnetkit.report.page.budget import CaseMaker, lightened, made_within
+from pnetkit.report.page.budget import CaseMaker, left_out_of, lightened, made_within
 from pnetkit.report.page.render import rendered
 from pnetkit.report.page.values import CaseView, Group, LeftOut, Page
 
@@ -47,21 +47,25 @@ def write_page(
             for name in (PICTURES, VOLUMES):
                 shutil.rmtree(target.parent / name, ignore_errors=True)
                 (target.parent / name).mkdir()
-            cases, left = made_within(makers, UNBOUNDED, lambda case: _beside(case, target.parent))
+            cases = made_within(makers, UNBOUNDED, lambda case: _beside(case, target.parent))
         else:
-            cases, left = made_within(makers, budget - len(rendered(page, LeftOut(), linked=False)))
-        data = rendered(_filled(page, cases, groups), left, linked=linked)
+            cases = made_within(makers, budget - len(rendered(page, LeftOut(), linked=False)))
+        data = _as_html(page, cases, groups, linked=linked)
         while not linked and len(data) > budget:
-            lighter, more = lightened(cases, len(data) - budget)
-            if more == LeftOut():
+            lighter = lightened(cases, len(data) - budget)
+            if lighter == cases:
                 raise ReportError(
                     f"The page takes {len(data):,} bytes without any picture, more than the budget of {budget:,}. Give "
                     "a larger --budget, or --folder DIR for a page that links to its files."
                 )
-            cases, left = lighter, LeftOut(left.stills + more.stills, left.volumes + more.volumes)
-            data = rendered(_filled(page, cases, groups), left, linked=False)
+            cases = lighter
+            data = _as_html(page, cases, groups, linked=False)
         write_atomically(target, data)
-    return Written(target, len(data), len(cases), left)
+    return Written(target, len(data), len(cases), left_out_of(cases))
+
+
+def _as_html(page: Page, cases: Sequence[CaseView], places: Mapping[str, int], *, linked: bool) -> bytes:
+    return rendered(_filled(page, cases, places), left_out_of(cases), linked=linked)
 
 
 def _filled(page: Page, cases: Sequence[CaseView], places: Mapping[str, int]) -> Page:

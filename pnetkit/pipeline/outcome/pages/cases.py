@@ -72,7 +72,7 @@ def sorted_cases(run: FinishedRun) -> list[tuple[str, Line]]:
     return sorted(grouped, key=order)
 
 
-def case_view(told: Told, group: str, line: Line, number: int, *, volumes: bool) -> CaseView:
+def case_view(told: Told, group: str, line: Line, number: int, volumes: bool) -> CaseView:
     """Make one case: its panels with stills, and with `volumes` all slices; one case is read at a time."""
     case_id, record = line["case_id"], told.run.record
     panels: list[Panel] = []
