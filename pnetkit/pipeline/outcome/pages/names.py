@@ -19,6 +19,14 @@ class Names:
         """Give what a case is called."""
         return self.names[case_id]
 
+    def kind_of(self, reason: str, case_id: str) -> str:
+        """Take the case and its files out of the reason why it left, so that equal reasons can be counted."""
+        for name in (case_id, self.of(case_id)):
+            reason = (
+                reason.removeprefix(f"case {name}, ").removeprefix(f"case {name}: ").replace(f" of {name} ", " of ")
+            )
+        return _FILES.sub("the file", self.safe(reason))
+
     def safe(self, text: str) -> str:
         """Take folders out of a text, as they may name people; with pseudonyms ids and files too."""
         text = _FOLDERS.sub("", text)

@@ -241,9 +241,7 @@ def _reasons(lines: Sequence[Mapping[str, str]], names: Names) -> tuple[tuple[st
     """Count why cases left: each case stands under the first of its reasons, without its own name."""
     found: Counter[str] = Counter()
     for line in lines:
-        reason = names.safe(line["reason"].split("; ")[0])
-        for name in (names.of(line["case_id"]), f"case {names.of(line['case_id'])}, "):
-            reason = reason.replace(name, "").strip(" ,:")
+        reason = names.kind_of(line["reason"].split("; ")[0], line["case_id"])
         found[reason or "no reason is told"] += 1
     return tuple(found.most_common())
 
