@@ -30,7 +30,7 @@ LEAST_TISSUE, LEAST_FAT, LEAST_SOFT, MOST_DENSE = 0.01, 0.01, 0.1, 0.25
 have 0.24, 0.19 and 0.44 at the least, 0.02 at the most. Without the intercept is no fat, with it twice no tissue."""
 
 MOST_BONE, MOST_SOFT_HU = 0.05, 200.0
-"""A scan that cuts out an organ alone has no fat; it is believed with no more bone than that, and a median up to that."""
+"""A scan that cuts out an organ has no fat; it is believed with no more bone than that, and a median up to that."""
 
 LOOKED_AT, LEAST_VOXELS = 4, 4096
 """Every fourth voxel along an axis is looked at; shares of fewer than so many say nothing."""
