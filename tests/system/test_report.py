@@ -39,7 +39,7 @@ def test_a_run_ends_with_a_page_of_all_its_cases(finished):
     text = text_of(result.folder)
     assert text.count('<article class="case"') == 4
     assert (text.count('href="data:image/webp'), text.count('class="volume"')) == (8, 8)
-    for words in ("Table 1", "Table 2", "Receiver operating", "Joint table", "Training: venous", "Time and memory by stage",
+    for words in ("Table 1", "Table 2", "Receiver operating", "Joint table", "Training: venous", "Time and memory",
                   "2-fold cross-validation", "generated phantoms: synthetic", "Research use only, not for diagnosis",
                   "components"):  # fmt: skip
         assert words in text, words
