@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from pnetkit.dicom.homeless import homeless
 from pnetkit.dicom.patient import contradictions, values_of
-from pnetkit.dicom.results import Author, Said, write_report, write_segmentation
+from pnetkit.dicom.results import Said, write_report, write_segmentation
 from pnetkit.dicom.series import Found, Series, case_id_of, find_series
+from pnetkit.dicom.source_headers import Author
 from pnetkit.dicom.stacks import Study, sort_study
 from pnetkit.dicom.volume import SeriesScan, read_series
 from pnetkit.errors import CohortError, Fault, SeriesError
@@ -187,7 +188,7 @@ def dicom_source(choice: Choice, write_dicom: bool) -> ScanSource:
 
     def write(stem: Path, labels: NDArray[np.uint8], answer: Answer) -> None:
         pile, author = read[0].stack, Author(answer.model_name, answer.model_digest)
-        said = Said(answer.abnormal, answer.case_abnormal, answer.volume_mm3, answer.overruled)
+        said = Said(answer.abnormal, answer.case_abnormal, answer.volume_mm3, answer.overruled, answer.places)
         segmentation = write_segmentation(stem.with_name(f"{stem.name}_segmentation.dcm"), labels, series, pile, author)
         write_report(stem.with_name(f"{stem.name}_report.dcm"), segmentation, series, pile, said, author)
 

@@ -27,7 +27,7 @@ from pnetkit.imaging.hounsfield import READING
 from pnetkit.imaging.nifti import write_labels
 from pnetkit.process_memory import peak_memory_mib
 from pnetkit.provenance import hardware
-from pnetkit.screening.finding import finding_record
+from pnetkit.screening.finding import finding_record, places_of
 from pnetkit.screening.findings_folder import FAILED, FINDING, FindingsFolder
 from pnetkit.screening.gates import GatePolicy, held_to_gates
 from pnetkit.screening.screener import CaseResult, InputResult, Screener, screen_scans
@@ -244,7 +244,7 @@ def _answer(screener: Screener, case: ScreeningCase, result: CaseResult, found: 
     counts = np.bincount(found.segmentation.labels.reshape(-1), minlength=len(CLASSES))
     volumes = {label: float(counts[label] * found.segmentation.grid.voxel_mm3) for label in range(1, len(CLASSES))}
     abnormal, model = (found.finding.abnormal, result.finding.abnormal), screener.model
-    return Answer(*abnormal, volumes, model.name, model.digest, bool(case.overruled))
+    return Answer(*abnormal, volumes, model.name, model.digest, bool(case.overruled), places_of(found.segmentation))
 
 
 def _said(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """Say where a scan comes from: how it is read, what it is known by, and what form results take beside it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pnetkit.case_ids import case_id_fault
+from pnetkit.dicom.place import Place
 from pnetkit.errors import CohortError, Fault, ImageError
 from pnetkit.files import file_digest
 from pnetkit.imaging.nifti import header_remarks, read_scan
@@ -26,7 +27,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hold what a result file says beside the labels: decisions, mm³ by label value, and which model said it.
+    """Hold what a result file says beside the labels: decisions, mm³ by label value, places, and which model said it.
 
     `overruled` as in a case.
     """
@@ -37,6 +38,7 @@ class Answer:
     model_name: str
     model_digest: str
     overruled: bool = False
+    places: Sequence[Place] = ()
 
 
 @dataclass(frozen=True, slots=True)

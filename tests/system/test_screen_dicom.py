@@ -78,6 +78,9 @@ def test_dicom_is_answered_as_nifti_is_and_results_lie_on_the_source_images(mode
                 group.get_measurements()[0].value for group in report.content.get_volumetric_roi_measurement_groups()
             ]
             assert volumes == list(ours["inputs"][phase]["volume_mm3"].values())
+            points = [group.roi.value[0] for group in report.content.get_planar_roi_measurement_groups()]
+            listed = [of["center_mm"] for items in ours["inputs"][phase]["components"].values() for of in items]
+            assert np.allclose(points, [(-x, -y, z) for x, y, z in listed])
 
 
 @pytest.mark.slow
