@@ -83,6 +83,7 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
         record |= times.told()
         write_record(folder, record)
         if request.report:
+            listener.say("Writing the report.")
             found.attempts.of("report", lambda: _report(folder, layout, context), None)
         if "report" in found.attempts.failed:
             write_record(folder, record | {"failed": failures(layout, outcome, found)})
