@@ -12,19 +12,17 @@ from pnetkit.cohort.file_names import segmentation_name
 from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import ImageError, PnetkitError
 from pnetkit.files import require_digest
-from pnetkit.imaging.boxes import Box, bounding_box, clamp, grow
+from pnetkit.imaging.boxes import Box
 from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
 from pnetkit.pipeline.outcome.finished import FinishedRun
 from pnetkit.pipeline.outcome.folder import SEGMENTATIONS
 from pnetkit.pipeline.outcome.pages.stored import Stored
 from pnetkit.pipeline.stages import postprocess, prepare
 from pnetkit.pipeline.stages.segmentation import LABELS
+from pnetkit.report.page.cropping import crop_of, shown_box
 from pnetkit.report.page.pictures import Crop
 from pnetkit.store.node import Subject
 from pnetkit.types import Grid, ScanFiles
-
-MARGIN_MM = 20.0
-"""What is shown around the pancreas."""
 
 Files = Mapping[tuple[str, str], ScanFiles]
 """The cohort's files by case and phase."""
@@ -36,6 +34,16 @@ class Shown:
 
     crop: Crop
     box: Box
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Volumes:
+    """Hold the scans of one input by phase, what the rules left there, and what is true (None: not known)."""
+
+    hu: Mapping[str, NDArray[np.generic]]
+    found: NDArray[np.uint8]
+    truth: NDArray[np.uint8] | None
+    grid: Grid
 
 
 def cohort_files(run: FinishedRun, found: Stored, table: Path | None) -> dict[tuple[str, str], ScanFiles]:
@@ -57,13 +65,25 @@ def cohort_files(run: FinishedRun, found: Stored, table: Path | None) -> dict[tu
 
 def shown(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str) -> dict[str, Shown] | str:
     """Cut out what is shown of one input of a case, by phase; or say why it cannot be shown."""
+    of = read_volumes(run, found, files, case_id, name)
+    if isinstance(of, str):
+        return of
+    box, is_whole = shown_box([labels for labels in (of.found, of.truth) if labels is not None], of.grid)
+    return {
+        phase: Shown(crop_of(hu, of.found, of.truth, of.grid, box, is_whole=is_whole), box)
+        for phase, hu in of.hu.items()
+    }
+
+
+def read_volumes(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str) -> Volumes | str:
+    """Read the scans of one input of a case, and what is found and true there; or say why they cannot be shown."""
     try:
-        return _shown(run, found, files, case_id, name)
+        return _volumes(run, found, files, case_id, name)
     except (PnetkitError, OSError, ValueError, KeyError) as error:
         return f"The scan cannot be shown: {error}"
 
 
-def _shown(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str) -> dict[str, Shown] | str:
+def _volumes(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str) -> Volumes | str:
     phases = run.record["inputs"][name]
     labels = _labels(run, found, case_id, name)
     if labels is None:
@@ -74,28 +94,11 @@ def _shown(run: FinishedRun, found: Stored, files: Files, case_id: str, name: st
         folder = found.store.of(ref)
         channels: Any = np.load(folder / "hu.npy", mmap_mode="r", allow_pickle=False)
         truth: NDArray[np.uint8] | None = np.load(folder / "labels.npy", mmap_mode="r", allow_pickle=False)
-    else:
-        scans = [_read(run, files, case_id, phase) for phase in phases[:1]]
-        if isinstance(scans[0], str):
-            return scans[0]
-        channels, truth = [scans[0]], _truth(run, files, case_id, phases[0])
-    box, is_whole = _box(left, truth, grid)
-    part = box.slices
-    middle = [(a + b - 1) / 2 for a, b in zip(box.start[:2], box.stop[:2], strict=True)]
-    lowest_mm = float((grid.affine @ np.array([*middle, box.start[2], 1.0]))[2])
-    spacing = (*grid.spacing_mm[:2], float(grid.affine[2, 2]))  # along the patient's axis, also where slices are tilted
-    crops = {}
-    for phase, hu in zip(phases, channels, strict=False):
-        crop = Crop(
-            hu=np.asarray(hu[part], dtype=np.float32),
-            found=np.asarray(left[part]),
-            truth=None if truth is None else np.asarray(truth[part]),
-            spacing_mm=spacing,
-            lowest_mm=lowest_mm,
-            is_whole=is_whole,
-        )
-        crops[phase] = Shown(crop, box)
-    return crops
+        return Volumes(dict(zip(phases, channels, strict=False)), left, truth, grid)
+    hu = _read(run, files, case_id, phases[0])
+    if isinstance(hu, str):
+        return hu
+    return Volumes({phases[0]: hu}, left, _truth(run, files, case_id, phases[0]), grid)
 
 
 def _labels(run: FinishedRun, found: Stored, case_id: str, name: str) -> tuple[NDArray[np.uint8], Grid] | None:
@@ -129,15 +132,3 @@ def _truth(run: FinishedRun, files: Files, case_id: str, phase: str) -> NDArray[
     policy = run.record["labels"]
     mapping = None if policy["mapping"] is None else {int(k): int(v) for k, v in policy["mapping"].items()}
     return read_labels(scan.label, mapping, unmapped=policy["unmapped"])[0]
-
-
-def _box(left: NDArray[np.uint8], truth: NDArray[np.uint8] | None, grid: Grid) -> tuple[Box, bool]:
-    """Give the box around all labels with the margin, within the scan; the whole scan where there is none."""
-    boxes = [box for labels in (left, truth) if labels is not None and (box := bounding_box(labels > 0)) is not None]
-    if not boxes:
-        return Box((0, 0, 0), grid.shape), True
-    start = np.min([box.start for box in boxes], axis=0)
-    stop = np.max([box.stop for box in boxes], axis=0)
-    joined = Box((int(start[0]), int(start[1]), int(start[2])), (int(stop[0]), int(stop[1]), int(stop[2])))
-    margins = [int(np.ceil(MARGIN_MM / mm)) for mm in grid.spacing_mm]
-    return clamp(grow(joined, (margins[0], margins[1], margins[2])), grid.shape), False
