@@ -6,8 +6,10 @@ from pnetkit.errors import MissingExtraError
 
 EXTRAS = {
     "dicom": ("pydicom", "highdicom"),
+    "figures": ("matplotlib",),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino", "onnx", "onnxscript", "onnxruntime"),
+    "pdf": ("reportlab",),
 }
 """The packages that an extra of pnetkit brings."""
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pnetkit.dicom.homeless import homeless
+from pnetkit.dicom.page import write_page
 from pnetkit.dicom.patient import contradictions, values_of
 from pnetkit.dicom.results import Said, write_report, write_segmentation
 from pnetkit.dicom.series import Found, Series, case_id_of, find_series
@@ -19,7 +20,7 @@ from pnetkit.dicom.volume import SeriesScan, read_series
 from pnetkit.errors import CohortError, Fault, SeriesError
 from pnetkit.files import file_digest
 from pnetkit.screening.series_choice import Choice, SeriesRules, choose_series
-from pnetkit.screening.source import Answer, Loaded, Origin, ScanSource, ScreeningCase
+from pnetkit.screening.source import Answer, Loaded, Origin, PageWriter, ScanSource, ScreeningCase
 
 
 def dicom_cases(
@@ -148,7 +149,8 @@ def _case(
     )
     scans = {phase: dicom_source(choice, write_dicom) for phase, choice in chosen.items()}
     flags = _left_out_flags(study, chosen)
-    return ScreeningCase(name, scans, flags=flags, overruled=overruled if apart else "")
+    wrap = _page_writer([choice.series for choice in chosen.values()]) if write_dicom else None
+    return ScreeningCase(name, scans, flags=flags, overruled=overruled if apart else "", wrap_page=wrap)
 
 
 def _left_out_flags(study: Study, chosen: Mapping[str, Choice]) -> tuple[str, ...]:
@@ -194,6 +196,15 @@ def dicom_source(choice: Choice, write_dicom: bool) -> ScanSource:
 
     about = {"kind": "DICOM", "images": str(len(series.instances)), "chosen_by": choice.by}
     return ScanSource(load, digest, about, write if write_dicom else None)
+
+
+def _page_writer(about: Sequence[Series]) -> PageWriter:
+    """Give what writes a page about series into their study."""
+
+    def wrap(path: Path, pdf: bytes, model_name: str, model_digest: str) -> None:
+        write_page(path, pdf, about, Author(model_name, model_digest))
+
+    return wrap
 
 
 def _study_of(series: Sequence[Series], rules: SeriesRules) -> str:

@@ -63,6 +63,14 @@ class ResultWriter(Protocol):
         """Write them."""
 
 
+@runtime_checkable
+class PageWriter(Protocol):
+    """Write a page of PDF about a case to `path`, in a format of the source's own, as said by a model."""
+
+    def __call__(self, path: Path, pdf: bytes, model_name: str, model_digest: str) -> None:
+        """Write it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScanSource:
     """Say how a scan is read, what its contents' digest is, and what `finding.json` says of where it comes from.
@@ -82,6 +90,7 @@ class ScreeningCase:
 
     `flags` are what a reader has to know of where the scans come from. `overruled` says in which way its images
     contradict each other about the patient, where they are taken all the same. `origin` is asked for a trace alone.
+    `wrap_page` puts a page about the case into the format of its scans, where they have one and it is asked for.
 
     Raises CohortError for an id that cannot name a folder of results.
     """
@@ -92,6 +101,7 @@ class ScreeningCase:
     flags: tuple[str, ...] = ()
     overruled: str = ""
     origin: Callable[[], Origin] = _nowhere
+    wrap_page: PageWriter | None = None
 
     def __post_init__(self) -> None:
         wrong = case_id_fault(self.id)
