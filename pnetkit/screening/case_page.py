@@ -33,7 +33,7 @@ class Seen:
 def case_page(seen: Seen, screener: Screener) -> Page:
     """Give the page about a case, without the case itself. Nothing of a DICOM header is on it."""
     record = seen.record
-    fired, names = record["fired"], list(record["inputs"])
+    fired, names = record["fired"], [of.name for of in screener.parts.inputs]
     flags = shown_flags(record)
     summary = (
         ("Decision", str(record["decision"]), "for research only"),
@@ -62,7 +62,7 @@ def case_view(seen: Seen, screener: Screener, *, volumes: bool) -> CaseView:
     shown: list[tuple[Panel, Crop | None]] = []
     for of in screener.parts.inputs:
         if of.name not in record["inputs"]:
-            shown.append((Panel(of.name, "No finding of this phase."), None))
+            shown.append((Panel(of.name, "Phase missing: no such scan was given."), None))
             continue
         panel = _panel(screener, of, record["inputs"][of.name])
         for phase, crop in crops_of(seen, of).items():

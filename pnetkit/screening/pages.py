@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pnetkit import __version__
-from pnetkit.errors import StoreError
+from pnetkit.errors import StoreError, counted
 from pnetkit.files import disk_errors_in_words, write_atomically
 from pnetkit.imaging.nifti import read_labels
 from pnetkit.report.page.budget import BUDGET, CaseMaker
@@ -127,7 +127,7 @@ def _index(findings: FindingsFolder, rows: Sequence[Mapping[str, str]], model: s
     )
     return Index(
         title="Findings",
-        subtitle=f"{len(rows)} cases, screened by {model}",
+        subtitle=f"{counted(len(rows), 'case')}, screened by {model}",
         groups=groups,
         notes=(f"{RESEARCH}, not for diagnosis.", "A decision that is no call rules nothing out."),
         made=f"Made by pnetkit {__version__}",

@@ -111,7 +111,7 @@ def _panels(at: _Place, case: CaseView) -> None:
             at.canvas.setFillColor(SOFT)
             at.canvas.drawRightString(x + max(size[0], 120), column.y - 9, where)
             _picture(at.canvas, panel.still, x, column.y - 15 - size[1], size)
-        column.y -= 15 + tallest + 4
+        column.y -= 15 + (tallest + 4 if panel.still is not None else 0)
         _words(column, panel, x, each)
         lowest = min(lowest, column.y)
     at.y = lowest - 6
