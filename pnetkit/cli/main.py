@@ -12,6 +12,7 @@ from pnetkit.cli.compare import compare
 from pnetkit.cli.console import echo
 from pnetkit.cli.doctor import doctor
 from pnetkit.cli.export import export
+from pnetkit.cli.figure import figure
 from pnetkit.cli.plan import plan
 from pnetkit.cli.plugins import plugins
 from pnetkit.cli.recipe import recipe
@@ -34,7 +35,22 @@ def cli() -> None:
     """
 
 
-for command in (run, compare, report, export, screen, plan, runs, plugins, recipe, cohort, bench, agree, doctor):
+for command in (
+    run,
+    compare,
+    report,
+    figure,
+    export,
+    screen,
+    plan,
+    runs,
+    plugins,
+    recipe,
+    cohort,
+    bench,
+    agree,
+    doctor,
+):
     cli.add_command(command)
 
 

@@ -206,8 +206,8 @@ def test_pages_of_dicom_name_no_patient_but_the_one_that_is_wrapped_in_it(tmp_pa
         scan = write_scan(tmp_path / f"{phase}.nii.gz", seed=number)
         write_series(tmp_path / "study" / phase, scan.hu, scan.grid.affine, description=phase, number=number)
     cases = dicom_cases(
-        tmp_path / "study", ("arterial", "venous"), SeriesRules({}, {}), case_id="P1", write_dicom=True, same_patient=False,
-        say=lambda _: None,
+        tmp_path / "study", ("arterial", "venous"), SeriesRules({}, {}), case_id="P1", write_dicom=True,
+        same_patient=False, say=lambda _: None,
     )  # fmt: skip
     (done,) = screened(cases, tmp_path / "out", pages=Pages(pdf=True))
     assert (done.status, done.no_page) == ("ok", "")
