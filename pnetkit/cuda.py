@@ -7,11 +7,12 @@ process of a run chooses the numbers that its networks compute in. A device is `
 functions take any of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pnetkit.errors import PnetkitError
 
@@ -106,6 +107,30 @@ def peak_mib(device: str) -> float | None:
     if not is_gpu(device) or not has_begun():
         return None
     return round(torch.cuda.max_memory_reserved(device) / 2**20, 1)
+
+
+def pinned(tensor: Tensor, device: str) -> Tensor:
+    """Give a tensor in memory from which a GPU copies while the processor goes on; as it is for other devices.
+
+    For work whose network is on the GPU already, as pinning begins CUDA.
+    """
+    return tensor.pin_memory() if is_gpu(device) else tensor
+
+
+def on_its_way(values: Tensor) -> Callable[[], list[float]]:
+    """Begin to copy a few values from a GPU; give what waits for them, and for nothing that the GPU was told since."""
+    if not values.is_cuda:
+        return values.tolist
+    there = values.to("cpu", non_blocking=True)  # into pinned memory
+    copied = torch.cuda.Event()
+    copied.record(torch.cuda.current_stream(values.device))
+
+    def wait() -> list[float]:
+        copied.synchronize()
+        found: list[float] = there.tolist()
+        return found
+
+    return wait
 
 
 def give_back_freed() -> None:

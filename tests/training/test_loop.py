@@ -10,10 +10,11 @@ import torch
 
 from pnetkit.errors import PluginError, StoreError, TrainingError
 from pnetkit.networks import build_seeded, choose_device
-from pnetkit.training import loop
+from pnetkit.training import parts
 from pnetkit.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from pnetkit.training.loop import one_step, ready_to_train, train
+from pnetkit.training.loop import train
 from pnetkit.training.sampling import draw_batch
+from pnetkit.training.step import one_step, ready_to_train
 
 
 class KilledError(Exception):
@@ -153,7 +154,7 @@ def test_an_error_in_drawing_ahead_is_raised_as_it_was(tiny_net, cases, plan, tm
     def fail(*_args):
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(loop, "draw_batch", fail)
+    monkeypatch.setattr(parts, "draw_batch", fail)
     with pytest.raises(OSError, match="the disk is gone") as caught:
         train(
             tiny_net(),
@@ -209,10 +210,10 @@ def test_accumulating_micro_batches_gives_the_gradient_of_the_whole_batch(cases,
 
     sampling = replace(plan().sampling, batch_size=4)
     whole = run(build_seeded(Linear, 1), cases, plan(sampling=sampling), tmp_path / "a")
-    parts = run(build_seeded(Linear, 1), cases, plan(sampling=sampling, accumulation=4), tmp_path / "b")
-    assert np.allclose(whole[0], parts[0], rtol=1e-5)
+    in_parts = run(build_seeded(Linear, 1), cases, plan(sampling=sampling, accumulation=4), tmp_path / "b")
+    assert np.allclose(whole[0], in_parts[0], rtol=1e-5)
     for key in whole[1]:
-        assert torch.allclose(whole[1][key], parts[1][key], atol=1e-5)
+        assert torch.allclose(whole[1][key], in_parts[1][key], atol=1e-5)
 
 
 def test_each_attempt_is_kept_with_what_it_ran_on(tiny_net, cases, plan, tmp_path):
@@ -259,7 +260,7 @@ def test_on_a_cpu_tf32_would_give_the_same_bytes(tiny_net, cases, plan, tmp_path
 @pytest.fixture
 def scaled_only(monkeypatch):
     """With fp16, scale the loss and compute in single precision: not every CPU convolves in half precision."""
-    monkeypatch.setattr(loop, "autocast", lambda *_: nullcontext())
+    monkeypatch.setattr(parts, "autocast", lambda *_: nullcontext())
 
 
 def one_change(net, cases, plan, folder):

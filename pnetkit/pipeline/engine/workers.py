@@ -3,13 +3,10 @@
 import faulthandler
 import multiprocessing
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +14,7 @@ from typing import Any
 import torch
 from pebble import ProcessExpired, ProcessPool
 
+from pnetkit.children import end_with_parent, how_it_ended
 from pnetkit.errors import RunError
 from pnetkit.networks import choose_device
 from pnetkit.process_memory import keep_freed_memory, killed_for_memory
@@ -112,19 +110,11 @@ class ProcessExecutor(Executor):
 
     def _death(self, error: ProcessExpired) -> Death:
         """Put into words what is known: the signal, whether the system killed for memory, the worker's last lines."""
-        code = error.exitcode
-        how = f"was killed by {_signal(-code)}" if code < 0 else f"ended with exit code {code}"
+        how = how_it_ended(error.exitcode)
         if killed_for_memory() > self._killed_before:
             how += "; since this began the system has killed processes because memory ran out"
         note = Path(self._notes.name) / f"{error.pid}.txt"
         return Death(how, note.read_text(encoding="utf-8", errors="replace").strip() if note.is_file() else "")
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 class WorkerPool:
@@ -161,11 +151,4 @@ def start_worker(threads: int, notes: str | None = None) -> None:
     if notes is not None:
         descriptor = os.open(Path(notes) / f"{os.getpid()}.txt", os.O_WRONLY | os.O_CREAT, 0o600)
         faulthandler.enable(descriptor)  # needs the file open for as long as the process lives
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_after, args=(parent,), daemon=True, name="end-with-parent").start()
-
-
-def _end_after(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)  # at once, as the parent did: what is half written is written anew
+    end_with_parent()

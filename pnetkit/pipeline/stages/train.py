@@ -20,8 +20,8 @@ from pnetkit.sources import source_digest
 from pnetkit.store.node import File, Node, Ref, Subject
 from pnetkit.store.store import Store
 from pnetkit.training.checkpoint import write_weights
-from pnetkit.training.loop import TrainingPlan
 from pnetkit.training.loop import train as train_backbone
+from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import MixedPatches, Sampling
 
 WEIGHTS = "weights.safetensors"
@@ -56,13 +56,15 @@ class TrainSpec:
     @property
     def identity(self) -> dict[str, Any]:
         """Give what is trained, how, and on cases of which diagnoses."""
+        # once the parts of a batch drew dropout one after the other, which no two processes could have done
+        parts = {"dropout": "of each part"} if self.training.get("accumulation", 1) > 1 else {}
         return {
             "backbone": dict(self.backbone),
             "in_channels": self.in_channels,
             "training": dict(self.training),
             "seed": self.seed,
             "abnormal": list(self.abnormal),
-        }
+        } | parts
 
     @property
     def inputs(self) -> dict[str, Ref]:
