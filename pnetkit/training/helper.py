@@ -62,6 +62,7 @@ def help_with(helping: Helping, rank: int, told: Connection) -> None:
     keep_freed_memory()
     device = helping.meeting.devices[rank]
     try:
+        cuda.make_current(device)
         if helping.gpu_bytes is not None:
             cuda.limit_memory(device, helping.gpu_bytes)
         backbone, cases = helping.opening()

@@ -50,6 +50,10 @@ class WorkerDiedError(Exception):
         self.death = death
         super().__init__(death.how)
 
+    def __reduce__(self) -> tuple[type["WorkerDiedError"], tuple[Death]]:
+        """Travel between processes as what it was made of, which is not what `Exception` keeps."""
+        return type(self), (self.death,)
+
 
 class ProcessExecutor(Executor):
     """Runs tasks in processes, each of which costs its own task when it dies, and is followed by a new one."""
