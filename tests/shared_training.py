@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,7 +11,10 @@ from torch import nn
 from pnetkit.imaging.intensity import Intensity
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.networks import build_seeded
-from pnetkit.training.sampling import TrainingCase, foreground_indices
+from pnetkit.training.group import Helpers
+from pnetkit.training.loop import train
+from pnetkit.training.plan import TrainingPlan
+from pnetkit.training.sampling import Sampling, TrainingCase, foreground_indices
 from pnetkit.types import AuxHead, BackboneSpec
 
 
@@ -65,6 +69,28 @@ class Fragile(TwoNorms):
                 os.kill(os.getpid(), signal.SIGKILL)
             raise ValueError("a fault of the network")
         return super().forward(x)
+
+
+class Noting(TwoNorms):
+    """Says by an empty file in which processes it is."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def forward(self, x):
+        (self.folder / str(os.getpid())).touch()
+        return super().forward(x)
+
+
+def lead(folder):
+    """Lead a training of two processes that does not end for long."""
+    sampling = Sampling((8, 8, 8), 2, 0.5, 0.5, "uniform", accumulation=2)
+    plan = TrainingPlan(10**6, sampling, "none", False, 0.1, 0.9, 0.9, 0.0, False, 2, None, None, "fp32", 10**6)
+    opening = partial(opened, Noting, folder)
+    network, cases = opening()
+    how = {"seed": 0, "device": "cpu", "checkpoint": folder / "none", "report": lambda *_: None, "maker": {}}
+    train(network, cases, plan, **how, helpers=Helpers(("cpu",), opening))
 
 
 def make_case(index, shape=(12, 14, 10)):

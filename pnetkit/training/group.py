@@ -7,7 +7,7 @@ training may go on with another number.
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -63,7 +63,8 @@ class Group:
         """Give all helpers the weights of this step."""
         self._buffers = _other_buffers(network)
         message = state_message(network, scale, self._meeting.devices[0])
-        self._waited(lambda: dist.broadcast(message, 0, async_op=True))
+        with _losses_in_words(self._processes):
+            dist.broadcast(message, 0)  # between GPUs nothing is waited for here
 
     def gather(self, network: nn.Module) -> list[Computed]:
         """Give what the helpers' parts came to, in the parts' order.
@@ -85,16 +86,14 @@ class Group:
 
     def _received(self, rank: int, dtype: torch.dtype, count: int) -> Tensor:
         message = torch.empty(count, dtype=dtype, device=self._meeting.devices[0])
-        self._waited(lambda: dist.irecv(message, rank))
-        return message
-
-    def _waited(self, begin: Callable[[], Any]) -> None:
-        """Wait until something is sent or received."""
         with _losses_in_words(self._processes):
-            work = begin()
+            work = dist.irecv(message, rank)
+            if work is None:
+                raise RuntimeError("this process is not among those of the training")
             if self._meeting.backend == "nccl":  # which would wait for a dead process as for a living one
                 _poll(work, self._processes)
             work.wait()
+        return message
 
 
 @contextmanager

@@ -2,9 +2,12 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -104,6 +107,34 @@ def test_a_process_that_is_killed_ends_the_training_and_is_named(four_parts, tmp
     assert time.monotonic() - started < 60
     assert not multiprocessing.active_children()
     run(four_parts(), tmp_path / "d", processes=2)  # this process can lead another training
+
+
+def is_running(process):
+    """Tell whether a process computes; one that has ended may wait for its parent to look."""
+    status = Path(f"/proc/{process}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+def test_a_helper_ends_with_the_leading_process_however_that_ends(tmp_path):
+    code = "import sys, pathlib; from tests.shared_training import lead; lead(pathlib.Path(sys.argv[1]))"
+    leading = subprocess.Popen([sys.executable, "-c", code, tmp_path])
+    try:
+        for _ in range(600):
+            if len(names := {int(path.name) for path in tmp_path.iterdir()}) == 2 or leading.poll() is not None:
+                break
+            time.sleep(0.1)
+        (helper,) = names - {leading.pid}
+        assert is_running(helper)
+    finally:
+        leading.kill()
+        leading.wait()
+    for _ in range(100):
+        if not is_running(helper):
+            return
+        time.sleep(0.1)
+    pytest.fail("the helper goes on")
 
 
 @pytest.mark.slow
