@@ -10,7 +10,7 @@ import torch
 
 from pnetkit.errors import PluginError, StoreError, TrainingError
 from pnetkit.networks import build_seeded, choose_device
-from pnetkit.training import parts
+from pnetkit.training import loop, parts
 from pnetkit.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from pnetkit.training.loop import train
 from pnetkit.training.sampling import draw_batch
@@ -302,6 +302,55 @@ def test_a_loss_that_is_no_longer_finite_stops_and_says_where(tiny_net, cases, p
         net.head.bias.fill_(float("nan"))
     with pytest.raises(TrainingError, match=r"became nan at iteration 0 of 12 \(cases P\d, P\d; last finite loss none"):
         run(net, cases, plan(), tmp_path / "c")
+
+
+def test_a_loss_that_breaks_in_the_middle_is_said_of_its_own_iteration_and_cases(tiny_net, cases, plan, tmp_path):
+    net, passes = tiny_net(), []
+
+    def breaks(_module, _given, output):
+        passes.append(output)
+        return output * float("nan") if len(passes) == 5 else output
+
+    net.body.register_forward_hook(breaks)
+    others = [replace(cases[i % 3], id=f"Q{i}") for i in range(40)]
+    drawn = draw_batch(others, plan().sampling, after_the_seed_of_dropout(iteration=4))
+    said = rf"became nan at iteration 4 of 12 \(cases {', '.join(drawn.case_ids)}; last finite loss \d"
+    with pytest.raises(TrainingError, match=said):
+        run(net, others, plan(), tmp_path / "c")
+
+
+def after_the_seed_of_dropout(iteration, seed=3):
+    rng = np.random.default_rng([seed, iteration])
+    rng.integers(2**63)
+    return rng
+
+
+def test_nothing_waits_for_a_step_s_loss_before_the_next_is_taken_unless_it_is_reported_or_kept(
+    tiny_net, cases, plan, tmp_path, monkeypatch
+):
+    events = []
+    take_step = loop.take_step
+
+    def taken(*given):
+        events.append("step")
+        return take_step(*given)
+
+    def on_its_way(losses):
+        number = events.count("step") - 1
+
+        def wait():
+            events.append(number)
+            return losses.tolist()
+
+        return wait
+
+    monkeypatch.setattr(loop, "take_step", taken)
+    monkeypatch.setattr(loop.cuda, "on_its_way", on_its_way)
+    run(tiny_net(), cases, plan(iterations=12, checkpoint_every=5), tmp_path / "c")
+    waited = {number: events[: events.index(number)].count("step") for number in range(12)}
+    soon = {number for number, steps in waited.items() if steps == number + 1}
+    assert soon == {4, 9, 11}  # two checkpoints, of which one is a report, and the end
+    assert all(steps == number + 2 for number, steps in waited.items() if number not in soon)
 
 
 def test_weights_that_are_not_finite_at_the_end_are_refused_although_every_loss_was(tiny_net, cases, plan, tmp_path):
