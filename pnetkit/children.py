@@ -1,10 +1,25 @@
-"""Processes that another one starts: they end with it, and how one ended is said in words."""
+"""Processes that another one starts: how they begin, that they end with it, and in words how one ended."""
 
 import multiprocessing
 import os
 import signal
 import threading
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+
+
+def forks_of_a_server(imported: str) -> BaseContext:
+    """Give the way in which processes begin: as forks of a server that has imported a module, and done nothing else.
+
+    Importing torch takes seconds, a fork of what is imported none. A fork of this process itself can hang: it may have
+    used torch's thread pool. Where a system has no such server, each process imports for itself. One server serves this
+    process and those that it starts; what it imports is what was named first.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([imported])
+    return context
 
 
 def end_with_parent() -> None:

@@ -5,7 +5,6 @@ the first parts of the batch itself, and takes in what the others computed; so h
 training may go on with another number.
 """
 
-import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from pnetkit.children import how_it_ended
+from pnetkit.children import forks_of_a_server, how_it_ended
 from pnetkit.errors import ProcessDiedError, TrainingError
 from pnetkit.training.exchange import (
     COMPUTED,
@@ -128,7 +127,7 @@ def open_group(
 
 
 def _start(helping: Helping, rank: int) -> tuple[BaseProcess, Connection]:
-    context = multiprocessing.get_context("spawn")  # as workers are: see the engine
+    context: Any = forks_of_a_server("pnetkit.training.helper")  # whose kinds of context typeshed tells apart
     told, telling = context.Pipe(duplex=False)
     process = context.Process(target=help_with, args=(helping, rank, telling), name=f"training-{rank}", daemon=True)
     process.start()

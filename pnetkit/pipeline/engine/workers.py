@@ -1,12 +1,12 @@
 """The worker processes of one machine: how many, how they begin, how they end."""
 
 import faulthandler
-import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from pebble import ProcessExpired, ProcessPool
 
-from pnetkit.children import end_with_parent, how_it_ended
+from pnetkit.children import end_with_parent, forks_of_a_server, how_it_ended
 from pnetkit.errors import RunError
 from pnetkit.process_memory import keep_freed_memory, killed_for_memory
 
@@ -61,10 +61,8 @@ class ProcessExecutor(Executor):
     def __init__(self, workers: int, *, threads: int) -> None:
         self._notes = tempfile.TemporaryDirectory(prefix="pnetkit-workers-")
         self._killed_before = killed_for_memory()
-        # spawn: a forked child of a process that has used torch's thread pool can hang
-        context = multiprocessing.get_context("spawn")
         self._pool = ProcessPool(
-            workers, initializer=start_worker, initargs=(threads, self._notes.name), context=context
+            workers, initializer=start_worker, initargs=(threads, self._notes.name), context=process_context()
         )
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -112,6 +110,11 @@ class ProcessExecutor(Executor):
             how += "; since this began the system has killed processes because memory ran out"
         note = Path(self._notes.name) / f"{error.pid}.txt"
         return Death(how, note.read_text(encoding="utf-8", errors="replace").strip() if note.is_file() else "")
+
+
+def process_context() -> BaseContext:
+    """Give the way in which workers begin: as forks of a server that has imported all they need."""
+    return forks_of_a_server("pnetkit.pipeline.engine.task")
 
 
 class WorkerPool:
