@@ -69,10 +69,12 @@ def run_and_report(recipe_path: Path, *, out: Path | None = None, session: Any =
 
 def shared_machine(recipe_paths: Sequence[Path], **options: Any) -> Any:
     """Choose what several recipes use of this machine, which share it: what the budget allows to each of them."""
-    from pnetkit.pipeline.budget.fit import fit_budget
+    from pnetkit.pipeline.budget.fit import fit_budget, require_dealable
 
     requests = [_request(path, None, quiet=True, **options) for path in recipe_paths]
     machine = requests[0].machine()
+    for request in requests:
+        require_dealable(request, machine)
     if options["ram_bytes"] or options["vram_bytes"]:
         for request in requests:
             machine = fit_budget(request, machine).machine
@@ -95,6 +97,7 @@ def _request(
     gpus: Any,
     workers: int | None,
     gpu_workers: int | None,
+    per_training: int,
     ram_bytes: int | None,
     vram_bytes: int | None,
     on_bad_case: Any,
@@ -122,6 +125,7 @@ def _request(
         gpus=gpus,
         workers=workers,
         gpu_workers=gpu_workers,
+        per_training=per_training,
         on_bad_case=on_bad_case,
         on_code_change=on_code_change,
         ram_bytes=ram_bytes,

@@ -16,7 +16,7 @@ from pnetkit.evaluation.summary import Metrics
 from pnetkit.files import disk_errors_in_words
 from pnetkit.method.device_fit import weakest
 from pnetkit.pipeline.budget.estimate import StageEstimate, estimate
-from pnetkit.pipeline.budget.fit import Fit, fit_budget, fitted
+from pnetkit.pipeline.budget.fit import Fit, fit_budget, fitted, require_dealable
 from pnetkit.pipeline.budget.held import memory_held
 from pnetkit.pipeline.engine.machine import Machine
 from pnetkit.pipeline.engine.schedule import Outcome, run_nodes
@@ -64,7 +64,8 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
     times = _Times(datetime.now(UTC), time.perf_counter())
     machine = request.machine() if session is None else session.machine
     request, machine, fit = _within_budget(request, machine, listener, session)
-    context = Context(request.store_root, request.device, THREADS, None if fit is None else fit.gpu_bytes)
+    gpu_bytes = None if fit is None else fit.gpu_bytes
+    context = Context(request.store_root, request.device, THREADS, gpu_bytes, helpers=machine.helpers)
     with _shared(session, machine) as lanes:
         layout = lay_out(request, context.store, lanes, listener)
         folder = _claimed(request, layout, context.store)
@@ -87,6 +88,7 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
 def dry_run(request: RunRequest, listener: Listener) -> tuple[list[StageEstimate], Machine]:
     """Lay a run out, without making anything but missing phantoms; estimate what it would take, and on what."""
     store, machine = Store(request.store_root), request.machine()
+    require_dealable(request, machine)
     device = weakest(request.loaded.recipe, machine.devices)
     request = replace(request, device=device)
     fit = fit_budget(request, machine)
@@ -142,6 +144,7 @@ def _within_budget(
 
     The device of the request becomes the one whose numbers every device of the machine computes in.
     """
+    require_dealable(request, machine)
     request = replace(request, device=weakest(request.loaded.recipe, machine.devices))
     if request.ram_bytes is None and request.vram_bytes is None:
         return request, machine, None
@@ -153,9 +156,11 @@ def _within_budget(
 
 def _used(machine: Machine) -> dict[str, Any]:
     """Give what the record says of the lanes; without GPUs there is nothing but workers."""
+    spread = {} if machine.per_training == 1 else {"devices_per_training": machine.per_training}
     if not machine.gpus or not machine.workers:
-        return {"workers": machine.workers}
-    return {"workers": machine.workers, "gpus": list(machine.gpus), "gpu_workers": machine.gpu_workers or machine.a_gpu}
+        return {"workers": machine.workers} | spread
+    gpus = {"gpus": list(machine.gpus), "gpu_workers": machine.gpu_workers or machine.a_gpu}
+    return {"workers": machine.workers} | gpus | spread
 
 
 def _claimed(request: RunRequest, layout: Layout, store: Store) -> Path:

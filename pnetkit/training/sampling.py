@@ -70,11 +70,31 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Hold patches `x` (batch, channel, x, y, z) float32, their labels `y` (batch, x, y, z) uint8, their cases."""
+    """Hold patches `x` (patch, channel, x, y, z) float32, their labels `y` (patch, x, y, z) uint8, the batch's cases.
+
+    Where only a share of the batch was read, these are its patches from number `first` on.
+    """
 
     x: NDArray[np.float32]
     y: NDArray[np.uint8]
     case_ids: tuple[str, ...]
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Say which of the `of` equal parts of a batch are meant: one process reads only what it computes."""
+
+    parts: range
+    of: int
+
+    def patches(self, batch_size: int) -> slice:
+        """Give the places of their patches in a batch."""
+        return slice(batch_size * self.parts.start // self.of, batch_size * self.parts.stop // self.of)
+
+
+WHOLE = Share(range(1), 1)
+"""The whole batch."""
 
 
 def foreground_indices(labels: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -84,15 +104,19 @@ def foreground_indices(labels: NDArray[np.uint8]) -> tuple[NDArray[np.int64], ND
     return foreground, foreground[flat[foreground] > PANCREAS]
 
 
-def draw_batch(cases: Sequence[TrainingCase], sampling: Sampling, rng: np.random.Generator) -> Batch:
-    """Draw the patches of one iteration, each from a case drawn anew."""
+def draw_batch(
+    cases: Sequence[TrainingCase], sampling: Sampling, rng: np.random.Generator, share: Share = WHOLE
+) -> Batch:
+    """Draw the patches of one iteration, each from a case drawn anew, and read those of a share of it."""
     sampling = _of_this_step(sampling, rng)
     drawn = [cases[_draw_case(cases, sampling, rng)] for _ in range(sampling.batch_size)]
     boxes = [_draw_box(case, sampling, rng) for case in drawn]
-    x = np.stack([_patch(case, box) for case, box in zip(drawn, boxes, strict=True)])
-    y = np.stack([cut(case.labels, box, fill=BACKGROUND) for case, box in zip(drawn, boxes, strict=True)])
-    release_pages(drawn)
-    return Batch(x, y, tuple(case.id for case in drawn))
+    read = share.patches(sampling.batch_size)
+    places = list(zip(drawn, boxes, strict=True))[read]
+    x = np.stack([_patch(case, box) for case, box in places])
+    y = np.stack([cut(case.labels, box, fill=BACKGROUND) for case, box in places])
+    release_pages(case for case, _ in places)
+    return Batch(x, y, tuple(case.id for case in drawn), first=read.start)
 
 
 def load_case(folder: Path, *, case_id: str, intensities: tuple[Intensity, ...], abnormal: bool | None) -> TrainingCase:

@@ -23,8 +23,9 @@ from pnetkit.pipeline.stages import segment, train
 from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.store.node import Node
 from pnetkit.store.store import RECORD, Store
-from pnetkit.training.loop import TrainingPlan, one_step, ready_to_train
+from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Batch, Sampling, with_patches
+from pnetkit.training.step import one_step, ready_to_train
 
 S = TypeVar("S")
 

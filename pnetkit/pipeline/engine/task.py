@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pnetkit import cuda
-from pnetkit.errors import StoreError
+from pnetkit.errors import ProcessDiedError, StoreError
 from pnetkit.files import held_still, require_digest
 from pnetkit.pipeline.engine.failure import Failure, failure_of
+from pnetkit.pipeline.engine.workers import Death, WorkerDiedError
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.process_memory import give_back_freed_memory, peak_memory_mib, restart_peak_memory
@@ -30,11 +31,16 @@ class Attempted:
 
 
 def attempt(node: Node, context: Context) -> Attempted:
-    """Make one node's result, and say in words why it could not be made."""
+    """Make one node's result, and say in words why it could not be made.
+
+    Raises WorkerDiedError where a process died that this one needed for it: it costs what the death of this one would.
+    """
     try:
         return Attempted(execute(node, context))
     except MadeElsewhereError:
         return Attempted(False, is_elsewhere=True)
+    except ProcessDiedError as error:
+        raise WorkerDiedError(Death(error.how)) from None
     except Exception as error:  # noqa: BLE001  # a plugin may raise anything, also what cannot travel to another process
         return Attempted(False, failure_of(error))
 
