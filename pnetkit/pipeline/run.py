@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ import torch
 from pnetkit.errors import RunError, counted
 from pnetkit.evaluation.summary import Metrics
 from pnetkit.files import disk_errors_in_words
+from pnetkit.locks.file_system import file_system_of
+from pnetkit.locks.way import agree
 from pnetkit.networks import choose_device
 from pnetkit.pipeline.budget.estimate import StageEstimate, estimate
 from pnetkit.pipeline.budget.fit import Fit, fit_budget, fitted
@@ -33,6 +35,7 @@ from pnetkit.pipeline.stages.context import Context
 from pnetkit.recipe.check import resolved, to_yaml
 from pnetkit.report.tables import run_tables, to_markdown
 from pnetkit.store.holders import note_holder
+from pnetkit.store.locks import locked
 from pnetkit.store.store import Store
 
 
@@ -40,8 +43,8 @@ from pnetkit.store.store import Store
 class RunResult:
     """Hold the outcome of a run: recipe, folder, figures, cohort in words, what failed, and what was made anew.
 
-    `made` counts results by stage; what the store held already is not in it. `metrics` is None where the figures could
-    not be counted.
+    `made` counts results by stage, and `made_elsewhere` those that other processes made meanwhile; what the store held
+    already is in neither. `metrics` is None where the figures could not be counted.
     """
 
     recipe: str
@@ -52,6 +55,7 @@ class RunResult:
     thresholds: str
     failed: Mapping[str, str]
     made: Mapping[str, int]
+    made_elsewhere: Mapping[str, int] = field(default_factory=dict)
 
 
 def run(request: RunRequest, listener: Listener, session: Session | None = None) -> RunResult:
@@ -64,6 +68,7 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
     device = choose_device(request.device)
     request, fit = _within_budget(request, device, listener, session)
     context = Context(request.store_root, device, THREADS, None if fit is None else fit.gpu_bytes)
+    _agreed(request, listener)
     with _shared(session, request) as workers:
         layout = lay_out(request, context.store, workers, listener)
         folder = _claimed(request, layout, context.store)
@@ -71,7 +76,7 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
         outcome = run_nodes(layout.graph.nodes, workers.executor, context, on_progress=listener.progress)
     found = gather(request.loaded.recipe, layout, outcome, context.store)
     record = run_record(folder, request, layout, outcome, context, found)
-    with disk_errors_in_words(folder):
+    with disk_errors_in_words(folder), locked(request.store_root, f"run-{layout.run_key[:32]}"):  # others may end now
         _write(folder, request, layout, context, found)
         record |= {
             "fusion": _fitted(folder, layout, found),
@@ -146,6 +151,18 @@ def _within_budget(
     return fitted(request, fit), fit
 
 
+def _agreed(request: RunRequest, listener: Listener) -> None:
+    """Settle how the processes that share the store exclude each other, and say where it is not as on a disk."""
+    with disk_errors_in_words(request.store_root):
+        way = agree(request.store_root, request.store_locks)
+    if way.kind == "claims":
+        on = file_system_of(request.store_root) or "a file system that is not known"
+        listener.say(
+            f"The store lies on {on}: runs of all machines that have it share its work, by claims. One that dies is "
+            f"noticed on other machines after {way.pace.stale_s:.0f} s."
+        )
+
+
 def _claimed(request: RunRequest, layout: Layout, store: Store) -> Path:
     """Take the folder that was asked for, or one named after recipe and key, for this run, and note what it needs."""
     loaded = request.loaded
@@ -193,6 +210,7 @@ def _result(request: RunRequest, folder: Path, layout: Layout, outcome: Outcome,
     }
     failed |= {f"fusion of fold {fold}": of.fault for fold, of in found.fitted.items() if of.fault}
     made = Counter(node.stage for node in layout.graph.nodes if node.key in outcome.made)
+    elsewhere = Counter(node.stage for node in outcome.by_others(layout.graph.nodes))
     return RunResult(
         recipe.name,
         folder,
@@ -202,4 +220,5 @@ def _result(request: RunRequest, folder: Path, layout: Layout, outcome: Outcome,
         found.thresholds,
         failed,
         made,
+        elsewhere,
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pnetkit.cohort.checked import OnBadCase
 from pnetkit.cohort.predictions import Predictions
+from pnetkit.locks.way import Asked
 from pnetkit.recipe.check import LoadedRecipe
 from pnetkit.store.code_change import Policy
 
@@ -15,7 +16,8 @@ class RunRequest:
 
     A `table` of None stands for the recipe's phantoms; `predictions` stand in for networks. `ram_bytes` (of all
     processes together) and `vram_bytes` are limits, None for none. With `verify_files` every file of the cohort is read
-    again, also those that did not change since they were checked.
+    again, also those that did not change since they were checked. `store_locks` says how processes that share the store
+    exclude each other.
     """
 
     loaded: LoadedRecipe
@@ -30,3 +32,4 @@ class RunRequest:
     ram_bytes: int | None = None
     vram_bytes: int | None = None
     verify_files: bool = False
+    store_locks: Asked = "auto"
