@@ -14,8 +14,6 @@ import torch
 from pnetkit.errors import RunError, counted
 from pnetkit.evaluation.summary import Metrics
 from pnetkit.files import disk_errors_in_words
-from pnetkit.locks.file_system import file_system_of
-from pnetkit.locks.way import agree
 from pnetkit.networks import choose_device
 from pnetkit.pipeline.budget.estimate import StageEstimate, estimate
 from pnetkit.pipeline.budget.fit import Fit, fit_budget, fitted
@@ -68,7 +66,6 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
     device = choose_device(request.device)
     request, fit = _within_budget(request, device, listener, session)
     context = Context(request.store_root, device, THREADS, None if fit is None else fit.gpu_bytes)
-    _agreed(request, listener)
     with _shared(session, request) as workers:
         layout = lay_out(request, context.store, workers, listener)
         folder = _claimed(request, layout, context.store)
@@ -149,18 +146,6 @@ def _within_budget(
     for line in fit.lines:
         listener.say(line)
     return fitted(request, fit), fit
-
-
-def _agreed(request: RunRequest, listener: Listener) -> None:
-    """Settle how the processes that share the store exclude each other, and say where it is not as on a disk."""
-    with disk_errors_in_words(request.store_root):
-        way = agree(request.store_root, request.store_locks)
-    if way.kind == "claims":
-        on = file_system_of(request.store_root) or "a file system that is not known"
-        listener.say(
-            f"The store lies on {on}: runs of all machines that have it share its work, by claims. One that dies is "
-            f"noticed on other machines after {way.pace.stale_s:.0f} s."
-        )
 
 
 def _claimed(request: RunRequest, layout: Layout, store: Store) -> Path:
