@@ -95,6 +95,16 @@ def limit_memory(device: str, share_bytes: float) -> float | None:
     return fraction
 
 
+def make_current(device: str) -> None:
+    """Let work that names no number mean this GPU; begins CUDA, but for the first one, which is meant without a word.
+
+    Raises PnetkitError where the GPU is not usable.
+    """
+    if is_gpu(device) and (number := int(device.partition(":")[2] or 0)):
+        _properties(device)  # says in words what is the matter
+        torch.cuda.set_device(number)
+
+
 def restart_peak(device: str) -> None:
     """Begin the peak of this process's memory on a GPU anew; where CUDA has not begun, it begins at nothing anyway."""
     if is_gpu(device) and has_begun():

@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,25 @@ def attempt(node: Node, context: Context) -> Attempted:
         return Attempted(False, failure_of(error))
 
 
+def in_order(
+    nodes: Sequence[Node], context: Context, *, make: Callable[[Node, Context], Attempted] = attempt
+) -> dict[str, Attempted]:
+    """Make several nodes' results, each after what it builds on; say by key how those ended that were tried.
+
+    What builds on one that failed, or that another process is making, is not tried.
+    """
+    ended: dict[str, Attempted] = {}
+    missing: set[str] = set()
+    for node in nodes:
+        if node.needs & missing:
+            missing.add(node.key)
+            continue
+        ended[node.key] = make(node, context)
+        if ended[node.key].failure is not None or ended[node.key].is_elsewhere:
+            missing.add(node.key)
+    return ended
+
+
 def execute(node: Node, context: Context) -> bool:
     """Make one node's result in the store, in whatever process this is; tell whether it had to be made.
 
@@ -52,7 +71,8 @@ def execute(node: Node, context: Context) -> bool:
         give_back_freed_memory()  # of whatever this worker made before, so that the peak is this node's own
         restart_peak_memory()
         started, before = time.perf_counter(), peak_memory_mib()
-        if stage.on_device:
+        if stage.needs.is_for_gpu:
+            cuda.make_current(context.device)
             cuda.restart_peak(context.device)
             if context.gpu_bytes is not None:
                 cuda.limit_memory(context.device, context.gpu_bytes)
@@ -61,7 +81,10 @@ def execute(node: Node, context: Context) -> bool:
             for file in files:
                 require_digest(file.path, file.digest)
             details = stage.run(node.spec, context, folder)
-        return _record(node, context, details, time.perf_counter() - started, before)
+        record = _record(node, context, details, time.perf_counter() - started, before)
+        if stage.needs.is_for_gpu and context.is_shared:
+            cuda.give_back_freed()  # while this worker waits for its next task, others may need it
+        return record
 
     return context.store.produce(node.stage, node.key, make, keeps_partial=stage.keeps_partial, wait=False)
 
@@ -81,7 +104,7 @@ def _record(
         "seconds": round(seconds, 3),
         "peak_mib": peak_memory_mib(),
         "peak_before_mib": peak_before_mib,  # where a peak cannot begin anew, only what raised it made it
-        "gpu_peak_mib": cuda.peak_mib(context.device) if STAGES[node.stage].on_device else None,
+        "gpu_peak_mib": cuda.peak_mib(context.device) if STAGES[node.stage].needs.is_for_gpu else None,
         "device": context.device,
         "threads": context.threads,
         "machine": platform.machine(),
