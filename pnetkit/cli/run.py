@@ -43,8 +43,23 @@ def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> N
         said = {"method": result.recipe, "cohort": result.cohort, "thresholds": result.thresholds}
         for table in run_tables(result.metrics, **said):
             print_table(table)
+    for line in shared_in_words(result):
+        echo(line)
     click.echo(f"Results: {result.folder}")
     require_success(result)
+
+
+def shared_in_words(result: Any) -> list[str]:
+    """Say what this process made and what others made meanwhile, where others did."""
+    if not result.made_elsewhere:
+        return []
+    parts = {"this process": result.made, "other processes meanwhile": result.made_elsewhere}
+    told = [f"{who} made {_by_stage(made) if made else 'nothing'}" for who, made in parts.items()]
+    return [f"Shared: {'; '.join(told)}."]
+
+
+def _by_stage(made: Any) -> str:
+    return f"{sum(made.values())} ({', '.join(f'{count} {stage}' for stage, count in made.items())})"
 
 
 def run_and_report(recipe_path: Path, *, out: Path | None = None, session: Any = None, **options: Any) -> Any:
@@ -103,6 +118,7 @@ def _request(
     on_bad_case: Any,
     on_code_change: Any,
     verify_files: bool,
+    store_locks: Any,
 ) -> Any:
     """Turn options into a request; say so where phantoms stand in for a cohort."""
     from pnetkit.pipeline.plan.request import RunRequest
@@ -131,6 +147,7 @@ def _request(
         ram_bytes=ram_bytes,
         vram_bytes=vram_bytes,
         verify_files=verify_files,
+        store_locks=store_locks,
     )
 
 

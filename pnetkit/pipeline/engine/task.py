@@ -1,5 +1,6 @@
 """Make one result in a worker, and say how it was made."""
 
+import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -89,6 +90,7 @@ def execute(node: Node, context: Context) -> bool:
             cuda.restart_peak(context.device)
             if context.gpu_bytes is not None:
                 cuda.limit_memory(context.device, context.gpu_bytes)
+        context.store.await_results(node.spec.inputs.values())
         with held_still(file.path for file in files), cuda.single_precision(tf32=False):  # for plugins' own networks
             for file in files:
                 require_digest(file.path, file.digest)
@@ -122,5 +124,7 @@ def _record(
         "device": context.device,
         "threads": context.threads,
         "machine": platform.machine(),
+        "host": platform.node(),
+        "process": os.getpid(),
         "versions": versions(),
     }

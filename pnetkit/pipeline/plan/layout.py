@@ -10,7 +10,9 @@ from pnetkit.cohort.file_names import require_distinct_names
 from pnetkit.cohort.folds import assign_folds
 from pnetkit.cohort.kept_checks import Kept
 from pnetkit.cohort.predictions import find_predictions
-from pnetkit.files import digest
+from pnetkit.files import digest, disk_errors_in_words
+from pnetkit.locks.file_system import file_system_of
+from pnetkit.locks.way import agree
 from pnetkit.method.device_fit import fit_to_device
 from pnetkit.networks import choose_device
 from pnetkit.pipeline.engine.session import Listener, Session
@@ -86,6 +88,8 @@ def _take_in(
     request: RunRequest, store: Store, session: Session, listener: Listener, *, note: bool
 ) -> tuple[CheckedCohort, str]:
     recipe, table = request.loaded.recipe, request.table
+    if note and (table is None or table.is_file()):  # else that is said, and nothing is written
+        _agree(request, listener)
     if table is None:
         table = phantom_cohort(recipe, store, session.executor)
         cohort = f"generated phantoms, seed {recipe.cohort.seed} (synthetic, not clinical data)"
@@ -101,6 +105,18 @@ def _take_in(
         for worth_knowing in session.checked[key].notes:
             listener.say(f"note: {worth_knowing}")
     return session.checked[key], cohort
+
+
+def _agree(request: RunRequest, listener: Listener) -> None:
+    """Settle how the processes that share the store exclude each other, and say where it is not as on a disk."""
+    with disk_errors_in_words(request.store_root):
+        way = agree(request.store_root, request.store_locks)
+    if way.kind == "claims":
+        on = file_system_of(request.store_root) or "a file system that is not known"
+        listener.say(
+            f"The store lies on {on}: runs of all machines that have it share its work, by claims. One that dies is "
+            f"noticed on other machines after {way.pace.stale_s:.0f} s."
+        )
 
 
 def _run_key(
