@@ -114,7 +114,8 @@ class ScanFiles:
 class Case:
     """Describe one case of a cohort. Paths only, nothing is loaded.
 
-    `scans` holds the phases that exist. `abnormal` is the diagnosis, None when unknown.
+    `scans` holds the phases that exist. `abnormal` is the diagnosis, None when unknown. A case that is `held_out` is
+    tested as any other, and nothing is learned from it.
     """
 
     id: str
@@ -123,6 +124,7 @@ class Case:
     abnormal: bool | None
     site: str = ""
     fold: int | None = None
+    held_out: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

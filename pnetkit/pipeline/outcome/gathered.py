@@ -10,7 +10,7 @@ from pnetkit.method.plugins import build
 from pnetkit.pipeline.engine.schedule import Outcome
 from pnetkit.pipeline.outcome.attempts import Attempts
 from pnetkit.pipeline.outcome.fusing import FittedFusion, fuse_rows, fusion_in_words
-from pnetkit.pipeline.outcome.remarks import remarks
+from pnetkit.pipeline.outcome.remarks import held_out_in_words, remarks
 from pnetkit.pipeline.outcome.rows import case_rows
 from pnetkit.pipeline.outcome.tuning import thresholds_in_words, tune
 from pnetkit.pipeline.plan.layout import Layout
@@ -48,6 +48,7 @@ def gather(recipe: Recipe, layout: Layout, outcome: Outcome, store: Store) -> Ga
     said = [
         thresholds_in_words(wanted, chosen),
         fusion_in_words(recipe.fusion.plugin, fitted),
+        held_out_in_words(sum(row.held_out for row in rows)),
         *attempts.of("remarks", lambda: remarks(recipe, graph, store), list[str]()),
     ]
     metrics = attempts.of("figures", lambda: summarize(rows, names), None)

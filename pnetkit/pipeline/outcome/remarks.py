@@ -3,6 +3,7 @@
 from statistics import fmean
 from typing import Any
 
+from pnetkit.errors import counted
 from pnetkit.pipeline.outcome.tuning import EVIDENCE
 from pnetkit.pipeline.plan.graph import Graph
 from pnetkit.pipeline.stages import adopt, fit, measure, train
@@ -22,6 +23,11 @@ def remarks(recipe: Recipe, graph: Graph, store: Store) -> list[str]:
         searched = [store.record(n.stage, n.key) for n in decided if store.has(n.stage, n.key)]
         said += of_search(searched, _records(graph, store, measure.STAGE.name))
     return said
+
+
+def held_out_in_words(cases: int) -> str:
+    """Say how many cases nothing was learned from, though they could have been; empty where there are none."""
+    return f"{counted(cases, 'case')} held out: tested, and nothing was learned from them." if cases else ""
 
 
 def of_search(segmented: list[dict[str, Any]], measured: list[dict[str, Any]]) -> list[str]:

@@ -78,8 +78,8 @@ def _row(
                 f"its results of {phase} in the store cannot be read ({error}); delete them to make them again"
             )
     if reasons:
-        return CaseRow(case.id, case.abnormal, fold, "failed", "; ".join(reasons), found, None)
-    return CaseRow(case.id, case.abnormal, fold, "ok", "", found, None)
+        return CaseRow(case.id, case.abnormal, fold, "failed", "; ".join(reasons), found, None, case.held_out)
+    return CaseRow(case.id, case.abnormal, fold, "ok", "", found, None, case.held_out)
 
 
 def _phase_row(nodes: CaseNodes, store: Store) -> PhaseRow:
