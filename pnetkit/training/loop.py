@@ -39,7 +39,7 @@ from pnetkit.training.checkpoint import (
     write_checkpoint,
 )
 from pnetkit.training.loss import deep_supervision_loss, poly_learning_rate
-from pnetkit.training.sampling import Batch, Sampling, TrainingCase, draw_batch
+from pnetkit.training.sampling import Batch, Sampling, StoredCase, TrainingCase, draw_batch
 
 Report = Callable[[int, float], None]
 """Is told the number of iterations done and the mean loss since it was last told."""
@@ -90,7 +90,7 @@ class _Progress:
 
 def train(
     backbone: Backbone,
-    cases: Sequence[TrainingCase],
+    cases: Sequence[TrainingCase | StoredCase],
     plan: TrainingPlan,
     *,
     seed: int,
