@@ -1,8 +1,8 @@
 """Time patches drawn from prepared scans, by how they lie on disk: plain arrays, bricks, and blosc2's.
 
 The scan is a CT that is given, repeated along its axis until it has --slices, or else a phantom. Every way gives the
-same patches, which is checked. "cold" means that the file's pages were dropped before each batch; what is left of a disk's
-own caches is not known. nnU-Net keeps its cases in blosc2.
+same patches, which is checked. "cold" means that the file's pages were dropped before each batch; what is left of a
+disk's own caches is not known. nnU-Net keeps its cases in blosc2.
 """
 
 import os
