@@ -198,7 +198,23 @@ def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) ->
         "Of segmenting at most: windows without body are not run, and a coarse-to-fine search leaves out more. "
         "Memory as predicted, at most; of features and fit from earlier results."
     )
-    print_grid(columns, rows, notes=[note])
+    print_grid(columns, rows, notes=[note, _disk_in_words(found)])
+
+
+def _disk_in_words(found: Sequence[Any]) -> str:
+    unknown = ", ".join(stage.stage for stage in found if stage.disk_mib is None)
+    passing = max((stage.passing_mib for stage in found), default=0.0)
+    return (
+        f"Disk: {_size(sum(stage.disk_mib or 0.0 for stage in found))} more in the store"
+        + (f", what is not known of {unknown} aside" if unknown else "")
+        + (f"; while a training runs, {_size(passing)} beside it" if passing else "")
+        + ". Scans are taken to be like one that was prepared just now. A run's folder gets a copy of every cleaned "
+        "segmentation."
+    )
+
+
+def _size(mib: float) -> str:
+    return f"{mib / 2**10:.1f} GiB" if mib >= 2**10 else f"{mib:.1f} MiB"
 
 
 def _amount(value: float | None, unit: str) -> str:

@@ -9,11 +9,13 @@ claims, the file is opened under one, and SQLite is told to lock nothing.
 """
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,7 +59,7 @@ def key_of(paths: Sequence[Path], about: Mapping[str, Any]) -> str | None:
     `about` is plain JSON: what else decides what is found.
     """
     try:
-        states = [(str(path.resolve()), path.stat()) for path in paths]
+        states = [(f"{_resolved(path.parent)}{os.sep}{path.name}", path.stat()) for path in paths]
     except OSError:
         return None
     newest = max(max(state.st_mtime_ns, state.st_ctime_ns) for _, state in states)
@@ -65,6 +67,12 @@ def key_of(paths: Sequence[Path], about: Mapping[str, Any]) -> str | None:
         return None
     files = [[path, of.st_size, of.st_mtime_ns, of.st_ctime_ns, of.st_ino] for path, of in states]
     return digest({"version": [VERSION, READING], "files": files, "about": dict(about)})
+
+
+@cache
+def _resolved(folder: Path) -> str:
+    """Give a folder's own path, once: thousands of files lie in one. Who moves it meanwhile is found out by inodes."""
+    return str(folder.resolve())
 
 
 def checked_once(

@@ -32,7 +32,7 @@ from pnetkit.training.group import Helpers, open_group
 from pnetkit.training.loss import poly_learning_rate
 from pnetkit.training.parts import Drawn, draw, share_of
 from pnetkit.training.plan import TrainingPlan
-from pnetkit.training.sampling import TrainingCase
+from pnetkit.training.sampling import StoredCase, TrainingCase
 from pnetkit.training.step import as_module, mean_loss, ready_to_train, take_step
 
 Report = Callable[[int, float], None]
@@ -73,7 +73,7 @@ class _Taken:
 
 def train(  # noqa: PLR0913  # by keyword, each of them one thing
     backbone: Backbone,
-    cases: Sequence[TrainingCase],
+    cases: Sequence[TrainingCase | StoredCase],
     plan: TrainingPlan,
     *,
     seed: int,
