@@ -7,7 +7,11 @@ import textwrap
 
 import pytest
 import torch
+from beartype import BeartypeConf
+from beartype.claw import beartype_package
 from hypothesis import settings
+
+beartype_package("pnetkit", conf=BeartypeConf(is_pep484_tower=True))  # every call is held to its annotations
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # test processes side by side: more threads than cores wait for each other
     torch.set_num_threads(1)

@@ -6,6 +6,7 @@ what else it asks for (`DESCRIBING`) is left out then. No other attribute of a s
 """
 
 from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 import pydicom
@@ -49,17 +50,22 @@ def settle(header: pydicom.Dataset) -> list[str]:
     """
     wrong = []
     with disable_value_validation():  # what it warns of quotes values, birth dates too
-        for keyword in (*RELIED_ON, *DESCRIBING):
-            tag = Tag(keyword)
+        for keyword, tag in _asked_for():
             if tag not in header:
                 continue
-            got = _in_words(tag, header.get_item(tag))
+            raw = header.get_item(tag)  # as the file holds it; decoding puts another in its place
             if not _readable(header, tag) and keyword in RELIED_ON:
-                wrong.append(f"{keyword} is {got}, wanted {_wanted(tag)}")
+                wrong.append(f"{keyword} is {_in_words(tag, raw)}, wanted {_wanted(tag)}")
         meta = header.file_meta if isinstance(header, pydicom.FileDataset) else pydicom.Dataset()
         for tag in list(meta.keys()):
             _readable(meta, tag)
     return wrong
+
+
+@lru_cache(maxsize=1)
+def _asked_for() -> tuple[tuple[str, BaseTag], ...]:
+    """Give the tag of each attribute that is asked for: a study has thousands of images."""
+    return tuple((keyword, Tag(keyword)) for keyword in (*RELIED_ON, *DESCRIBING))
 
 
 def readable_copy(header: pydicom.Dataset) -> pydicom.Dataset:
@@ -84,12 +90,9 @@ def _readable(header: pydicom.Dataset, tag: BaseTag) -> bool:
 
 def _is_of_its_kind(element: DataElement) -> bool:
     """Tell whether a value is text or numbers as the dictionary says, and one where it says one."""
-    try:
-        kind, several = dictionary_VR(element.tag), dictionary_VM(element.tag) != "1"
-    except KeyError:  # private
-        return True
+    kind, several = _kind(element.tag)
     value = element.value
-    if value is None or kind not in _NUMBERS | _TEXTS:
+    if value is None or kind is None:
         return True
     if isinstance(value, MultiValue) and not several and (kind in _NUMBERS or kind == "UI"):
         return False
@@ -98,6 +101,16 @@ def _is_of_its_kind(element: DataElement) -> bool:
         (str, PersonName) if kind in _TEXTS else (int,) if kind in _WHOLE_NUMBERS else (int, float)
     )
     return all(isinstance(part, wanted) or part == "" for part in parts)  # an empty number is an empty text
+
+
+@lru_cache(maxsize=4096)
+def _kind(tag: BaseTag) -> tuple[str | None, bool]:
+    """Give the kind of value in the dictionary, where it is text or numbers, and whether there may be several."""
+    try:
+        kind, several = dictionary_VR(tag), dictionary_VM(tag) != "1"
+    except KeyError:  # private
+        return None, False
+    return (kind if kind in _NUMBERS | _TEXTS else None), several
 
 
 def _in_words(tag: BaseTag, raw: DataElement | RawDataElement) -> str:

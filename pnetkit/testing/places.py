@@ -3,7 +3,7 @@
 import sys
 from traceback import walk_tb
 
-NOT_PLUGINS = frozenset({"pnetkit", "torch", "numpy", "safetensors", "jaxtyping", "beartype", "__main__"})
+NOT_PLUGINS = frozenset({"pnetkit", "torch", "numpy", "safetensors", "beartype", "__main__"})
 """Top-level modules that stand between the kit and a plugin, or below it."""
 
 

@@ -56,6 +56,23 @@ def test_what_speaks_against_a_body_is_said_in_numbers(wrong, said):
     assert said in body_fault(wrong(phantom()))
 
 
+def an_organ(hu):
+    """A scan that cuts out an organ alone: half of it air, half of it one tissue."""
+    scan = np.random.default_rng(0).normal(hu, 15, (32, 32, 16)).astype(np.float32)
+    scan[:16] = -1000
+    return scan
+
+
+def test_a_scan_without_fat_is_believed_where_nothing_else_speaks_against_it():
+    assert body_fault(an_organ(60)) == ""
+    assert "as fat do" in body_fault(an_organ(260))  # nothing of an abdomen is like that throughout
+    stored = an_organ(60) + 1024  # its air looks like an organ then, and a small body is less than a quarter dense
+    stored[16:24] = 24
+    stored[24:26] = -1000
+    assert (stored > 400).sum() / (stored > -300).sum() > 0.05
+    assert "as fat do" in body_fault(stored)
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real CTs here")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["acrin_nsclc_petct_noncontrast/ct_upper_abdomen", "amos_slabs/amos_0013_slab_ct",

@@ -104,14 +104,17 @@ def kill_group(process: subprocess.Popen[str]) -> None:
 
 def kill_worker(process: subprocess.Popen[str]) -> bool:
     """Kill one of a run's workers and let the run end by itself; False where it has none just now."""
-    listed = subprocess.run(
-        ["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True, check=False
-    )
-    workers = [int(line) for line in listed.stdout.split()]
+    workers = [worker for server in _children(process.pid, "forkserver") for worker in _children(server, "forkserver")]
     if workers:
         os.kill(workers[0], signal.SIGKILL)
     process.communicate()
     return bool(workers)
+
+
+def _children(pid: int, command: str) -> list[int]:
+    """Give the processes that a process has begun and that run a command."""
+    listed = subprocess.run(["pgrep", "-P", str(pid), "-f", command], capture_output=True, text=True, check=False)
+    return [int(line) for line in listed.stdout.split()]
 
 
 def killed_runs(place: Place, kills: int, wanted: dict[str, bytes]) -> None:

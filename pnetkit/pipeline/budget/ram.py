@@ -5,7 +5,6 @@ at once; both were held against measured peaks. They are upper bounds: a predict
 """
 
 import math
-import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +23,7 @@ from pnetkit.method.parts import Parts, take_apart
 from pnetkit.method.trained_network import new_backbone
 from pnetkit.networks import kept_bytes_per_voxel, small_size, window_bytes, without_values
 from pnetkit.pipeline.budget.proposal import OVERHEAD
-from pnetkit.pipeline.engine.workers import start_worker
+from pnetkit.pipeline.engine.workers import process_context, start_worker
 from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.process_memory import peak_memory_mib
 from pnetkit.recipe.models import Recipe
@@ -230,7 +229,7 @@ class _Frozen(dict[str, Any]):
 
 @cache
 def _measured_once(backbone: _Frozen, channels: int, window: Triple) -> NetworkMemory:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, process_context()) as pool:
         return pool.submit(_measure, dict(backbone), channels, window).result()
 
 

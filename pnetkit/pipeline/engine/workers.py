@@ -2,6 +2,7 @@
 
 import faulthandler
 import multiprocessing
+import multiprocessing.context
 import os
 import signal
 import tempfile
@@ -59,10 +60,8 @@ class ProcessExecutor(Executor):
     def __init__(self, workers: int, *, threads: int) -> None:
         self._notes = tempfile.TemporaryDirectory(prefix="pnetkit-workers-")
         self._killed_before = killed_for_memory()
-        # spawn: a forked child of a process that has used torch's thread pool can hang
-        context = multiprocessing.get_context("spawn")
         self._pool = ProcessPool(
-            workers, initializer=start_worker, initargs=(threads, self._notes.name), context=context
+            workers, initializer=start_worker, initargs=(threads, self._notes.name), context=process_context()
         )
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -111,6 +110,19 @@ class ProcessExecutor(Executor):
             how += "; since this began the system has killed processes because memory ran out"
         note = Path(self._notes.name) / f"{error.pid}.txt"
         return Death(how, note.read_text(encoding="utf-8", errors="replace").strip() if note.is_file() else "")
+
+
+def process_context() -> multiprocessing.context.BaseContext:
+    """Give the way in which workers begin: as forks of a server that has imported all they need, and done nothing else.
+
+    Importing torch takes seconds, a fork of what is imported none. A fork of this process itself can hang: it may have
+    used torch's thread pool. Where a system has no such server, each worker imports for itself.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pnetkit.pipeline.engine.task"])
+    return context
 
 
 def _signal(number: int) -> str:
