@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pnetkit.errors import PnetkitError
@@ -127,20 +128,33 @@ def pinned(tensor: Tensor, device: str) -> Tensor:
     return tensor.pin_memory() if is_gpu(device) else tensor
 
 
-def on_its_way(values: Tensor) -> Callable[[], list[float]]:
-    """Begin to copy a few values from a GPU; give what waits for them, and for nothing that the GPU was told since."""
-    if not values.is_cuda:
-        return values.tolist
-    there = values.to("cpu", non_blocking=True)  # into pinned memory
-    copied = torch.cuda.Event()
-    copied.record(torch.cuda.current_stream(values.device))
+def sent(array: NDArray[Any], device: str) -> Tensor:
+    """Begin to copy an array to a device, and give it there; what is computed on it comes after the copy by itself.
 
-    def wait() -> list[float]:
-        copied.synchronize()
-        found: list[float] = there.tolist()
-        return found
+    To a GPU it goes through page-locked memory: an ordinary copy would wait for all that the GPU still has to do.
+    """
+    return pinned(torch.from_numpy(array), device).to(device, non_blocking=True)
 
-    return wait
+
+def fetched(tensor: Tensor) -> Callable[[], NDArray[Any]]:
+    """Begin to copy a tensor to the main memory; give a function that waits for this copy, and for nothing after it.
+
+    The tensor must not be changed before: where it lies in the main memory already, it is not copied.
+    """
+    if tensor.device.type != "cuda":
+        array: NDArray[Any] = tensor.cpu().numpy()
+        return lambda: array
+    here = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    here.copy_(tensor, non_blocking=True)
+    there = torch.cuda.Event()
+    there.record(torch.cuda.current_stream(tensor.device))
+
+    def waited() -> NDArray[Any]:
+        there.synchronize()
+        array: NDArray[Any] = here.numpy()
+        return array
+
+    return waited
 
 
 def give_back_freed() -> None:

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from pnetkit.pipeline.stages.context import Context
 from pnetkit.recipe.check import resolved, to_yaml
 from pnetkit.report.tables import run_tables, to_markdown
 from pnetkit.store.holders import note_holder
+from pnetkit.store.locks import locked
 from pnetkit.store.store import Store
 
 
@@ -41,8 +42,8 @@ from pnetkit.store.store import Store
 class RunResult:
     """Hold the outcome of a run: recipe, folder, figures, cohort in words, what failed, and what was made anew.
 
-    `made` counts results by stage; what the store held already is not in it. `metrics` is None where the figures could
-    not be counted.
+    `made` counts results by stage, and `made_elsewhere` those that other processes made meanwhile; what the store held
+    already is in neither. `metrics` is None where the figures could not be counted.
     """
 
     recipe: str
@@ -53,6 +54,7 @@ class RunResult:
     thresholds: str
     failed: Mapping[str, str]
     made: Mapping[str, int]
+    made_elsewhere: Mapping[str, int] = field(default_factory=dict)
 
 
 def run(request: RunRequest, listener: Listener, session: Session | None = None) -> RunResult:
@@ -73,7 +75,7 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
         outcome = run_nodes(layout.graph.nodes, lanes.lanes, context, on_progress=listener.progress)
     found = gather(request.loaded.recipe, layout, outcome, context.store)
     record = run_record(folder, request, layout, outcome, context, found)
-    with disk_errors_in_words(folder):
+    with disk_errors_in_words(folder), locked(request.store_root, f"run-{layout.run_key[:32]}"):  # others may end now
         _write(folder, request, layout, context, found)
         record |= {
             "fusion": _fitted(folder, layout, found),
@@ -210,6 +212,7 @@ def _result(request: RunRequest, folder: Path, layout: Layout, outcome: Outcome,
     }
     failed |= {f"fusion of fold {fold}": of.fault for fold, of in found.fitted.items() if of.fault}
     made = Counter(node.stage for node in layout.graph.nodes if node.key in outcome.made)
+    elsewhere = Counter(node.stage for node in outcome.by_others(layout.graph.nodes))
     return RunResult(
         recipe.name,
         folder,
@@ -219,4 +222,5 @@ def _result(request: RunRequest, folder: Path, layout: Layout, outcome: Outcome,
         found.thresholds,
         failed,
         made,
+        elsewhere,
     )

@@ -26,10 +26,10 @@ from pnetkit.training.exchange import (
 from pnetkit.training.norms import running_norms, statistics_apart
 from pnetkit.training.parts import Drawn, Part, compute_part, draw, share_of
 from pnetkit.training.plan import TrainingPlan
-from pnetkit.training.sampling import TrainingCase
+from pnetkit.training.sampling import StoredCase, TrainingCase
 from pnetkit.training.step import as_module, ready_to_train
 
-Opening = Callable[[], tuple[Backbone, Sequence[TrainingCase]]]
+Opening = Callable[[], tuple[Backbone, Sequence[TrainingCase | StoredCase]]]
 """Builds the network of a training and opens its cases; another process has to be able to import it."""
 
 
@@ -77,7 +77,7 @@ def help_with(helping: Helping, rank: int, told: Connection) -> None:
     dist.destroy_process_group()
 
 
-def _help(helping: Helping, rank: int, backbone: Backbone, cases: Sequence[TrainingCase]) -> None:
+def _help(helping: Helping, rank: int, backbone: Backbone, cases: Sequence[TrainingCase | StoredCase]) -> None:
     plan, meeting, network = helping.plan, helping.meeting, as_module(backbone)
     device = meeting.devices[rank]
     share = share_of(rank, len(meeting.devices), plan.accumulation)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from pnetkit import cuda
 from pnetkit.ahead import one_ahead
@@ -31,7 +32,7 @@ from pnetkit.training.group import Helpers, open_group
 from pnetkit.training.loss import poly_learning_rate
 from pnetkit.training.parts import Drawn, draw, share_of
 from pnetkit.training.plan import TrainingPlan
-from pnetkit.training.sampling import TrainingCase
+from pnetkit.training.sampling import StoredCase, TrainingCase
 from pnetkit.training.step import as_module, mean_loss, ready_to_train, take_step
 
 Report = Callable[[int, float], None]
@@ -66,13 +67,13 @@ class _Taken:
     """A step that was taken, and what gives the losses of its parts once they are computed."""
 
     iteration: int
-    losses: Callable[[], list[float]]
+    losses: Callable[[], NDArray[Any]]
     case_ids: tuple[str, ...]
 
 
 def train(  # noqa: PLR0913  # by keyword, each of them one thing
     backbone: Backbone,
-    cases: Sequence[TrainingCase],
+    cases: Sequence[TrainingCase | StoredCase],
     plan: TrainingPlan,
     *,
     seed: int,
@@ -136,7 +137,7 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
             for group in optimizer.param_groups:
                 group["lr"] = poly_learning_rate(plan.learning_rate, iteration, plan.iterations, plan.poly_power)
             losses, case_ids = take_step(backbone, optimizer, scaler, drawn, plan, device, others)
-            taken.append(_Taken(iteration, cuda.on_its_way(losses), case_ids))
+            taken.append(_Taken(iteration, cuda.fetched(losses), case_ids))
             done, is_last = iteration + 1, iteration + 1 == plan.iterations
             is_reported = done % REPORT_EVERY == 0 or is_last
             is_kept = done % plan.checkpoint_every == 0 and not is_last
@@ -160,7 +161,7 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
 
 def _note(progress: _Progress, taken: _Taken, plan: TrainingPlan) -> None:
     """Wait for a step's loss and note it. Raises TrainingError where it is not finite."""
-    loss = mean_loss(taken.losses())
+    loss = mean_loss(taken.losses().tolist())
     if not math.isfinite(loss):
         raise TrainingError(_not_finite(loss, taken, plan, progress))
     progress.iteration = taken.iteration + 1

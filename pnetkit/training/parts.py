@@ -18,7 +18,7 @@ from pnetkit.networks import autocast, checked_output
 from pnetkit.training.augmentation import augment
 from pnetkit.training.loss import deep_supervision_loss
 from pnetkit.training.plan import TrainingPlan
-from pnetkit.training.sampling import Batch, Share, TrainingCase, draw_batch
+from pnetkit.training.sampling import Batch, Share, StoredCase, TrainingCase, draw_batch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +62,13 @@ def dividing(accumulation: int) -> str:
 
 
 def draw(
-    cases: Sequence[TrainingCase], plan: TrainingPlan, *, seed: int, iteration: int, share: Share, device: str
+    cases: Sequence[TrainingCase | StoredCase],
+    plan: TrainingPlan,
+    *,
+    seed: int,
+    iteration: int,
+    share: Share,
+    device: str,
 ) -> Drawn:
     """Draw an iteration's batch and read a share of its parts."""
     rng = np.random.default_rng([seed, iteration])

@@ -335,17 +335,17 @@ def test_nothing_waits_for_a_step_s_loss_before_the_next_is_taken_unless_it_is_r
         events.append("step")
         return take_step(*given)
 
-    def on_its_way(losses):
+    def fetched(losses):
         number = events.count("step") - 1
 
         def wait():
             events.append(number)
-            return losses.tolist()
+            return losses.numpy()
 
         return wait
 
     monkeypatch.setattr(loop, "take_step", taken)
-    monkeypatch.setattr(loop.cuda, "on_its_way", on_its_way)
+    monkeypatch.setattr(loop.cuda, "fetched", fetched)
     run(tiny_net(), cases, plan(iterations=12, checkpoint_every=5), tmp_path / "c")
     waited = {number: events[: events.index(number)].count("step") for number in range(12)}
     soon = {number for number, steps in waited.items() if steps == number + 1}

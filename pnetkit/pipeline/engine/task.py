@@ -1,5 +1,6 @@
 """Make one result in a worker, and say how it was made."""
 
+import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pnetkit import cuda
-from pnetkit.errors import ProcessDiedError
+from pnetkit.errors import ProcessDiedError, StoreError
 from pnetkit.files import held_still, require_digest
 from pnetkit.pipeline.engine.failure import Failure, failure_of
 from pnetkit.pipeline.engine.workers import Death, WorkerDiedError
@@ -50,7 +51,8 @@ def in_order(
 ) -> dict[str, Attempted]:
     """Make several nodes' results, each after what it builds on; say by key how those ended that were tried.
 
-    What builds on one that failed, or that another process is making, is not tried.
+    What builds on one that failed, or that another process is making, is not tried. The disk is asked once to keep what
+    all of them renamed.
     """
     ended: dict[str, Attempted] = {}
     missing: set[str] = set()
@@ -61,12 +63,18 @@ def in_order(
         ended[node.key] = make(node, context)
         if ended[node.key].failure is not None or ended[node.key].is_elsewhere:
             missing.add(node.key)
+    made = [node for node in nodes if node.key in ended and ended[node.key].was_made]
+    try:
+        context.store.sync(node.stage for node in made)
+    except StoreError as error:
+        return ended | {node.key: Attempted(False, failure_of(error)) for node in made}
     return ended
 
 
 def execute(node: Node, context: Context) -> bool:
     """Make one node's result in the store, in whatever process this is; tell whether it had to be made.
 
+    Who calls this has to `sync` the store afterwards.
     Raises MadeElsewhereError while another process makes it; ImageError where a file that it reads is not the one that
     its key names, or does not stay it meanwhile: the result of one content must not lie under the key of another.
     """
@@ -82,6 +90,7 @@ def execute(node: Node, context: Context) -> bool:
             cuda.restart_peak(context.device)
             if context.gpu_bytes is not None:
                 cuda.limit_memory(context.device, context.gpu_bytes)
+        context.store.await_results(node.spec.inputs.values())
         with held_still(file.path for file in files), cuda.single_precision(tf32=False):  # for plugins' own networks
             for file in files:
                 require_digest(file.path, file.digest)
@@ -91,7 +100,9 @@ def execute(node: Node, context: Context) -> bool:
             cuda.give_back_freed()  # while this worker waits for its next task, others may need it
         return record
 
-    return context.store.produce(node.stage, node.key, make, keeps_partial=stage.keeps_partial, wait=False)
+    return context.store.produce(
+        node.stage, node.key, make, keeps_partial=stage.keeps_partial, wait=False, is_synced=False
+    )
 
 
 def _record(
@@ -113,5 +124,7 @@ def _record(
         "device": context.device,
         "threads": context.threads,
         "machine": platform.machine(),
+        "host": platform.node(),
+        "process": os.getpid(),
         "versions": versions(),
     }

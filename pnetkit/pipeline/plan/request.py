@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pnetkit.cohort.checked import OnBadCase
 from pnetkit.cohort.predictions import Predictions
+from pnetkit.locks.way import Asked
 from pnetkit.pipeline.engine.machine import Gpus, Machine, choose_machine
 from pnetkit.recipe.check import LoadedRecipe
 from pnetkit.store.code_change import Policy
@@ -17,7 +18,8 @@ class RunRequest:
     A `table` of None stands for the recipe's phantoms; `predictions` stand in for networks. `device`, `gpus`,
     `workers`, `gpu_workers` and `per_training` are those of `choose_machine`. `ram_bytes` (of all processes together)
     and `vram_bytes` (of each GPU) are limits, None for none. With `verify_files` every file of the cohort is read
-    again, also those that did not change since they were checked.
+    again, also those that did not change since they were checked. `store_locks` says how processes that share the
+    store exclude each other.
     """
 
     loaded: LoadedRecipe
@@ -35,6 +37,7 @@ class RunRequest:
     ram_bytes: int | None = None
     vram_bytes: int | None = None
     verify_files: bool = False
+    store_locks: Asked = "auto"
 
     def machine(self) -> Machine:
         """Choose what is used of this machine. Raises PnetkitError where that is not there."""

@@ -24,7 +24,7 @@ from pnetkit.training.checkpoint import write_weights
 from pnetkit.training.group import Helpers
 from pnetkit.training.loop import train as train_backbone
 from pnetkit.training.plan import TrainingPlan
-from pnetkit.training.sampling import MixedPatches, Sampling, TrainingCase
+from pnetkit.training.sampling import MixedPatches, Sampling, StoredCase, TrainingCase
 
 WEIGHTS = "weights.safetensors"
 """The file of a trained network's tensors."""
@@ -134,7 +134,7 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
     }
 
 
-def opened(spec: TrainSpec, store: Store) -> tuple[Backbone, list[TrainingCase]]:
+def opened(spec: TrainSpec, store: Store) -> tuple[Backbone, list[TrainingCase | StoredCase]]:
     """Build the untrained network and open the prepared cases: in each process that computes for a training."""
     cases = [
         prepare.read(store, ref, case_id=case_id, abnormal=abnormal)
