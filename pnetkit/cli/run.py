@@ -47,9 +47,9 @@ def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> N
             print_table(table)
     for line in shared_in_words(result):
         echo(line)
-    click.echo(f"Results: {result.folder}")
     if options["report"] and "report" not in result.failed:
         click.echo(f"To look at: {result.folder / REPORT}")
+    click.echo(f"Results: {result.folder}")
     require_success(result)
 
 
