@@ -116,6 +116,7 @@ def _request(
     on_code_change: Any,
     verify_files: bool,
     store_locks: Any,
+    engine: str,
 ) -> Any:
     """Turn options into a request; say so where phantoms stand in for a cohort."""
     from pnetkit.pipeline.plan.request import RunRequest
@@ -144,6 +145,7 @@ def _request(
         vram_bytes=vram_bytes,
         verify_files=verify_files,
         store_locks=store_locks,
+        engine=engine,
     )
 
 

@@ -18,7 +18,8 @@ class RunRequest:
     A `table` of None stands for the recipe's phantoms; `predictions` stand in for networks. `device`, `gpus`, `workers`
     and `gpu_workers` are those of `choose_machine`. `ram_bytes` (of all processes together) and `vram_bytes` (of each
     GPU) are limits, None for none. With `verify_files` every file of the cohort is read again, also those that did not
-    change since they were checked. `store_locks` says how processes that share the store exclude each other.
+    change since they were checked. `store_locks` says how processes that share the store exclude each other;
+    `engine` is `processes`, or names a Dask cluster.
     """
 
     loaded: LoadedRecipe
@@ -36,6 +37,7 @@ class RunRequest:
     vram_bytes: int | None = None
     verify_files: bool = False
     store_locks: Asked = "auto"
+    engine: str = "processes"
 
     def machine(self) -> Machine:
         """Choose what is used of this machine. Raises PnetkitError where that is not there."""
