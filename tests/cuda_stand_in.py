@@ -108,7 +108,17 @@ class CudaStandIn:
                 monkeypatch.setattr(torch.cuda, name, self._noted(name))
             elif name not in KNOWN_TO_TORCH_ITSELF and not name.startswith("_"):
                 monkeypatch.setattr(torch.cuda, name, self._unknown(name))
+        monkeypatch.setattr(torch.Tensor, "pin_memory", self._pinning())
         return self
+
+    def _pinning(self):
+        def pin(tensor):
+            if not self.begun:
+                raise AssertionError("pinning memory would begin CUDA, on the first GPU")
+            self.calls.append("pin_memory")
+            return tensor
+
+        return pin
 
     def _noted(self, name):
         def call(*args, **kwargs):
@@ -134,6 +144,10 @@ class OnCpuInstead(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         del types
+        if func is torch.Tensor.pin_memory:  # torch without CUDA has no page-locked memory
+            self._cuda.begin()
+            self._cuda.calls.append("pin_memory")
+            return args[0]
         return func(*map(self._here, args), **{name: self._here(value) for name, value in (kwargs or {}).items()})
 
     def _here(self, value):

@@ -68,6 +68,14 @@ _OPTIONS = (
         help="Tasks at once on each GPU. [default: one training, or two others]",
     ),
     click.option(
+        "--devices-per-training",
+        "per_training",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Processes that share a training, a GPU each; has to divide training.accumulation.",
+    ),
+    click.option(
         "--ram", "ram_bytes", callback=optional_size, help="Memory that all processes may take, as 8GB: fewer workers."
     ),
     click.option("--vram", "vram_bytes", callback=optional_size, help="Memory of each GPU that may be taken, as 12GB."),

@@ -16,7 +16,7 @@ from pnetkit.evaluation.summary import Metrics
 from pnetkit.files import disk_errors_in_words
 from pnetkit.method.device_fit import weakest
 from pnetkit.pipeline.budget.estimate import StageEstimate, estimate
-from pnetkit.pipeline.budget.fit import Fit, fit_budget, fitted
+from pnetkit.pipeline.budget.fit import Fit, fit_budget, fitted, require_dealable
 from pnetkit.pipeline.budget.held import memory_held
 from pnetkit.pipeline.engine.dask_lanes import DaskLanes
 from pnetkit.pipeline.engine.machine import Machine
@@ -69,7 +69,8 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
     machine = request.machine() if session is None else session.machine
     request, machine, fit = _within_budget(request, machine, listener, session)
     request = _within_reach(request)
-    context = Context(request.store_root, request.device, THREADS, None if fit is None else fit.gpu_bytes)
+    gpu_bytes = None if fit is None else fit.gpu_bytes
+    context = Context(request.store_root, request.device, THREADS, gpu_bytes, helpers=machine.helpers)
     with _shared(session, machine, request.engine) as lanes:
         _prepare(lanes, request, listener)
         layout = lay_out(request, context.store, lanes, listener)
@@ -93,6 +94,7 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
 def dry_run(request: RunRequest, listener: Listener) -> tuple[list[StageEstimate], Machine]:
     """Lay a run out, without making anything but missing phantoms; estimate what it would take, and on what."""
     store, machine = Store(request.store_root), request.machine()
+    require_dealable(request, machine)
     device = weakest(request.loaded.recipe, machine.devices)
     request = replace(request, device=device)
     fit = fit_budget(request, machine)
@@ -149,6 +151,8 @@ def _within_reach(request: RunRequest) -> RunRequest:
         raise RunError(
             "--ram and --vram hold for the lanes of one machine. With --engine, limit the cluster's workers."
         )
+    if request.per_training > 1:
+        raise RunError("--devices-per-training is for the devices of one machine; with --engine a worker has one.")
     predictions = request.predictions
     if predictions is not None:
         predictions = replace(predictions, folder=predictions.folder.absolute())
@@ -171,6 +175,7 @@ def _within_budget(
 
     The device of the request becomes the one whose numbers every device of the machine computes in.
     """
+    require_dealable(request, machine)
     request = replace(request, device=weakest(request.loaded.recipe, machine.devices))
     if request.ram_bytes is None and request.vram_bytes is None:
         return request, machine, None
@@ -185,9 +190,11 @@ def _used(session: Session) -> dict[str, Any]:
     machine = session.machine
     if isinstance(session.lanes, DaskLanes):
         return {"engine": "dask", "workers": session.lanes.size}
+    spread = {} if machine.per_training == 1 else {"devices_per_training": machine.per_training}
     if not machine.gpus or not machine.workers:
-        return {"workers": machine.workers}
-    return {"workers": machine.workers, "gpus": list(machine.gpus), "gpu_workers": machine.gpu_workers or machine.a_gpu}
+        return {"workers": machine.workers} | spread
+    gpus = {"gpus": list(machine.gpus), "gpu_workers": machine.gpu_workers or machine.a_gpu}
+    return {"workers": machine.workers} | gpus | spread
 
 
 def _claimed(request: RunRequest, layout: Layout, store: Store) -> Path:

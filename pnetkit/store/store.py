@@ -46,7 +46,7 @@ class Store:
     """A folder of results, each under its stage and key."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self._place = root, str(root)
 
     def folder(self, stage: str, key: str) -> Path:
         """Give the folder of a result, whether it exists or not."""
@@ -58,7 +58,11 @@ class Store:
 
     def has(self, stage: str, key: str) -> bool:
         """Tell whether a result is there."""
-        return (self.folder(stage, key) / RECORD).is_file()
+        return Path(f"{self._place}/{stage}/{key[:32]}/{RECORD}").is_file()  # tens of thousands are asked for
+
+    def json(self, ref: Ref, name: str) -> Any:
+        """Read a JSON file of a result. Raises OSError and ValueError as reading it does."""
+        return read_json(self.of(ref) / name)
 
     def record(self, stage: str, key: str) -> dict[str, Any]:
         """Read what a result says of itself. Raises StoreError when it is damaged."""
@@ -114,11 +118,13 @@ class Store:
         *,
         keeps_partial: bool = False,
         wait: bool = True,
+        is_synced: bool = True,
     ) -> bool:
         """Make a result unless it is there; tell whether it had to be made.
 
         `make` writes into the folder it is given and returns the record's contents. With `keeps_partial` it finds what
-        an earlier, interrupted call left there; otherwise it starts in an empty folder.
+        an earlier, interrupted call left there; otherwise it starts in an empty folder. Without `is_synced` the result
+        is complete or not there at every moment, and may be gone after the machine stopped, until `sync` was called.
 
         Raises:
             MadeElsewhereError: another process is making it, and this one is not to `wait`.
@@ -129,14 +135,22 @@ class Store:
                 with locked_if_free(self.root, self._name(stage, key)) as hold:
                     if hold is not None and self._has_now(stage, key):
                         return False
-                    if hold is not None and self._make(stage, key, make, hold, keeps_partial=keeps_partial):
+                    how = {"keeps_partial": keeps_partial, "is_synced": is_synced}
+                    if hold is not None and self._make(stage, key, make, hold, **how):
                         return True
                 if not wait:
                     raise MadeElsewhereError
                 time.sleep(POLL_S)
 
     def _make(
-        self, stage: str, key: str, make: Callable[[Path], Mapping[str, Any]], hold: Hold, *, keeps_partial: bool
+        self,
+        stage: str,
+        key: str,
+        make: Callable[[Path], Mapping[str, Any]],
+        hold: Hold,
+        *,
+        keeps_partial: bool,
+        is_synced: bool,
     ) -> bool:
         """Make a result that is held; tell whether it was published: another may have taken over meanwhile."""
         work, final = self.partial(stage, key, hold.token), self.folder(stage, key)
@@ -153,9 +167,9 @@ class Store:
         if not hold.is_ours():
             shutil.rmtree(work, ignore_errors=True)
             return False
-        return self._publish(work, final, said)
+        return self._publish(work, final, said, is_synced=is_synced)
 
-    def _publish(self, work: Path, final: Path, said: bytes) -> bool:
+    def _publish(self, work: Path, final: Path, said: bytes, *, is_synced: bool) -> bool:
         """Put a complete result, whose record says this, into its place; tell whether this process did so."""
         final.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -171,8 +185,18 @@ class Store:
             if there != said:  # another one's, or taken over and not yet made
                 shutil.rmtree(work, ignore_errors=True)
                 return False
-        sync_folder(final.parent)
+        if is_synced:
+            sync_folder(final.parent)
         return True
+
+    def sync(self, stages: Iterable[str]) -> None:
+        """Make sure that results of stages stay when the machine stops: once for all that `is_synced` left open.
+
+        Raises StoreError where the disk does not take it.
+        """
+        with disk_errors_in_words(self.root):
+            for stage in sorted(set(stages)):
+                sync_folder(self.root / stage)
 
     def _take_over(self, name: str, work: Path, *, keeps_partial: bool) -> None:
         """Make the folder of a work, of what was left of it, or empty; what others have of it is taken from them."""

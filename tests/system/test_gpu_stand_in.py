@@ -30,7 +30,8 @@ def test_a_run_on_the_second_gpu_makes_every_stage(tiny, stand_in):
     assert record["device"] == "cuda:1"
     assert record["hardware"]["gpus"] == ["Stand-in 0", "Stand-in 1"]
     assert record["memory"]["gpu_measured_mib"] == {"train": 3.0, "segment": 3.0}  # of no stage that uses no GPU
-    assert {"reset_peak_memory_stats", "set_per_process_memory_fraction"} <= set(stand_in.calls)
+    assert {"reset_peak_memory_stats", "set_per_process_memory_fraction", "pin_memory"} <= set(stand_in.calls)
+    assert stand_in.used == {1}
 
 
 def test_a_stage_that_uses_no_gpu_does_not_begin_it(tiny, stand_in):

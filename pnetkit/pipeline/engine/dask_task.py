@@ -19,7 +19,7 @@ import torch
 from pnetkit.errors import PnetkitError
 from pnetkit.files import digest, read_json, write_first
 from pnetkit.pipeline.engine.lanes import Work
-from pnetkit.pipeline.engine.workers import Death
+from pnetkit.pipeline.engine.workers import Death, WorkerDiedError
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.process_memory import keep_freed_memory
 from pnetkit.provenance import versions
@@ -76,6 +76,8 @@ def carry_out(task: Task) -> Ended:
         torch.set_num_threads(task.context.threads)  # of this thread, whatever the worker did before
         keep_freed_memory()
         return Ended(given=task.work(task.context))
+    except WorkerDiedError as error:  # a process that helped it
+        return Ended(death=error.death)
     finally:
         task.mark.unlink(missing_ok=True)
 

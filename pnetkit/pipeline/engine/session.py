@@ -59,4 +59,4 @@ def open_session(machine: Machine, engine: str = "processes") -> Iterator[Sessio
             )
             for device in machine.gpus
         ]
-        yield Session(cores, LocalLanes(OneLane(cores), gpus), machine)
+        yield Session(cores, LocalLanes(OneLane(cores), gpus, machine.per_training), machine)

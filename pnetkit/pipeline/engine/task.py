@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pnetkit import cuda
+from pnetkit.errors import ProcessDiedError, StoreError
 from pnetkit.files import held_still, require_digest
 from pnetkit.pipeline.engine.failure import Failure, failure_of
+from pnetkit.pipeline.engine.workers import Death, WorkerDiedError
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.process_memory import give_back_freed_memory, peak_memory_mib, restart_peak_memory
@@ -30,11 +32,16 @@ class Attempted:
 
 
 def attempt(node: Node, context: Context) -> Attempted:
-    """Make one node's result, and say in words why it could not be made."""
+    """Make one node's result, and say in words why it could not be made.
+
+    Raises WorkerDiedError where a process died that this one needed for it: it costs what the death of this one would.
+    """
     try:
         return Attempted(execute(node, context))
     except MadeElsewhereError:
         return Attempted(False, is_elsewhere=True)
+    except ProcessDiedError as error:
+        raise WorkerDiedError(Death(error.how)) from None
     except Exception as error:  # noqa: BLE001  # a plugin may raise anything, also what cannot travel to another process
         return Attempted(False, failure_of(error))
 
@@ -44,7 +51,8 @@ def in_order(
 ) -> dict[str, Attempted]:
     """Make several nodes' results, each after what it builds on; say by key how those ended that were tried.
 
-    What builds on one that failed, or that another process is making, is not tried.
+    What builds on one that failed, or that another process is making, is not tried. The disk is asked once to keep what
+    all of them renamed.
     """
     ended: dict[str, Attempted] = {}
     missing: set[str] = set()
@@ -55,12 +63,18 @@ def in_order(
         ended[node.key] = make(node, context)
         if ended[node.key].failure is not None or ended[node.key].is_elsewhere:
             missing.add(node.key)
+    made = [node for node in nodes if node.key in ended and ended[node.key].was_made]
+    try:
+        context.store.sync(node.stage for node in made)
+    except StoreError as error:
+        return ended | {node.key: Attempted(False, failure_of(error)) for node in made}
     return ended
 
 
 def execute(node: Node, context: Context) -> bool:
     """Make one node's result in the store, in whatever process this is; tell whether it had to be made.
 
+    Who calls this has to `sync` the store afterwards.
     Raises MadeElsewhereError while another process makes it; ImageError where a file that it reads is not the one that
     its key names, or does not stay it meanwhile: the result of one content must not lie under the key of another.
     """
@@ -86,7 +100,9 @@ def execute(node: Node, context: Context) -> bool:
             cuda.give_back_freed()  # while this worker waits for its next task, others may need it
         return record
 
-    return context.store.produce(node.stage, node.key, make, keeps_partial=stage.keeps_partial, wait=False)
+    return context.store.produce(
+        node.stage, node.key, make, keeps_partial=stage.keeps_partial, wait=False, is_synced=False
+    )
 
 
 def _record(

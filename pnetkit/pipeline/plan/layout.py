@@ -1,7 +1,7 @@
 """Lay a run out before anything is made: its request, its cases and folds, its stages."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pnetkit.cohort.check import CheckedCase
@@ -23,6 +23,7 @@ from pnetkit.pipeline.plan.request import RunRequest
 from pnetkit.recipe.models import Recipe
 from pnetkit.store.code_change import settle_sources
 from pnetkit.store.store import Store
+from pnetkit.types import Case
 
 CHECKS = "checks.sqlite"
 """The file of a store that keeps what checks of a cohort's files found."""
@@ -56,13 +57,19 @@ def lay_out(request: RunRequest, store: Store, session: Session, listener: Liste
     sources, changed = settle_sources(recipe, store, request.on_code_change, note=note)
     for line in changed:
         listener.say(line)
-    cases = [item.case for item in good]
-    number = recipe.cohort.folds
-    if adopted is not None:  # nothing is trained, so a few patients, or one, can be evaluated
-        number = min(number, len({case.patient for case in cases}))
-    folds = assign_folds(cases, folds=number, seed=recipe.cohort.seed)
+    folds = _dealt(recipe, [item.case for item in good], may_be_few=adopted is not None)
     graph = make_graph(recipe, good, folds, sources, adopted)
     return Layout(good, bad, folds, graph, cohort, _run_key(recipe, graph, good, bad, folds))
+
+
+def _dealt(recipe: Recipe, cases: Sequence[Case], *, may_be_few: bool) -> dict[str, int]:
+    """Deal cases into folds; a few patients, or one, where nothing is trained."""
+    settings = recipe.cohort
+    if may_be_few:
+        few = min(settings.folds, len({case.patient for case in cases if not case.held_out}))
+        if few < settings.folds:
+            return assign_folds(cases, folds=max(few, 1), seed=settings.seed)
+    return assign_folds(cases, folds=settings.folds, seed=settings.seed, dealing=settings.dealing)
 
 
 def _kept(request: RunRequest, store: Store, note: bool) -> Kept:
@@ -123,6 +130,7 @@ def _run_key(
     recipe: Recipe, graph: Graph, good: list[CheckedCase], bad: list[CheckedCase], folds: Mapping[str, int]
 ) -> str:
     point = recipe.operating_point
+    held_out = sorted(item.case.id for item in good if item.case.held_out)
     learned = {
         "seed": recipe.training.seed,
         "folds": dict(folds),
@@ -137,4 +145,6 @@ def _run_key(
             "operating_point": None if point is None else point.model_dump(mode="json"),
         }
         | (learned if graph.fusion_is_trained else {})
+        | ({"point_folds": dict(folds)} if point is not None and not graph.folds else {})  # else trainings hold them
+        | ({"held_out": held_out} if held_out else {})
     )

@@ -15,11 +15,11 @@ from pnetkit.store.code_change import Policy
 class RunRequest:
     """Say what to run, on what, and where to put it.
 
-    A `table` of None stands for the recipe's phantoms; `predictions` stand in for networks. `device`, `gpus`, `workers`
-    and `gpu_workers` are those of `choose_machine`. `ram_bytes` (of all processes together) and `vram_bytes` (of each
-    GPU) are limits, None for none. With `verify_files` every file of the cohort is read again, also those that did not
-    change since they were checked. `store_locks` says how processes that share the store exclude each other;
-    `engine` is `processes`, or names a Dask cluster.
+    A `table` of None stands for the recipe's phantoms; `predictions` stand in for networks. `device`, `gpus`,
+    `workers`, `gpu_workers` and `per_training` are those of `choose_machine`. `ram_bytes` (of all processes together)
+    and `vram_bytes` (of each GPU) are limits, None for none. With `verify_files` every file of the cohort is read
+    again, also those that did not change since they were checked. `store_locks` says how processes that share the
+    store exclude each other; `engine` is `processes`, or names a Dask cluster.
     """
 
     loaded: LoadedRecipe
@@ -30,6 +30,7 @@ class RunRequest:
     gpus: Gpus | None = None
     workers: int | None = None
     gpu_workers: int | None = None
+    per_training: int = 1
     predictions: Predictions | None = None
     on_bad_case: OnBadCase = "stop"
     on_code_change: Policy = "rebuild"
@@ -41,4 +42,10 @@ class RunRequest:
 
     def machine(self) -> Machine:
         """Choose what is used of this machine. Raises PnetkitError where that is not there."""
-        return choose_machine(self.device, gpus=self.gpus, workers=self.workers, gpu_workers=self.gpu_workers)
+        return choose_machine(
+            self.device,
+            gpus=self.gpus,
+            workers=self.workers,
+            gpu_workers=self.gpu_workers,
+            per_training=self.per_training,
+        )
