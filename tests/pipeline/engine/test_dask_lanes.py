@@ -173,11 +173,9 @@ def test_a_death_is_laid_to_what_was_being_made_and_to_nothing_that_waited(tmp_p
     monkeypatch.setattr(schedule, "attempt", killed_or_made)
     context = Context(tmp_path / "store", "cpu", 1)
     context.store_root.mkdir()
-    killed, once = a_node(seen="killed"), a_node(seen="killed once")
-    after = a_node(seen="after", inputs={"killed": killed.ref})
-    many = [a_node(seen=f"innocent {number}", identity={"number": number, "seconds": 0.05}) for number in range(24)]
-    killed, once = (replace(of, spec=replace(of.spec, identity={"of": of.label})) for of in (killed, once))
-    after = replace(after, spec=replace(after.spec, inputs={"killed": killed.ref}))
+    killed, once = (a_node(seen=name, identity={"name": name}) for name in ("killed", "killed once"))
+    after = a_node(seen="after", identity={"name": "after"}, inputs={"killed": killed.ref})
+    many = [a_node(seen=f"{number}", identity={"name": f"innocent {number}", "seconds": 0.05}) for number in range(24)]
     with open_cluster(cluster.scheduler_address.replace("tcp:", "dask:")) as lanes:
         lanes.prepare(context.store_root, PLUGINS, device="cpu")
         outcome = run_nodes([killed, once, after, *many], lanes, context)
