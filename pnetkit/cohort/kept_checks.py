@@ -6,11 +6,13 @@ later is held to the digest that the check took, so a file that changes without 
 """
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +22,7 @@ from pnetkit.cohort.check import CheckedScan, Content
 from pnetkit.errors import StoreError
 from pnetkit.files import FRESH_NS, digest
 from pnetkit.imaging.hounsfield import READING
+from pnetkit.locks.database import opened
 from pnetkit.types import Grid
 
 T = TypeVar("T")
@@ -52,7 +55,7 @@ def key_of(paths: Sequence[Path], about: Mapping[str, Any]) -> str | None:
     `about` is plain JSON: what else decides what is found.
     """
     try:
-        states = [(str(path.resolve()), path.stat()) for path in paths]
+        states = [(f"{_resolved(path.parent)}{os.sep}{path.name}", path.stat()) for path in paths]
     except OSError:
         return None
     newest = max(max(state.st_mtime_ns, state.st_ctime_ns) for _, state in states)
@@ -60,6 +63,12 @@ def key_of(paths: Sequence[Path], about: Mapping[str, Any]) -> str | None:
         return None
     files = [[path, of.st_size, of.st_mtime_ns, of.st_ctime_ns, of.st_ino] for path, of in states]
     return digest({"version": [VERSION, READING], "files": files, "about": dict(about)})
+
+
+@cache
+def _resolved(folder: Path) -> str:
+    """Give a folder's own path, once: thousands of files lie in one. Who moves it meanwhile is found out by inodes."""
+    return str(folder.resolve())
 
 
 def checked_once(
@@ -136,7 +145,7 @@ def _keep(database: Path, checks: Mapping[str, dict[str, Any]]) -> None:
 @contextmanager
 def _opened(database: Path) -> Iterator[sqlite3.Connection]:
     try:
-        with closing(sqlite3.connect(database, timeout=PATIENCE_S)) as connection:
+        with opened(database, patience_s=PATIENCE_S) as connection:
             yield connection
     except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
         raise StoreError(

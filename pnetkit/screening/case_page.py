@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pnetkit import __version__
+from pnetkit.imaging.boxes import bounding_box
 from pnetkit.imaging.resampling import resample
 from pnetkit.method.parts import Input
 from pnetkit.report.page.cropping import crop_of, shown_box
@@ -15,7 +16,7 @@ from pnetkit.report.page.findings import STRUCTURES, PhaseFound, measured_rows, 
 from pnetkit.report.page.pictures import Crop, chosen_position_mm, packed, still
 from pnetkit.report.page.values import RESEARCH, CaseView, Group, Page, Panel, Part
 from pnetkit.screening.screener import Screener
-from pnetkit.types import Grid, Scan
+from pnetkit.types import BACKGROUND, Grid, Scan
 
 GROUP = "case"
 """The one group of a page of one case."""
@@ -144,14 +145,15 @@ def _nth(count: int) -> str:
 def crops_of(seen: Seen, of: Input) -> dict[str, Crop]:
     """Cut out what is shown of one input; phases that are stacked on it are brought onto its grid."""
     first, labels = seen.scans[of.phases[0]], seen.labels[of.name]
-    box, is_whole = shown_box([labels], first.grid)
-    crops = {of.phases[0]: crop_of(first.hu, labels, None, first.grid, box, is_whole=is_whole)}
+    box, is_whole = shown_box([bounding_box(labels > BACKGROUND)], first.grid)
+    shown = crop_of(first.hu[box.slices], labels[box.slices], None, first.grid, box, is_whole=is_whole)
+    crops = {of.phases[0]: shown}
     corner = np.eye(4)
     corner[:3, 3] = box.start
     part = Grid(box.shape, first.grid.affine @ corner)
     for phase in of.phases[1:]:
         hu = resample(seen.scans[phase], part).hu
-        crops[phase] = replace(crops[of.phases[0]], hu=hu)
+        crops[phase] = replace(shown, hu=hu)
     return crops
 
 

@@ -8,6 +8,7 @@ import pydicom
 import pytest
 
 from pnetkit.errors import ScreeningError
+from pnetkit.imaging.boxes import bounding_box
 from pnetkit.imaging.nifti import read_labels
 from pnetkit.report.page.contours import corners_of
 from pnetkit.report.page.cropping import shown_box
@@ -73,7 +74,7 @@ def filled(loops, shape):
 def seen_tumor():
     """The tumor of the made-up labels as a picture of its middle slice, cut out as it is shown."""
     labels = labels_of()
-    box, _ = shown_box([labels], Grid(SHAPE, AFFINE))
+    box, _ = shown_box([bounding_box(labels > 0)], Grid(SHAPE, AFFINE))
     return as_seen(labels[:, :, 9][box.slices[:2]] == 2)
 
 
@@ -197,7 +198,7 @@ def test_phases_that_are_stacked_are_shown_beside_each_other_on_the_first_ones_g
     labels = {"both": read_labels(tmp_path / "out" / "P1" / "both_segmentation.nii.gz")[0]}
     scans = {phase: source.load().scan for phase, source in case.scans.items()}
     crops = crops_of(Seen(record, scans, labels), screener.parts.inputs[0])
-    part = shown_box([labels["both"]], Grid(SHAPE, AFFINE))[0].slices
+    part = shown_box([bounding_box(labels["both"] > 0)], Grid(SHAPE, AFFINE))[0].slices
     assert np.array_equal(crops["venous"].hu[1:], scans["venous"].hu[part][:-1])
 
 

@@ -23,6 +23,11 @@ POLL_S = 0.5
 """Seconds between two looks at how far running trainings are."""
 
 
+LONGEST_S = 5.0
+"""The most seconds between two tries of what another process is making: of a hundred processes each has ninety-nine
+such nodes. Results are looked for more often, which costs a disk on a network less."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Say how far a node is: `done` of `node.weight` units, reused from the store or made anew, or why it failed."""
@@ -35,11 +40,20 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Say which nodes failed, and why; which were not tried because of that; and which were made in this call."""
+    """Say which nodes failed, and why; which were not tried because of that; which this call made, which were there.
+
+    What is none of these another process made meanwhile.
+    """
 
     failed: Mapping[str, Failure]
     skipped: frozenset[str]
     made: frozenset[str]
+    before: frozenset[str] = frozenset()
+
+    def by_others(self, nodes: Iterable[Node]) -> list[Node]:
+        """Give those of the nodes that other processes made meanwhile."""
+        known = {*self.failed, *self.skipped, *self.made, *self.before}
+        return [node for node in nodes if node.key not in known]
 
 
 def run_nodes(
@@ -60,8 +74,10 @@ def run_nodes(
         nodes, queue_of=lambda node: _needs(node).is_for_gpu, is_small=lambda node: STAGES[node.stage].is_small
     )
     run = _Run(OneLane(lanes) if isinstance(lanes, Executor) else lanes, context, on_progress)
+    before = set()
     for node in order.nodes:
         if context.store.has(node.stage, node.key):
+            before.add(node.key)
             order.finish(node.key)
             on_progress(Progress(node, node.weight, reused=True))
     while True:
@@ -69,10 +85,18 @@ def run_nodes(
         run.hand_in(order)
         if not run.running and not run.elsewhere and not run.take_up_a_suspect(order):
             order.require_all_settled()
-            return Outcome(run.failed, order.skipped, frozenset(run.made))
+            return Outcome(run.failed, order.skipped, frozenset(run.made), frozenset(before))
         for future in run.next_ended():
             run.take_in(future, order)
         run.tell_progress()
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """When a node that another process is making was tried, and when its result was looked for."""
+
+    tried: float
+    looked: float
 
 
 @dataclass(slots=True)
@@ -83,7 +107,8 @@ class _Run:
     context: Context
     on_progress: Callable[[Progress], None]
     running: dict[Future[dict[str, Attempted]], tuple[Node, ...]] = field(default_factory=dict)
-    elsewhere: dict[str, float] = field(default_factory=dict)
+    elsewhere: dict[str, _Passed] = field(default_factory=dict)
+    waits: dict[str, float] = field(default_factory=dict)
     suspects: dict[str, Death] = field(default_factory=dict)
     tried_alone: set[str] = field(default_factory=set)
     failed: dict[str, Failure] = field(default_factory=dict)
@@ -100,19 +125,21 @@ class _Run:
                 return
 
     def look_elsewhere(self, order: Order) -> None:
-        """Take in what other processes have made, and try again what they have left; each node once in a while."""
+        """Take in what other processes have made, and try again what they have left; each node less and less often."""
         now = time.monotonic()
-        for key, looked in list(self.elsewhere.items()):
-            if now - looked < POLL_S:
+        for key, passed in list(self.elsewhere.items()):
+            if now - passed.looked < POLL_S:
                 continue
             node = order.by_key[key]
             if self.context.store.has(node.stage, key):
                 del self.elsewhere[key]
                 order.finish(key)
                 self.on_progress(Progress(node, node.weight, reused=True))
-            elif self._has_room(node):
+            elif now - passed.tried >= self.waits[key] and self._has_room(node):
                 del self.elsewhere[key]
                 self._hand_in((node,))  # the other process may have failed, or be gone
+            else:
+                self.elsewhere[key] = _Passed(passed.tried, now)
 
     def take_up_a_suspect(self, order: Order) -> bool:
         """Try a node again whose worker died, alone; tell whether there was one."""
@@ -148,7 +175,9 @@ class _Run:
             order.fail(node.key)
             self.on_progress(Progress(node, 0, error=ended.failure.reason))
         elif ended.is_elsewhere:
-            self.elsewhere[node.key] = time.monotonic()
+            now = time.monotonic()
+            self.elsewhere[node.key] = _Passed(now, now)
+            self.waits[node.key] = min(2 * self.waits[node.key], LONGEST_S) if node.key in self.waits else POLL_S
         else:
             order.finish(node.key)
             if ended.was_made:

@@ -30,6 +30,7 @@ def describe_cases(recipe: Recipe, cases: Sequence[CheckedCase], folds: Mapping[
                 "abnormal": item.case.abnormal,
                 "patient": patients[item.case.patient],
                 "fold": folds.get(item.case.id),
+                **({"held_out": True} if item.case.held_out else {}),
                 "files": {
                     phase: {
                         "image": scan.image_digest,

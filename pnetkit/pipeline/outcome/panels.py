@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pnetkit.errors import RunError, did_you_mean
+from pnetkit.imaging.boxes import bounding_box
 from pnetkit.pipeline.outcome.finished import FinishedRun
 from pnetkit.pipeline.outcome.pages.names import Names
 from pnetkit.pipeline.outcome.pages.scans import Volumes, cohort_files, read_volumes
 from pnetkit.pipeline.outcome.pages.stored import stored
 from pnetkit.report.methods import is_phantom
-from pnetkit.report.page.cropping import crop_of, shown_box
-from pnetkit.report.page.pictures import WINDOW_HU, Crop, as_seen, chosen_position_mm, windowed
+from pnetkit.report.page.cropping import shown_box
+from pnetkit.report.page.pictures import Crop, as_seen, chosen_position_mm, windowed
 from pnetkit.report.panel import Cell, Panel, Row
+from pnetkit.types import BACKGROUND
 
 Labels = NDArray[np.uint8]
 
@@ -34,10 +36,9 @@ class _Phase:
 
     def crop(self, found: Labels | None) -> Crop:
         """Cut out what all runs and the reference mark, with the labels of one of them."""
-        maps = [labels for labels in (self.volumes.truth, *self.found) if labels is not None]
-        box, is_whole = shown_box(maps, self.volumes.grid)
-        hu = self.volumes.hu[self.name]
-        return crop_of(hu, found, self.volumes.truth, self.volumes.grid, box, is_whole=is_whole)
+        marked = [bounding_box(labels > BACKGROUND) for labels in self.found if labels is not None]
+        box, is_whole = shown_box([*marked, self.volumes.organ], self.volumes.grid)
+        return self.volumes.crop(self.name, found, box, is_whole=is_whole)
 
 
 def panel_of(
@@ -75,7 +76,7 @@ def _row(of: _Phase, place: float | None, title: str) -> Row:
     said = "" if plain.truth is not None else "no reference"
     cells = [Cell(None), Cell(seen(plain.truth), said)]
     cells += [Cell(seen(of.crop(found).found), words) for found, words in zip(of.found, of.said, strict=True)]
-    gray = windowed(np.ascontiguousarray(as_seen(plain.hu[:, :, index])), WINDOW_HU)
+    gray = windowed(np.ascontiguousarray(as_seen(plain.hu[:, :, index])), plain.window_hu)
     return Row(title, gray, plain.spacing_mm[:2], tuple(cells))
 
 
@@ -94,9 +95,7 @@ def _phases(runs: Sequence[FinishedRun], case: str, table: Path | None, store: P
         if image is None:
             reasons += [f"{phase}: {of}" for of in there if isinstance(of, str)]
             continue
-        on_it = [
-            of.found if isinstance(of, Volumes) and of.found.shape == image.hu[phase].shape else None for of in there
-        ]
+        on_it = [of.found if isinstance(of, Volumes) and of.found.shape == image.grid.shape else None for of in there]
         said = [_said(run, case, phase, labels) for run, labels in zip(runs, on_it, strict=True)]
         read.append(_Phase(phase, image, tuple(on_it), tuple(said)))
     if not read:

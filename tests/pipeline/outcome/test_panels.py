@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pnetkit.errors import RunError
+from pnetkit.imaging.boxes import Box
 from pnetkit.pipeline.outcome import panels
 from pnetkit.pipeline.outcome.finished import FinishedRun
 from pnetkit.pipeline.outcome.pages.scans import Volumes
@@ -31,7 +32,8 @@ def read(monkeypatch):
     def volumes(run, *_):
         found, truth = np.zeros(GRID.shape, np.uint8), np.zeros(GRID.shape, np.uint8)
         found[int(run.name[-1]), 5, 4], truth[6, 5, 4] = 2, 2
-        return Volumes({"venous": np.full(GRID.shape, 70, np.float32)}, found, truth, GRID)
+        hu, organ = np.full(GRID.shape, 70, np.float32), Box((6, 5, 4), (7, 6, 5))
+        return Volumes({"venous": hu}, found, truth, organ, {"venous": (-100.0, 240.0)}, GRID)
 
     monkeypatch.setattr(panels, "read_volumes", volumes)
     monkeypatch.setattr(panels, "cohort_files", lambda *_: {})

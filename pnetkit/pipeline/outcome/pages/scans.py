@@ -1,6 +1,6 @@
 """Cut out of a case's scans what is shown of them: the pancreas with a margin, each phase on its own grid."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from pnetkit.cohort.file_names import segmentation_name
 from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import ImageError, PnetkitError
 from pnetkit.files import require_digest
-from pnetkit.imaging.boxes import Box
+from pnetkit.imaging.boxes import Box, bounding_box, cut
 from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
 from pnetkit.pipeline.outcome.finished import FinishedRun
 from pnetkit.pipeline.outcome.folder import SEGMENTATIONS
@@ -20,9 +20,13 @@ from pnetkit.pipeline.outcome.pages.stored import Stored
 from pnetkit.pipeline.stages import postprocess, prepare
 from pnetkit.pipeline.stages.segmentation import LABELS
 from pnetkit.report.page.cropping import crop_of, shown_box
-from pnetkit.report.page.pictures import Crop
+from pnetkit.report.page.pictures import WINDOW_HU, Crop
 from pnetkit.store.node import Subject
-from pnetkit.types import Grid, ScanFiles
+from pnetkit.training.bricks import Bricks, cut_bricks
+from pnetkit.training.sampling import StoredCase
+from pnetkit.types import BACKGROUND, Grid, ScanFiles
+
+UNSHOWN = "The scan cannot be shown"
 
 Files = Mapping[tuple[str, str], ScanFiles]
 """The cohort's files by case and phase."""
@@ -37,13 +41,40 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Volumes:
-    """Hold the scans of one input by phase, what the rules left there, and what is true (None: not known)."""
+class _Read:
+    """Hold HU by channel and the reference label, as arrays or bricks; where the organ lies; how each is looked at."""
 
-    hu: Mapping[str, NDArray[np.generic]]
+    hu: Sequence[NDArray[Any] | Bricks]
+    truth: NDArray[np.uint8] | Bricks | None
+    organ: Box | None
+    windows_hu: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Volumes:
+    """Hold the scans of one input by phase, what the rules left there, and what is true (None: not known).
+
+    HU and reference are arrays or bricks. `organ` is where the reference lies, `windows_hu` how each scan is looked at.
+    """
+
+    hu: Mapping[str, NDArray[Any] | Bricks]
     found: NDArray[np.uint8]
-    truth: NDArray[np.uint8] | None
+    truth: NDArray[np.uint8] | Bricks | None
+    organ: Box | None
+    windows_hu: Mapping[str, tuple[float, float]]
     grid: Grid
+
+    def crop(self, phase: str, found: NDArray[np.uint8] | None, box: Box, *, is_whole: bool) -> Crop:
+        """Cut out what is shown of a phase, with what is true and what somebody found on this grid."""
+        return crop_of(
+            _cut(self.hu[phase], box),
+            None if found is None else _cut(found, box),
+            None if self.truth is None else _cut(self.truth, box),
+            self.grid,
+            box,
+            is_whole=is_whole,
+            window_hu=self.windows_hu[phase],
+        )
 
 
 def cohort_files(run: FinishedRun, found: Stored, table: Path | None) -> dict[tuple[str, str], ScanFiles]:
@@ -68,11 +99,11 @@ def shown(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str
     of = read_volumes(run, found, files, case_id, name)
     if isinstance(of, str):
         return of
-    box, is_whole = shown_box([labels for labels in (of.found, of.truth) if labels is not None], of.grid)
-    return {
-        phase: Shown(crop_of(hu, of.found, of.truth, of.grid, box, is_whole=is_whole), box)
-        for phase, hu in of.hu.items()
-    }
+    box, is_whole = shown_box([bounding_box(of.found > BACKGROUND), of.organ], of.grid)
+    try:
+        return {phase: Shown(of.crop(phase, of.found, box, is_whole=is_whole), box) for phase in of.hu}
+    except (PnetkitError, OSError, ValueError) as error:  # what is mapped or packed is read only now
+        return f"{UNSHOWN}: {error}"
 
 
 def read_volumes(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str) -> Volumes | str:
@@ -80,25 +111,56 @@ def read_volumes(run: FinishedRun, found: Stored, files: Files, case_id: str, na
     try:
         return _volumes(run, found, files, case_id, name)
     except (PnetkitError, OSError, ValueError, KeyError) as error:
-        return f"The scan cannot be shown: {error}"
+        return f"{UNSHOWN}: {error}"
 
 
 def _volumes(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str) -> Volumes | str:
-    phases = run.record["inputs"][name]
-    labels = _labels(run, found, case_id, name)
+    phases, labels = run.record["inputs"][name], _labels(run, found, case_id, name)
     if labels is None:
         return "Nothing to show: the segmentation is neither in the run's folder nor in its store."
     left, grid = labels
-    ref = found.ref(prepare.STAGE.name, Subject(name, case_id))
-    if ref is not None and found.store is not None:
-        folder = found.store.of(ref)
-        channels: Any = np.load(folder / "hu.npy", mmap_mode="r", allow_pickle=False)
-        truth: NDArray[np.uint8] | None = np.load(folder / "labels.npy", mmap_mode="r", allow_pickle=False)
-        return Volumes(dict(zip(phases, channels, strict=False)), left, truth, grid)
+    read = _prepared(found, Subject(name, case_id)) or _of_files(run, files, case_id, phases)
+    if isinstance(read, str):
+        return read
+    hu, windows = (dict(zip(phases, of, strict=False)) for of in (read.hu, read.windows_hu))
+    return Volumes(hu, left, read.truth, read.organ, windows, grid)
+
+
+def _prepared(found: Stored, subject: Subject) -> _Read | None:
+    """Open what was prepared for training; None where that is not there. HU are within the network's window."""
+    ref = found.ref(prepare.STAGE.name, subject)
+    if ref is None or found.store is None:
+        return None
+    case = prepare.read(found.store, ref, case_id=subject.case_id or "", abnormal=None)
+    if isinstance(case, StoredCase):
+        case = case.mapped()
+    places = np.unravel_index(case.foreground, case.labels.shape)
+    organ = None
+    if case.foreground.size:
+        start, stop = ([int(of(axis)) for axis in places] for of in (np.min, np.max))
+        organ = Box((start[0], start[1], start[2]), (stop[0] + 1, stop[1] + 1, stop[2] + 1))
+    windows = [_shown_window(of.low_hu, of.high_hu) for of in case.intensities]
+    return _Read(list(case.hu), case.labels, organ, windows)
+
+
+def _of_files(run: FinishedRun, files: Files, case_id: str, phases: Sequence[str]) -> _Read | str:
+    """Read the scan of an input's first phase, which gives the grid, and its reference label."""
     hu = _read(run, files, case_id, phases[0])
     if isinstance(hu, str):
         return hu
-    return Volumes({phases[0]: hu}, left, _truth(run, files, case_id, phases[0]), grid)
+    truth = _truth(run, files, case_id, phases[0])
+    organ = None if truth is None else bounding_box(truth > BACKGROUND)
+    return _Read([hu], truth, organ, [WINDOW_HU])
+
+
+def _shown_window(low_hu: float, high_hu: float) -> tuple[float, float]:
+    """Give the pancreas's window, or the network's where that is narrower: beyond it nothing was kept."""
+    low, high = WINDOW_HU
+    return (low, high) if low_hu <= low and high <= high_hu else (low_hu, high_hu)
+
+
+def _cut(volume: NDArray[Any] | Bricks, box: Box) -> NDArray[Any]:
+    return cut_bricks(volume, box, fill=0) if isinstance(volume, Bricks) else cut(volume, box, fill=0)
 
 
 def _labels(run: FinishedRun, found: Stored, case_id: str, name: str) -> tuple[NDArray[np.uint8], Grid] | None:
