@@ -129,6 +129,7 @@ def _drawn(panel: Panel) -> Any:
 def _cell(axes: Any, row: Row, cell: Cell, name: str, *, bar: bool) -> None:
     from matplotlib.patches import PathPatch  # noqa: PLC0415
     from matplotlib.path import Path as Outline  # noqa: PLC0415
+    from matplotlib.patheffects import withStroke  # noqa: PLC0415
 
     height, width = row.gray.shape
     axes.set_axis_off()
@@ -155,7 +156,7 @@ def _cell(axes: Any, row: Row, cell: Cell, name: str, *, bar: bool) -> None:
             patch.set_snap(False)
             axes.add_patch(patch)
     if bar:
-        length = 20.0 / row.voxel_mm[0]
+        length, rim = 20.0 / row.voxel_mm[0], [withStroke(linewidth=1.4, foreground="black")]
         axes.plot(
             [width * 0.96 - length, width * 0.96],
             [height * 0.94] * 2,
@@ -163,8 +164,10 @@ def _cell(axes: Any, row: Row, cell: Cell, name: str, *, bar: bool) -> None:
             linewidth=1.2,
             solid_capstyle="butt",
         )
-        axes.text(width * 0.97, height * 0.92, "20 mm", color="white", size=6, ha="right", va="bottom")
-        axes.text(width * 0.03, height / 2, "R", color="white", size=6, ha="left", va="center")
+        axes.text(
+            width * 0.97, height * 0.92, "20 mm", color="white", size=6, ha="right", va="bottom", path_effects=rim
+        )
+        axes.text(width * 0.03, height / 2, "R", color="white", size=6, ha="left", va="center", path_effects=rim)
 
 
 def _foot(figure: Any, text: str, wide: float, high: float) -> None:

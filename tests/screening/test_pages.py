@@ -6,8 +6,11 @@ import re
 import numpy as np
 import pydicom
 import pytest
+from click.testing import CliRunner
 
-from pnetkit.errors import ScreeningError
+from pnetkit import extras
+from pnetkit.cli.main import cli
+from pnetkit.errors import MissingExtraError, ScreeningError
 from pnetkit.imaging.boxes import bounding_box
 from pnetkit.imaging.nifti import read_labels
 from pnetkit.report.page.contours import corners_of
@@ -223,3 +226,18 @@ def test_pages_of_dicom_name_no_patient_but_the_one_that_is_wrapped_in_it(tmp_pa
     for secret in ("Doe", "4711", "19500101", str(wrapped.StudyInstanceUID), "20200102"):
         assert secret not in written
         assert secret.encode() not in pdf
+
+
+@pytest.mark.parametrize(("arguments", "package"), [(["screen", "m", "c.csv", "--out", "o", "--pdf"], "reportlab"),
+                                                    (["figure", "run", "P1"], "matplotlib")])  # fmt: skip
+def test_without_its_extra_a_command_says_what_to_install_before_it_does_anything(monkeypatch, arguments, package):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == package else True)
+    result = CliRunner().invoke(cli, arguments)
+    assert isinstance(result.exception, MissingExtraError)
+    assert f"needs {package}. Install it: pip install 'pnetkit[" in str(result.exception)
+
+
+def test_a_page_of_pdf_is_not_asked_for_together_with_no_page():
+    result = CliRunner().invoke(cli, ["screen", "m", "c.csv", "--out", "o", "--pdf", "--no-report"])
+    assert result.exit_code == 2
+    assert "leave one of them out" in result.output

@@ -31,6 +31,7 @@ MOST_PICTURE = 250.0
 
 COLORS = {"pancreas": HexColor("#62b0ff"), "tumor": HexColor("#ff6d66"), "duct": HexColor("#54df8b")}
 INK, SOFT, RULE, WARN = HexColor("#1b1f24"), HexColor("#545b66"), HexColor("#d9dce1"), HexColor("#fff4d6")
+PALE, BLACK = HexColor("#e9ecef"), HexColor("#000000")
 LINE = {"pancreas": 0.8, "tumor": 1.4, "duct": 0.8}
 
 PLAIN, BOLD = "Vera", "VeraBd"
@@ -171,20 +172,30 @@ def _picture(canvas: Canvas, still: Still, x: float, y: float, size: tuple[float
         canvas.drawPath(path, stroke=1, fill=0)
     canvas.setDash([])
     per_mm = wide / (still.width * still.voxel_mm[0])
-    canvas.setFont(BOLD, 8)
     for structure, _, x_mm, y_mm in marks_of(still):
-        canvas.setFillColor(COLORS[structure])
-        canvas.drawString(x + x_mm * per_mm, y + high - y_mm * per_mm + 2, structure[0].upper())
-    canvas.setFillColor(HexColor("#e9ecef"))
-    canvas.setFont(PLAIN, 7)
-    canvas.drawString(x + 3, y + high / 2, "R")
-    canvas.drawRightString(x + wide - 3, y + high / 2, "L")
-    canvas.drawCentredString(x + wide / 2, y + high - 9, "A")
+        at = (x + x_mm * per_mm, y + high - y_mm * per_mm + 2)
+        _letter(canvas, *at, structure[0].upper(), color=COLORS[structure], font=BOLD, size=8)
+    _letter(canvas, x + 3, y + high / 2, "R")
+    _letter(canvas, x + wide - 8, y + high / 2, "L")
+    _letter(canvas, x + wide / 2 - 2.5, y + high - 9, "A")
     bar = scale_bar_mm(still.width * still.voxel_mm[0])
-    canvas.setStrokeColor(HexColor("#e9ecef"))
-    canvas.setLineWidth(1.2)
-    canvas.line(x + wide - 6 - bar * per_mm, y + 6, x + wide - 6, y + 6)
-    canvas.drawCentredString(x + wide - 6 - bar * per_mm / 2, y + 9, f"{bar} mm")
+    for color, width in ((BLACK, 2.4), (PALE, 1.2)):
+        canvas.setStrokeColor(color)
+        canvas.setLineWidth(width)
+        canvas.line(x + wide - 6 - bar * per_mm, y + 6, x + wide - 6, y + 6)
+    _letter(canvas, x + wide - 6 - bar * per_mm / 2 - 11, y + 9.5, f"{bar} mm")
+
+
+def _letter(
+    canvas: Canvas, x: float, y: float, text: str, *, color: Color = PALE, font: str = PLAIN, size: float = 7
+) -> None:
+    """Write on a picture: with a black rim, so that it can be read on bone and on air."""
+    canvas.setStrokeColor(BLACK)
+    canvas.setLineWidth(0.8)
+    canvas.setFillColor(color)
+    canvas.setFont(font, size)
+    canvas.drawString(x, y, text, mode=1)
+    canvas.drawString(x, y, text, mode=0)
 
 
 def _size(still: Still | None, width: float) -> tuple[float, float]:
