@@ -19,6 +19,7 @@ from pnetkit.cli.report import report
 from pnetkit.cli.run import run
 from pnetkit.cli.runs import runs
 from pnetkit.cli.screen import screen
+from pnetkit.cli.sheet import sheet
 from pnetkit.errors import FaultsError, PnetkitError
 
 
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (run, compare, report, export, screen, plan, runs, plugins, recipe, cohort, bench, agree, doctor):
+for command in (run, compare, report, sheet, export, screen, plan, runs, plugins, recipe, cohort, bench, agree, doctor):
     cli.add_command(command)
 
 
