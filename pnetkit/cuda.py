@@ -7,11 +7,13 @@ process of a run chooses the numbers that its networks compute in. A device is `
 functions take any of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from pnetkit.errors import PnetkitError
 
@@ -95,6 +97,16 @@ def limit_memory(device: str, share_bytes: float) -> float | None:
     return fraction
 
 
+def make_current(device: str) -> None:
+    """Let work that names no number mean this GPU; begins CUDA, but for the first one, which is meant without a word.
+
+    Raises PnetkitError where the GPU is not usable.
+    """
+    if is_gpu(device) and (number := int(device.partition(":")[2] or 0)):
+        _properties(device)  # says in words what is the matter
+        torch.cuda.set_device(number)
+
+
 def restart_peak(device: str) -> None:
     """Begin the peak of this process's memory on a GPU anew; where CUDA has not begun, it begins at nothing anyway."""
     if is_gpu(device) and has_begun():
@@ -106,6 +118,36 @@ def peak_mib(device: str) -> float | None:
     if not is_gpu(device) or not has_begun():
         return None
     return round(torch.cuda.max_memory_reserved(device) / 2**20, 1)
+
+
+def sent(array: NDArray[Any], device: str) -> Tensor:
+    """Begin to copy an array to a device, and give it there; what is computed on it comes after the copy by itself.
+
+    To a GPU it goes through page-locked memory: an ordinary copy would wait for all that the GPU still has to do.
+    """
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if is_gpu(device) else tensor.to(device)
+
+
+def fetched(tensor: Tensor) -> Callable[[], NDArray[Any]]:
+    """Begin to copy a tensor to the main memory; give a function that waits for this copy, and for nothing after it.
+
+    The tensor must not be changed before: where it lies in the main memory already, it is not copied.
+    """
+    if tensor.device.type != "cuda":
+        array: NDArray[Any] = tensor.cpu().numpy()
+        return lambda: array
+    here = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    here.copy_(tensor, non_blocking=True)
+    there = torch.cuda.Event()
+    there.record(torch.cuda.current_stream(tensor.device))
+
+    def waited() -> NDArray[Any]:
+        there.synchronize()
+        array: NDArray[Any] = here.numpy()
+        return array
+
+    return waited
 
 
 def give_back_freed() -> None:

@@ -6,6 +6,7 @@ import re
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -190,7 +191,31 @@ def require_finite(values: Tensor, what: str) -> None:
 
     Raises PluginError naming `what` it is.
     """
-    low, high = torch.stack(torch.aminmax(values)).tolist()  # both are NaN where any value is
+    _require_finite(torch.stack(torch.aminmax(values)), what)
+
+
+@dataclass(slots=True)
+class FiniteLater:
+    """Gathers the extremes of what networks give on a GPU, where each look at them would wait for the network."""
+
+    extremes: dict[str, Tensor] = field(default_factory=dict)
+
+    def note(self, values: Tensor, what: str) -> None:
+        """Take in what a network gave; it stays where it is."""
+        found = torch.stack(torch.aminmax(values))
+        before = self.extremes.get(what)
+        if before is not None:  # NaN stays NaN
+            found = torch.stack((torch.minimum(found[0], before[0]), torch.maximum(found[1], before[1])))
+        self.extremes[what] = found
+
+    def require(self) -> None:
+        """Hold all of it to numbers. Raises PluginError as `require_finite` does."""
+        for what, found in self.extremes.items():
+            _require_finite(found, what)
+
+
+def _require_finite(extremes: Tensor, what: str) -> None:
+    low, high = extremes.tolist()  # both are NaN where any value is
     if not (math.isfinite(low) and math.isfinite(high)):
         raise PluginError(
             f"{what} are not finite (from {low:g} to {high:g}). Its weights are damaged, its training diverged, or its "

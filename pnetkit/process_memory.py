@@ -3,6 +3,7 @@
 import ctypes
 import platform
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # parameters of mallopt, from glibc's malloc.h
@@ -15,18 +16,26 @@ def keep_freed_memory() -> bool:
     in again page by page, which costs a convolutional network on a CPU some tenth of its time. Other C libraries have
     no such setting, and lose nothing but that.
     """
-    if platform.libc_ver()[0] != "glibc":
+    libc = _glibc()
+    if libc is None:
         return False
-    mallopt = ctypes.CDLL(None).mallopt
+    mallopt = libc.mallopt
     return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, 2**31 - 1))
 
 
 def give_back_freed_memory() -> bool:
     """Give freed memory back all the same, where one piece of work ends; tell whether it could be done."""
-    if platform.libc_ver()[0] != "glibc":
+    libc = _glibc()
+    if libc is None:
         return False
-    ctypes.CDLL(None).malloc_trim(0)
+    libc.malloc_trim(0)
     return True
+
+
+@lru_cache(maxsize=1)
+def _glibc() -> ctypes.CDLL | None:
+    """Give the C library of this process, where it is glibc; looked up once, as a worker asks at every node."""
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 def restart_peak_memory() -> bool:
@@ -58,11 +67,13 @@ def peak_memory_mib() -> float | None:
 
     On Linux from its own status: what `getrusage` says is inherited from the process that started this one.
     """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        own = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
-        if own:
-            return round(int(own[0]) / 2**10, 1)
+    try:
+        status = Path("/proc/self/status").read_bytes()
+    except OSError:
+        status = b""
+    _, is_told, after = status.partition(b"\nVmHWM:")
+    if is_told:
+        return round(int(after.split(maxsplit=1)[0]) / 2**10, 1)
     try:
         import resource  # noqa: PLC0415  # not on Windows
     except ImportError:

@@ -5,12 +5,17 @@ What it raises was read off torch 2.11 on an H200: before CUDA has begun in a pr
 does not know raises too, so that code which makes a new one has to teach it first what the real one does.
 """
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 from torch.overrides import TorchFunctionMode
+
+from pnetkit.pipeline.engine.workers import start_worker
 
 KNOWN_TO_TORCH_ITSELF = {
     # torch's own Python calls these on the way, also on a machine without a GPU
@@ -27,12 +32,23 @@ class CudaStandIn:
     major: int = 9
     usable: bool = True
     begun: bool = False
+    used: set[int] = field(default_factory=set)
+    note: Path | None = None
     calls: list[str] = field(default_factory=list)
 
     def begin(self) -> None:
         if not self.usable:
             raise RuntimeError("No CUDA GPUs are available")
+        if self.note is not None and not self.begun:
+            self.note.write_text("begun")
         self.begun = True
+
+    def use(self, device: Any) -> None:
+        """Lay something on a GPU, or make it the one that is meant without a number; write down in the note which."""
+        self.begin()
+        self.used.add(self.index(device))
+        if self.note is not None:
+            self.note.write_text(" ".join(map(str, sorted(self.used))))
 
     def index(self, device: Any) -> int:
         """Give the index of a device, as torch's `_get_device_index` does. Raises for one that is not there."""
@@ -55,6 +71,9 @@ class CudaStandIn:
         self.index(device)
         if not isinstance(fraction, float) or not 0 <= fraction <= 1:
             raise ValueError(f"Invalid fraction value: {fraction}. Allowed range: 0~1")
+
+    def set_device(self, device: Any) -> None:
+        self.use(device)
 
     def get_device_properties(self, device: Any = None) -> Any:
         self.begin()
@@ -115,6 +134,10 @@ class OnCpuInstead(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         del types
+        if func is torch.Tensor.pin_memory:  # torch without CUDA has no page-locked memory
+            self._cuda.begin()
+            self._cuda.calls.append("pin_memory")
+            return args[0]
         return func(*map(self._here, args), **{name: self._here(value) for name, value in (kwargs or {}).items()})
 
     def _here(self, value):
@@ -123,7 +146,23 @@ class OnCpuInstead(TorchFunctionMode):
             wanted = torch.device(value)
         # a bare "cuda" names a kind of device, as torch's own questions about autocast do, and places nothing
         if isinstance(wanted, torch.device) and wanted.type == "cuda" and wanted.index is not None:
-            self._cuda.begin()
-            self._cuda.index(wanted)
+            self._cuda.use(wanted)
             return torch.device("cpu")
         return value
+
+
+NOTES = "PNETKIT_TEST_STAND_IN"
+"""The variable that names the folder in which workers note which GPUs of the stand-in they used."""
+
+
+def start_worker_with_stand_in(threads, notes=None):
+    """Stand in for the start of a worker process, whose CUDA is a stand-in, and which notes the GPUs that it uses.
+
+    The note lies in a folder for each pool of workers, which is a lane; it is empty where CUDA never begins.
+    """
+    start_worker(threads, notes)
+    lane = Path(os.environ[NOTES]) / Path(notes).name
+    lane.mkdir(exist_ok=True)
+    note = lane / str(os.getpid())
+    note.touch()
+    OnCpuInstead(CudaStandIn(note=note).install(pytest.MonkeyPatch())).__enter__()

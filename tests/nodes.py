@@ -33,7 +33,7 @@ def killed_or_made(node, context):
 
     At one called `killed once` it does so the first time only; at one called `crashes` it reads where nothing is.
     """
-    name, tried = node.subject.input, context.store_root / f"{node.key}.tried"
+    name, tried = node.spec.identity["name"], context.store_root / f"{node.key}.tried"
     context.store_root.mkdir(exist_ok=True)
     again = tried.exists()
     tried.write_text(str(os.getpid()))

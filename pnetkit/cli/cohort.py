@@ -24,15 +24,16 @@ def check(table: Path, recipe_path: Path | None, phases: tuple[str, ...], worker
     from pnetkit.cohort.checked import check_cohort
     from pnetkit.cohort.fingerprint import fingerprint
     from pnetkit.errors import CohortError, counted
-    from pnetkit.pipeline.engine.workers import WorkerPool, default_workers
+    from pnetkit.pipeline.engine.workers import WorkerPool
     from pnetkit.pipeline.plan.cohort import fit_for_inputs, label_policy
+    from pnetkit.processors import usable_processors
     from pnetkit.recipe.check import load_recipe
 
     policy, wanted, recipe = LabelPolicy(), phases or ("arterial", "venous"), None
     if recipe_path:
         recipe = load_recipe(recipe_path).recipe
         policy, wanted = label_policy(recipe), phases or recipe.phases
-    with WorkerPool(default_workers("cpu") if workers is None else workers, threads=1) as pool:
+    with WorkerPool(usable_processors() if workers is None else workers, threads=1) as pool:
         checked = check_cohort(table, wanted, policy, pool)
     if recipe is not None:
         checked = fit_for_inputs(checked, recipe)
@@ -166,12 +167,13 @@ def export(table: Path, folder: Path, phases: tuple[str, ...], recipe_path: Path
     from pnetkit.cohort.checked import check_cohort, sort_out
     from pnetkit.cohort.nnunet_export import export_nnunet
     from pnetkit.files import disk_errors_in_words
-    from pnetkit.pipeline.engine.workers import WorkerPool, default_workers
+    from pnetkit.pipeline.engine.workers import WorkerPool
     from pnetkit.pipeline.plan.cohort import label_policy
+    from pnetkit.processors import usable_processors
     from pnetkit.recipe.check import load_recipe
 
     policy = label_policy(load_recipe(recipe_path).recipe) if recipe_path else LabelPolicy()
-    with WorkerPool(default_workers("cpu") if workers is None else workers, threads=1) as pool:
+    with WorkerPool(usable_processors() if workers is None else workers, threads=1) as pool:
         good, _ = sort_out(check_cohort(table, phases, policy, pool), "stop")
     with disk_errors_in_words(folder):
         count = export_nnunet(good, folder, phases, policy)

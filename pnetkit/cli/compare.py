@@ -44,7 +44,8 @@ def compare(
     Each arm gets a row with counts, intervals and overlaps; with --baseline each other arm is tested against it on the
     cases that both decided. Without any arm, --reference paper prints the published tables alone.
     """
-    from pnetkit.cli.run import workers_within_budget
+    from pnetkit.cli.run import shared_machine
+    from pnetkit.pipeline.engine.session import open_session
     from pnetkit.pipeline.outcome.finished import differences, require_comparable
     from pnetkit.report.comparison import costs_table, seeds_table
 
@@ -54,14 +55,14 @@ def compare(
         _deliver(_published(by), {}, style, out, published=_published_views(by))
         return
     paths = list(dict.fromkeys([*([baseline] if baseline else []), *arms]))
-    recipes = [path for path in paths if not path.is_dir() and path.name != "run.json"]
-    if recipes and (options["ram_bytes"] or options["vram_bytes"]):
-        options["workers"] = workers_within_budget(recipes, **options)
+    recipes = [path for path in paths if _run_folder(path) is None]
     finished, made = [], 0
     repeats: dict[Path, list[Any]] = {}
     with ExitStack() as stack:
+        if recipes:
+            options["session"] = stack.enter_context(open_session(shared_machine(recipes, **options)))
         for number, path in enumerate(paths, start=1):
-            run, more, trainings = _finished(path, options, stack, f"Arm {number} of {len(paths)}: {path}")
+            run, more, trainings = _finished(path, options, f"Arm {number} of {len(paths)}: {path}")
             finished.append(run)
             repeats[run.folder] = more
             made += trainings
@@ -92,31 +93,35 @@ def compare(
     _require_success(runs)
 
 
-def _finished(path: Path, options: dict[str, Any], stack: ExitStack, arm: str) -> tuple[Any, list[Any], int]:
-    """Read a run, or run a recipe and read what came of it, with its repetitions under other seeds.
-
-    `arm` says which one it is, before it is run. Gives the number of trainings made too. The first recipe opens the
-    session that all share, on the stack.
-    """
-    from pnetkit.cli.run import run_and_report
-    from pnetkit.pipeline.engine.session import open_session
-    from pnetkit.pipeline.outcome.finished import is_run, read_run
+def _run_folder(path: Path) -> Path | None:
+    """Give the folder of the run that an arm names; None where it is a recipe."""
+    from pnetkit.pipeline.outcome.finished import is_run
 
     if is_run(Path("runs") / path) and not path.exists():
-        return read_run(Path("runs") / path), [], 0
+        return Path("runs") / path
     if path.is_dir():
-        return read_run(path), [], 0
-    if is_run(path.parent) and path.name == "run.json":
-        return read_run(path.parent), [], 0
-    if "session" not in options:
-        options["session"] = stack.enter_context(open_session(options["device"], options["workers"]))
+        return path
+    return path.parent if is_run(path.parent) and path.name == "run.json" else None
+
+
+def _finished(path: Path, options: dict[str, Any], arm: str) -> tuple[Any, list[Any], int]:
+    """Read a run, or run a recipe and read what came of it, with its repetitions under other seeds.
+
+    `arm` says which one it is, before it is run. Gives the number of trainings made too.
+    """
+    from pnetkit.cli.run import run_and_report
+    from pnetkit.pipeline.outcome.finished import read_run
+
+    folder = _run_folder(path)
+    if folder is not None:
+        return read_run(folder), [], 0
     echo(arm, err=True)
     result = run_and_report(path, **options)
     made, repeats = result.made.get("train", 0), []
     for seed in result.repeat_seeds:
         echo(f"{arm}, with the seed {seed}", err=True)
         only = (*options["overrides"], "training.repeat_seeds=[]", f"training.seed={seed}")
-        again = run_and_report(path, **{**options, "overrides": only})
+        again = run_and_report(path, **{**options, "overrides": only, "report": False})
         repeats.append(read_run(again.folder))
         made += again.made.get("train", 0)
     return read_run(result.folder), repeats, made

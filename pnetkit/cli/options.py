@@ -9,6 +9,17 @@ import click
 
 from pnetkit.cli.sizes import optional_size
 
+
+def _gpus(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | tuple[int, ...] | None:
+    """Read `all` or `0,1`. Raises click.BadParameter for anything else."""
+    if text is None or text == "all":
+        return text
+    numbers = text.split(",")
+    if not all(number.strip().isdecimal() for number in numbers):
+        raise click.BadParameter(f"wanted all, or numbers as 0,1, got {text!r}", param_hint="--gpus")
+    return tuple(int(number) for number in numbers)
+
+
 _OPTIONS = (
     click.option(
         "--cohort", "table", type=click.Path(path_type=Path), help="Table of cases (CSV). [default: phantoms]"
@@ -22,12 +33,20 @@ _OPTIONS = (
         show_default=True,
         help="Folder in which results of stages are kept and shared between runs.",
     ),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
-    click.option("--workers", type=click.IntRange(min=0), help="Processes. [default: one a core; one on a GPU]"),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps; cuda is all GPUs."),
+    click.option("--gpus", callback=_gpus, metavar="all|0,1,...", help="GPUs to use. [default: all that there are]"),
+    click.option(
+        "--workers", type=click.IntRange(min=0), help="Processes that compute on the cores. [default: one a core]"
+    ),
+    click.option(
+        "--gpu-workers",
+        type=click.IntRange(min=1),
+        help="Tasks at once on each GPU. [default: one training, or two others]",
+    ),
     click.option(
         "--ram", "ram_bytes", callback=optional_size, help="Memory that all processes may take, as 8GB: fewer workers."
     ),
-    click.option("--vram", "vram_bytes", callback=optional_size, help="Memory of the GPU that may be taken, as 12GB."),
+    click.option("--vram", "vram_bytes", callback=optional_size, help="Memory of each GPU that may be taken, as 12GB."),
     click.option(
         "--on-bad-case",
         type=click.Choice(["stop", "skip"]),

@@ -27,14 +27,15 @@ def plan(table: Path, vram: str, recipe_path: Path, out: Path, workers: int | No
     from pnetkit.cohort.fingerprint import fingerprint
     from pnetkit.cohort.importing import write_text
     from pnetkit.pipeline.budget.proposal import propose
-    from pnetkit.pipeline.engine.workers import WorkerPool, default_workers
+    from pnetkit.pipeline.engine.workers import WorkerPool
     from pnetkit.pipeline.plan.cohort import fit_for_inputs, label_policy
+    from pnetkit.processors import usable_processors
     from pnetkit.recipe.check import load_recipe
 
     memory = size_in_bytes(vram, "--vram")
     loaded = load_recipe(recipe_path)
     recipe = loaded.recipe
-    with WorkerPool(default_workers("cpu") if workers is None else workers, threads=1) as pool:
+    with WorkerPool(usable_processors() if workers is None else workers, threads=1) as pool:
         checked = fit_for_inputs(check_cohort(table, recipe.phases, label_policy(recipe), pool), recipe)
     good, _ = sort_out(checked, "stop")
     found = fingerprint(good)

@@ -71,13 +71,16 @@ def run_and_report(recipe_path: Path, *, out: Path | None = None, session: Any =
             raise click.exceptions.Exit(130) from None
 
 
-def workers_within_budget(recipe_paths: Sequence[Path], **options: Any) -> int:
-    """Give the workers that the budget allows to each of several recipes, which share them."""
-    from pnetkit.networks import choose_device
+def shared_machine(recipe_paths: Sequence[Path], **options: Any) -> Any:
+    """Choose what several recipes use of this machine, which share it: what the budget allows to each of them."""
     from pnetkit.pipeline.budget.fit import fit_budget
 
     requests = [_request(path, None, quiet=True, **options) for path in recipe_paths]
-    return min(fit_budget(request, device=choose_device(request.device)).workers for request in requests)
+    machine = requests[0].machine()
+    if options["ram_bytes"] or options["vram_bytes"]:
+        for request in requests:
+            machine = fit_budget(request, machine).machine
+    return machine
 
 
 def _request(
@@ -93,7 +96,9 @@ def _request(
     prediction_labels: str | None = None,
     store: Path,
     device: str,
+    gpus: Any,
     workers: int | None,
+    gpu_workers: int | None,
     ram_bytes: int | None,
     vram_bytes: int | None,
     on_bad_case: Any,
@@ -119,7 +124,9 @@ def _request(
         store_root=store,
         out=out,
         device=device,
+        gpus=gpus,
         workers=workers,
+        gpu_workers=gpu_workers,
         on_bad_case=on_bad_case,
         on_code_change=on_code_change,
         ram_bytes=ram_bytes,
@@ -149,26 +156,30 @@ def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) ->
     from pnetkit.cli.progress import WORDS
     from pnetkit.pipeline.engine.session import Listener
     from pnetkit.pipeline.run import dry_run
+    from pnetkit.pipeline.stages.table import STAGES
     from pnetkit.process_memory import keep_freed_memory
 
     request = _request(recipe_path, out, **options)
     keep_freed_memory()  # as a worker does
-    found, workers = dry_run(request, Listener(say=echo))
-    workers = max(workers, 1)
+    found, machine = dry_run(request, Listener(say=echo))
     rows = [
         (
             WORDS[stage.stage],
+            machine.lane_of(STAGES[stage.stage].needs),
             str(stage.there),
             str(stage.todo),
-            _amount(None if stage.seconds is None else stage.seconds / workers, "s"),
+            _amount(
+                None if stage.seconds is None else stage.seconds / machine.speed_of(STAGES[stage.stage].needs), "s"
+            ),
             _amount(stage.peak_mib, "MiB"),
             _amount(stage.disk_mib, "MiB"),
         )
         for stage in found
     ]
-    columns = ["stage", "there", "to do", f"time, {workers} workers", "memory a worker", "disk"]
+    columns = ["stage", "lane", "there", "to do", "time", "memory a worker", "disk"]
     note = (
-        "Times of training and segmenting from one step and one window, timed now; the rest from earlier results. "
+        "Times are those of a stage alone in its lane, of training and segmenting from one step and one window, timed "
+        "now; tasks that share a GPU are counted as no faster. The rest comes from earlier results. "
         "Of segmenting at most: windows without body are not run, and a coarse-to-fine search leaves out more. "
         "Memory as predicted, at most; of features and fit from earlier results."
     )

@@ -16,13 +16,21 @@ from pnetkit import cuda
 from pnetkit.acceleration import NUMBER_TYPES
 from pnetkit.inference.averaging import ProbabilityPredictor
 from pnetkit.inference.voting import Predictor
-from pnetkit.networks import Network, Precision, checked_output, require_finite
+from pnetkit.networks import FiniteLater, Network, Precision, checked_output, require_finite
 
 
-def label_predictor(network: Network, *, device: str, precision: Precision, in_batches: bool = False) -> Predictor:
+def label_predictor(
+    network: Network,
+    *,
+    device: str,
+    precision: Precision,
+    in_batches: bool = False,
+    finite: FiniteLater | None = None,
+) -> Predictor:
     """Make a function from patches to hard labels (the largest logit, the lowest label on a tie), on the device.
 
-    With `in_batches` a patch that is alone is answered as in company.
+    With `in_batches` a patch that is alone is answered as in company. What is not finite raises PluginError at once, or
+    on a GPU, where `finite` is given, when that is asked: then no batch waits for the one before it.
     """
     return _predictor(
         network,
@@ -30,6 +38,7 @@ def label_predictor(network: Network, *, device: str, precision: Precision, in_b
         device=device,
         precision=precision,
         in_batches=in_batches,
+        finite=finite if cuda.is_gpu(device) else None,
     )
 
 
@@ -69,7 +78,13 @@ def mean_of(predictors: Sequence[ProbabilityPredictor]) -> ProbabilityPredictor:
 
 
 def _predictor(
-    network: Network, answer: Callable[[Tensor], Tensor], *, device: str, precision: Precision, in_batches: bool
+    network: Network,
+    answer: Callable[[Tensor], Tensor],
+    *,
+    device: str,
+    precision: Precision,
+    in_batches: bool,
+    finite: FiniteLater | None = None,
 ) -> Callable[[NDArray[np.float32]], Tensor]:
     eager = isinstance(network, nn.Module)  # other runtimes have kernels of their own
     never_alone = in_batches and eager and device == "cpu" and precision == "fp32"
@@ -78,10 +93,10 @@ def _predictor(
         if never_alone and len(patches) == 1:
             return predict(np.repeat(patches, 2, axis=0))[:1]
         with torch.inference_mode(), cuda.single_precision(tf32=precision == "tf32"):
-            x = torch.from_numpy(patches)
-            x = x.to(device=device, dtype=NUMBER_TYPES[precision], memory_format=torch.channels_last_3d)
+            x = cuda.sent(patches, device)
+            x = x.to(dtype=NUMBER_TYPES[precision], memory_format=torch.channels_last_3d)
             logits = checked_output(network, x).logits
-            require_finite(logits, f"The logits of {type(network).__name__}")
+            (require_finite if finite is None else finite.note)(logits, f"The logits of {type(network).__name__}")
             return answer(logits)
 
     most: int | None = None  # windows at once that the accelerator's memory holds, once it is known

@@ -14,7 +14,7 @@ from pnetkit.inference.predictors import label_predictor, mean_of, probability_p
 from pnetkit.inference.sliding import Fill, Slices, chessboard, holding, pad_mask, volume_shape, windows_over
 from pnetkit.inference.voting import vote
 from pnetkit.inference.windows import padded_shape
-from pnetkit.networks import Network, Precision
+from pnetkit.networks import FiniteLater, Network, Precision
 from pnetkit.types import Triple
 
 Combine = Literal["vote", "mean-softmax"]
@@ -143,8 +143,10 @@ def _run(
     if settings.combine == "mean-softmax":
         each = [probability_predictor(network, **on) for network in networks]
         return Found(mean_labels(mean_of(each), volume, **how), None, None, len(windows))
-    predictors = [remembering(label_predictor(network, **on)) for network in networks]
+    finite = FiniteLater()
+    predictors = [remembering(label_predictor(network, **on, finite=finite)) for network in networks]
     found = vote(predictors, volume, **how, device=settings.device)
+    finite.require()
     return Found(found.labels, found.votes, found.voters, found.windows)
 
 

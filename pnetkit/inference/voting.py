@@ -9,6 +9,7 @@ They are counted where the network runs: from a GPU nothing comes back but the p
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pnetkit import cuda
 from pnetkit.inference.sliding import (
     Fill,
     Slices,
@@ -30,6 +32,10 @@ from pnetkit.types import Triple
 
 Predictor = Callable[[NDArray[np.float32]], Tensor]
 """Takes patches (batch, channel, x, y, z) and gives their labels (batch, x, y, z) uint8, on the device of the vote."""
+
+
+Writes = list[Callable[[], None]]
+"""What is still to be written of planes that are decided."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,17 +90,20 @@ def vote(
         slab = torch.zeros(size, dtype=counts, device=device)
         first = start[0]
         classes = torch.arange(num_classes, dtype=torch.uint8, device=device)[:, None, None, None]
+        coming: Writes = []
         for places, patches in sliding_patches(volume, windows, batch_size, ahead=not device.startswith("cpu")):
             answers = [predict(patches) for predict in predictors]
             for place, *ballots in zip(places, *answers, strict=True):
                 if place[0].start > first:  # windows come in the order of x: nobody will vote on what lies before
-                    slab = _settle(slab, place[0].start - first, first, plane, found, asked)
-                    first = place[0].start
+                    slab, later = _settle(slab, place[0].start - first, first, plane, found, asked)
+                    _write(coming)  # of the planes before: these are still on their way
+                    first, coming = place[0].start, later
                 y, z = (slice(s.start - a, s.stop - a) for s, a in zip(place[1:], start[1:], strict=True))
                 counter = slab[:, :, y, z]
                 for labels in ballots:
                     counter += (labels == classes).view(torch.uint8)  # a sum of bytes is vectorized
-        _settle(slab, window[0], first, plane, found, asked)
+        _, later = _settle(slab, window[0], first, plane, found, asked)
+        _write([*coming, *later])
     labels, votes, voters = (array[inside] for array in found)
     return Votes(labels, votes, voters, len(windows))
 
@@ -111,28 +120,48 @@ def _settle(
     plane: tuple[slice, slice],
     into: list[NDArray[Any]],
     asked: NDArray[np.bool_] | None,
-) -> Tensor:
+) -> tuple[Tensor, Writes]:
     """Decide the first `count` planes of a slab of counters (class, x, y, z), and give it with the others moved up.
 
     The slab begins at x = `first` of the volume and lies over `plane` there. Winner, its votes and the voters are
-    written; 0 for what is not `asked`. Where no window was nothing is written: untouched memory takes no room.
+    written; 0 for what is not `asked`. Where no window was nothing is written: untouched memory takes no room. From a
+    GPU they begin their way here, and what is given is to be called to write them, when other work is under way.
     """
-    count = min(count, slab.shape[1])
+    count, later = min(count, slab.shape[1]), Writes()
     at_once = _planes_at_once(slab.device.type, count)
     for i in range(0, count, at_once):
         until = min(i + at_once, count)
         planes = slice(first + i, first + until)
-        labels, votes, voters = places = [array[(planes, *plane)] for array in into]
         counts = slab[:, i:until]
         most, winner = counts[0].clone(), torch.zeros_like(counts[0], dtype=torch.uint8)
         for label in range(1, len(counts)):
             winner.masked_fill_(counts[label] > most, label)  # the first of equal counts, so the lowest label
             most = torch.maximum(most, counts[label])
-        labels[...], votes[...] = winner.cpu().numpy(), most.cpu().numpy()
-        voters[...] = counts.sum(dim=0, dtype=counts.dtype).cpu().numpy()
-        if asked is not None:
-            for array in places:
-                array[~asked[(planes, *plane)]] = 0
+        voters = counts.sum(dim=0, dtype=counts.dtype)
+        where = (planes, *plane)
+        write = partial(_written, [cuda.fetched(of) for of in (winner, most, voters)], where, into, asked)
+        if at_once == 1:
+            write()
+        else:
+            later.append(write)
     rest = torch.zeros_like(slab)
     rest[:, : slab.shape[1] - count] = slab[:, count:]
-    return rest
+    return rest, later
+
+
+def _written(
+    fetched: Sequence[Callable[[], NDArray[Any]]],
+    where: Slices,
+    into: Sequence[NDArray[Any]],
+    asked: NDArray[np.bool_] | None,
+) -> None:
+    """Write what was decided of some planes."""
+    for array, of in zip(into, fetched, strict=True):
+        array[where] = of()
+        if asked is not None:
+            array[where][~asked[where]] = 0
+
+
+def _write(writes: Writes) -> None:
+    for write in writes:
+        write()

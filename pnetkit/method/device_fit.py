@@ -6,6 +6,7 @@ than with two, and rounds otherwise, so there are two at the least.
 """
 
 import math
+from collections.abc import Sequence
 
 from pnetkit.errors import Fault, RecipeError
 from pnetkit.networks import best_precision, has_tf32, is_emulated
@@ -61,6 +62,18 @@ def fit_to_device(recipe: Recipe, device: str, *, training: bool = True) -> Reci
     return recipe.model_copy(
         update={name: sections[name].model_copy(update=change) for name, change in changes.items()}
     )
+
+
+def weakest(recipe: Recipe, devices: Sequence[str]) -> str:
+    """Give the first of several GPUs that lacks arithmetic which the recipe would use; the first of all if none does.
+
+    Numbers are fitted to that one, so that a result is the same whichever of them makes it. Begins CUDA where the
+    recipe leaves the numbers to the device, or asks for TF32, and there is more than one device.
+    """
+    asked = {recipe.inference.precision, recipe.training.precision}
+    if len(devices) > 1 and asked & {"auto", "tf32"}:
+        return next((of for of in devices if not (best_precision(of) == "bf16" and has_tf32(of))), devices[0])
+    return devices[0]
 
 
 def fewest_windows(recipe: Recipe, device: str) -> int:

@@ -14,10 +14,11 @@ import torch
 from pnetkit.errors import ReportError, RunError, StoreError, counted
 from pnetkit.evaluation.summary import Metrics
 from pnetkit.files import disk_errors_in_words
-from pnetkit.networks import choose_device
+from pnetkit.method.device_fit import weakest
 from pnetkit.pipeline.budget.estimate import StageEstimate, estimate
 from pnetkit.pipeline.budget.fit import Fit, fit_budget, fitted
 from pnetkit.pipeline.budget.held import memory_held
+from pnetkit.pipeline.engine.machine import Machine
 from pnetkit.pipeline.engine.schedule import Outcome, run_nodes
 from pnetkit.pipeline.engine.session import Listener, Session, open_session
 from pnetkit.pipeline.engine.workers import THREADS
@@ -62,46 +63,49 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
         PnetkitError: the recipe, the cohort, a plugin, or the place of the results cannot be used.
     """
     times = _Times(datetime.now(UTC), time.perf_counter())
-    device = choose_device(request.device)
-    request, fit = _within_budget(request, device, listener, session)
-    context = Context(request.store_root, device, THREADS, None if fit is None else fit.gpu_bytes)
-    with _shared(session, request) as workers:
-        layout = lay_out(request, context.store, workers, listener)
+    machine = request.machine() if session is None else session.machine
+    request, machine, fit = _within_budget(request, machine, listener, session)
+    context = Context(request.store_root, request.device, THREADS, None if fit is None else fit.gpu_bytes)
+    with _shared(session, machine) as lanes:
+        layout = lay_out(request, context.store, lanes, listener)
         folder = _claimed(request, layout, context.store)
         listener.planned(layout.graph.nodes)
-        outcome = run_nodes(layout.graph.nodes, workers.executor, context, on_progress=listener.progress)
+        outcome = run_nodes(layout.graph.nodes, lanes.lanes, context, on_progress=listener.progress)
     found = gather(request.loaded.recipe, layout, outcome, context.store)
     record = run_record(folder, request, layout, outcome, context, found)
     with disk_errors_in_words(folder):
         _write(folder, request, layout, context, found)
         record |= {
             "fusion": _fitted(folder, layout, found),
-            "workers": workers.workers,
+            **_used(lanes.machine),
             **_memory(fit, layout, outcome, context.store, listener),
             "failed": failures(layout, outcome, found),
         }
         record |= times.told()
         write_record(folder, record)
         if request.report:
+            listener.say("Writing the report.")
             found.attempts.of("report", lambda: _report(folder, layout, context), None)
         if "report" in found.attempts.failed:
             write_record(folder, record | {"failed": failures(layout, outcome, found)})
     return _result(request, folder, layout, outcome, found)
 
 
-def dry_run(request: RunRequest, listener: Listener) -> tuple[list[StageEstimate], int]:
-    """Lay a run out, without making anything but missing phantoms; estimate what it would take, and the workers."""
-    device, store = choose_device(request.device), Store(request.store_root)
-    fit = fit_budget(request, device=device)
-    for line in fit.lines:
+def dry_run(request: RunRequest, listener: Listener) -> tuple[list[StageEstimate], Machine]:
+    """Lay a run out, without making anything but missing phantoms; estimate what it would take, and on what."""
+    store, machine = Store(request.store_root), request.machine()
+    device = weakest(request.loaded.recipe, machine.devices)
+    request = replace(request, device=device)
+    fit = fit_budget(request, machine)
+    for line in (*fit.lines, fit.machine.in_words()):
         listener.say(line)
     request = fitted(request, fit)
-    with open_session(request.device, request.workers) as session:
+    with open_session(fit.machine) as session:
         layout = lay_out(request, store, session, listener, note=False)
     torch.set_num_threads(THREADS)  # as a worker would be
     predicted = {stage.stage: stage.bytes / 2**20 for stage in fit.stages}
     found = estimate(layout.graph.nodes, store, device=device)
-    return [replace(of, peak_mib=predicted.get(of.stage, of.peak_mib)) for of in found], fit.workers
+    return [replace(of, peak_mib=predicted.get(of.stage, of.peak_mib)) for of in found], fit.machine
 
 
 def require_success(result: RunResult) -> None:
@@ -129,27 +133,36 @@ class _Times:
 
 
 @contextmanager
-def _shared(session: Session | None, request: RunRequest) -> Iterator[Session]:
+def _shared(session: Session | None, machine: Machine) -> Iterator[Session]:
     """Give the session that runs share, or one for this run alone."""
     if session is not None:
         yield session
         return
-    with open_session(request.device, request.workers) as own:
+    with open_session(machine) as own:
         yield own
 
 
 def _within_budget(
-    request: RunRequest, device: str, listener: Listener, session: Session | None
-) -> tuple[RunRequest, Fit | None]:
-    """Fit a request into its budget, where it has one, and say how; the workers of a session are taken as they are."""
+    request: RunRequest, machine: Machine, listener: Listener, session: Session | None
+) -> tuple[RunRequest, Machine, Fit | None]:
+    """Fit a request into its budget, where it has one, and say how; the lanes of a session are taken as they are.
+
+    The device of the request becomes the one whose numbers every device of the machine computes in.
+    """
+    request = replace(request, device=weakest(request.loaded.recipe, machine.devices))
     if request.ram_bytes is None and request.vram_bytes is None:
-        return request, None
-    if session is not None:
-        request = replace(request, workers=session.workers)
-    fit = fit_budget(request, device=device)
+        return request, machine, None
+    fit = fit_budget(request, machine)
     for line in fit.lines:
         listener.say(line)
-    return fitted(request, fit), fit
+    return fitted(request, fit), machine if session is not None else fit.machine, fit
+
+
+def _used(machine: Machine) -> dict[str, Any]:
+    """Give what the record says of the lanes; without GPUs there is nothing but workers."""
+    if not machine.gpus or not machine.workers:
+        return {"workers": machine.workers}
+    return {"workers": machine.workers, "gpus": list(machine.gpus), "gpu_workers": machine.gpu_workers or machine.a_gpu}
 
 
 def _claimed(request: RunRequest, layout: Layout, store: Store) -> Path:

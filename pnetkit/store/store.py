@@ -6,7 +6,7 @@ makes it; the other waits and finds it done, or passes it over and looks again l
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,11 +83,13 @@ class Store:
         *,
         keeps_partial: bool = False,
         wait: bool = True,
+        is_synced: bool = True,
     ) -> bool:
         """Make a result unless it is there; tell whether it had to be made.
 
         `make` writes into the folder it is given and returns the record's contents. With `keeps_partial` it finds what
-        an earlier, interrupted call left there; otherwise it starts in an empty folder.
+        an earlier, interrupted call left there; otherwise it starts in an empty folder. Without `is_synced` the result
+        is complete or not there at every moment, and may be gone after the machine stopped, until `sync` was called.
 
         Raises:
             MadeElsewhereError: another process is making it, and this one is not to `wait`.
@@ -107,8 +109,18 @@ class Store:
             write_json(work / RECORD, record)
             final.parent.mkdir(parents=True, exist_ok=True)
             work.rename(final)
-            sync_folder(final.parent)
+            if is_synced:
+                sync_folder(final.parent)
         return True
+
+    def sync(self, stages: Iterable[str]) -> None:
+        """Make sure that results of stages stay when the machine stops: once for all that `is_synced` left open.
+
+        Raises StoreError where the disk does not take it.
+        """
+        with disk_errors_in_words(self.root):
+            for stage in sorted(set(stages)):
+                sync_folder(self.root / stage)
 
     @contextmanager
     def _locked(self, name: str, wait: bool) -> Iterator[None]:

@@ -8,7 +8,9 @@ from torch import nn
 from pnetkit.errors import PluginError
 from pnetkit.inference.predictors import label_predictor, probability_predictor
 from pnetkit.interfaces import BackboneOutput
+from pnetkit.networks import FiniteLater
 from pnetkit.types import BackboneSpec
+from tests.cuda_stand_in import CudaStandIn, OnCpuInstead
 
 
 class Gives(nn.Module):
@@ -34,6 +36,22 @@ PATCHES = np.zeros((2, 1, 4, 4, 4), np.float32)
 def test_a_single_value_that_is_not_finite_is_an_error(value, make):
     with pytest.raises(PluginError, match=r"The logits of Gives are not finite \(from .* to .*\)\. Its weights"):
         make(Gives(value), device="cpu", precision="fp32")(PATCHES)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_on_a_gpu_a_value_that_is_not_finite_is_an_error_when_all_windows_were_run(value, monkeypatch):
+    finite, good = FiniteLater(), Gives(1.0)
+    cuda = CudaStandIn().install(monkeypatch)
+    with OnCpuInstead(cuda):
+        for network in (good, Gives(value), good):
+            label_predictor(network, device="cuda:0", precision="fp32", finite=finite)(PATCHES)
+        with pytest.raises(PluginError, match=r"The logits of Gives are not finite \(from .* to .*\)\. Its weights"):
+            finite.require()
+    ends = FiniteLater()
+    ends.note(torch.tensor([1.0, -2.0]), "x")
+    ends.note(torch.tensor([0.5, 3.0]), "x")
+    assert ends.extremes["x"].tolist() == [-2.0, 3.0]
+    ends.require()
 
 
 @pytest.mark.parametrize("make", [label_predictor, probability_predictor])

@@ -1,4 +1,4 @@
-"""A request whose network's memory is given instead of measured, for tests of budgets."""
+"""A request whose network's memory is given instead of measured, for tests of budgets; a machine without its GPUs."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 
 from pnetkit.pipeline.budget import fit as budget
 from pnetkit.pipeline.budget.ram import NetworkMemory
+from pnetkit.pipeline.engine.machine import Machine
 from pnetkit.pipeline.plan.request import RunRequest
 from pnetkit.recipe.check import load_recipe
 
@@ -23,3 +24,10 @@ def request_for(monkeypatch, tmp_path):
         return RunRequest(loaded, None, tmp_path, None, **options)
 
     return make
+
+
+def fit_budget(request, *, device):
+    """Fit a request to a machine whose GPUs need not be there: `cpu`, or their names with commas."""
+    gpus = () if device == "cpu" else tuple(device.split(","))
+    machine = Machine(2 if request.workers is None else request.workers, gpus, request.gpu_workers)
+    return budget.fit_budget(request, machine)

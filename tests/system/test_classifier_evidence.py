@@ -104,7 +104,7 @@ def test_a_classifier_sees_what_a_network_says_the_scan_and_where_a_map_lies_in_
             assert of["map"]["to_voxels"] == [
                 [8, 0, 0, low[0] + 3.5], [0, 8, 0, low[1] + 3.5], [0, 0, 8, low[2] + 3.5], [0, 0, 0, 1]
             ]  # fmt: skip
-    assert differs  # a network of 40 iterations is not the truth
+    assert differs  # a network of 20 iterations is not the truth
     model = read_model(export_model(result.folder, tmp_path / "model", store))
     for case, key in made(record, "classify").items():
         finding = json.loads((store.folder("classify", key) / "finding.json").read_text())

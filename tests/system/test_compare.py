@@ -210,11 +210,12 @@ def test_results_that_no_run_names_are_deleted_only_when_told(pnetkit, workplace
 @pytest.mark.slow
 def test_a_dry_run_says_what_is_there_and_makes_nothing(pnetkit, workplace):
     names = sorted(path.name for path in (workplace.folder / "runs").iterdir())
-    code, out, _ = pnetkit("run", "tiny.yaml", "--dry-run", "--workers", 0, "--set", "training.iterations=80")
+    code, out, _ = pnetkit("run", "tiny.yaml", "--dry-run", "--workers", 0, "--set", "training.iterations=40")
     assert code == 0
     lines = {line.split("  ")[0]: line.split() for line in out.splitlines()}
-    assert lines["preparing scans"][2:4] == ["8", "0"]
-    assert lines["training (iterations)"][2:4] == ["0", "4"]
+    assert lines["preparing scans"][2:7] == ["CPU", "x", "1", "8", "0"]
+    assert lines["training (iterations)"][5:7] == ["0", "4"]
+    assert "Lanes: everything in this process, networks on cpu." in out
     assert "not known" not in out  # earlier runs have left their times
     assert sorted(path.name for path in (workplace.folder / "runs").iterdir()) == names
     assert not list((workplace.folder / "runs" / ".store" / "partial").iterdir())

@@ -160,7 +160,7 @@ def test_a_run_on_a_gpu_gives_its_tables_and_keeps_to_its_share_of_the_memory(ti
     record = json.loads((result.folder / "run.json").read_text())
     assert record["device"] == DEVICE
     assert record["memory"]["exceeded"] == []
-    held, allowed = record["memory"]["gpu_measured_mib"], record["memory"]["gpu_allowed_worker_mib"]
+    held, allowed = record["memory"]["gpu_measured_mib"], record["memory"]["gpu_allowed_mib"]
     assert {"train", "segment"} <= held.keys()
     assert 0 < max(held.values()) <= allowed
     assert len((result.folder / "cases.csv").read_text().splitlines()) == 5

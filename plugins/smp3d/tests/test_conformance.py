@@ -7,7 +7,11 @@ from pnetkit.testing import backbone_checks
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("check", backbone_checks("smp3d"), ids=str)
+SMALL = {"encoder_depth": 3, "decoder_channels": [16, 8, 8]}
+"""A fifteenth of the default's parameters, and every part of it but the two deepest stages."""
+
+
+@pytest.mark.parametrize("check", backbone_checks("smp3d", params=SMALL), ids=str)
 def test_smp3d_conforms(check):
     check()
 
@@ -16,10 +20,10 @@ QUICK = ("spec", "meta", "features", "auxiliary_outputs", "gradients")
 """What tells architectures apart; the whole kit takes a minute for each of these large networks."""
 
 OTHERS = (
+    {"architecture": "unet"},
     {"architecture": "pspnet"},
     {"architecture": "deeplabv3plus"},
     {"architecture": "fpn", "encoder": "efficientnet-b0"},
-    {"encoder_depth": 3, "decoder_channels": [16, 8, 8]},
 )
 
 

@@ -7,6 +7,6 @@ from pnetkit.testing import backbone_checks
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("check", backbone_checks("unet3d"), ids=str)
+@pytest.mark.parametrize("check", backbone_checks("unet3d", params={"width": 8}), ids=str)
 def test_unet3d_conforms(check):
     check()

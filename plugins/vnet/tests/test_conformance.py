@@ -7,6 +7,6 @@ from pnetkit.testing import backbone_checks
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("check", backbone_checks("vnet"), ids=str)
+@pytest.mark.parametrize("check", backbone_checks("vnet", params={"width": 4}), ids=str)
 def test_vnet_conforms(check):
     check()

@@ -1,12 +1,15 @@
 """Keep a run within a GPU's memory: predict, take as many workers and windows as fit, say afterwards what was held."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pnetkit.errors import Fault, RecipeError
 from pnetkit.method.parts import take_apart
 from pnetkit.pipeline.budget.proposal import OVERHEAD, USABLE
 from pnetkit.pipeline.budget.ram import NetworkMemory, micro_batch_voxels, step_bytes_per_voxel
+from pnetkit.pipeline.engine.machine import Machine
+from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.recipe.models import Recipe
 from pnetkit.store.node import Node
 
@@ -41,8 +44,11 @@ def vram_needed(recipe: Recipe, network: NetworkMemory, *, batch_size: int) -> d
     }
 
 
-def fit_vram(recipe: Recipe, network: NetworkMemory, vram_bytes: int, workers: int) -> tuple[int, int, str]:
-    """Choose windows at once and workers for a GPU, and say it in words.
+def fit_vram(recipe: Recipe, network: NetworkMemory, vram_bytes: int, machine: Machine) -> tuple[int, Machine, str]:
+    """Choose windows at once and the workers of each GPU for its memory, and say it in words.
+
+    What is not given in numbers shares a GPU as stages say: a training has all of it, a scan half, unless windows at
+    once do not fit that.
 
     Raises RecipeError where not even one worker fits.
     """
@@ -50,8 +56,7 @@ def fit_vram(recipe: Recipe, network: NetworkMemory, vram_bytes: int, workers: i
     while True:
         needed = vram_needed(recipe, network, batch_size=batch)
         stage = max(needed, key=lambda name: needed[name])
-        fits = int(usable // needed[stage])
-        if fits >= 1:
+        if needed[stage] <= usable:
             break
         if stage != "segment" or batch == 1 or not may_change_batch(recipe):
             message = (
@@ -60,10 +65,15 @@ def fit_vram(recipe: Recipe, network: NetworkMemory, vram_bytes: int, workers: i
             )
             raise RecipeError(f"The recipe {recipe.name} does not fit the memory:", [Fault(stage, message)])
         batch //= 2
-    chosen = min(workers, fits) if workers else workers
+    fits = int(usable // needed[stage])
+    chosen = machine
+    if machine.gpu_workers is not None:
+        chosen = replace(machine, gpu_workers=min(machine.gpu_workers, fits))
+    elif needed["segment"] > usable * STAGES["segment"].needs.gpu:
+        chosen = replace(machine, gpu_workers=1)
     line = (
         f"GPU memory: predicted {_gb(needed['train'])} for training and {_gb(needed['segment'])} for {batch} windows "
-        f"at once (counted, not run on a GPU); {_gb(vram_bytes)} allow {max(chosen, 1)} of {max(workers, 1)} workers."
+        f"at once (counted, not run on a GPU); {_gb(vram_bytes)} of each allow {chosen.tasks_in_words()} at once on it."
     )
     return batch, chosen, line
 
@@ -73,8 +83,8 @@ def held_on_gpu(
 ) -> tuple[dict[str, Any], str]:
     """Say what workers held of a GPU at most: the record for `run.json`, and one line, empty where none was measured.
 
-    `peaks_mib` are by key of the nodes made in this run. torch keeps workers to `gpu_bytes` itself, so it cannot be
-    passed.
+    `peaks_mib` are by key of the nodes made in this run, `gpu_bytes` what those on one GPU might take together. torch
+    keeps each to its share of that itself, so it cannot be passed.
     """
     held = [(node, peaks_mib[node.key]) for node in nodes if node.key in peaks_mib]
     if not held:
@@ -84,8 +94,8 @@ def held_on_gpu(
         by_stage[node.stage] = max(peak, by_stage.get(node.stage, 0.0))
     node, peak = max(held, key=lambda item: item[1])
     allowed = None if gpu_bytes is None else round(gpu_bytes / 2**20, 1)
-    of = "" if allowed is None else f", of {allowed:.0f} MiB that a worker may take"
-    record = {"gpu_measured_mib": by_stage, "gpu_allowed_worker_mib": allowed}
+    of = "" if allowed is None else f", of {allowed:.0f} MiB that those on one GPU may take together"
+    record = {"gpu_measured_mib": by_stage, "gpu_allowed_mib": allowed}
     return record, f"GPU memory: a worker held {peak:.0f} MiB at most ({node.stage} of {node.label}){of}."
 
 

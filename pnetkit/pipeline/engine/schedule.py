@@ -1,23 +1,26 @@
-"""Run nodes on anything with the interface of `concurrent.futures.Executor`, each after what it builds on."""
+"""Run nodes in lanes, or on one executor (`concurrent.futures`), each after what it builds on."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from queue import Empty, SimpleQueue
 
 from pnetkit.pipeline.engine.failure import Failure, failure_of
+from pnetkit.pipeline.engine.lanes import Lanes, OneLane
 from pnetkit.pipeline.engine.order import Order
-from pnetkit.pipeline.engine.task import Attempted, attempt
+from pnetkit.pipeline.engine.task import Attempted, attempt, in_order
 from pnetkit.pipeline.engine.workers import Death, WorkerDiedError
 from pnetkit.pipeline.stages.context import Context
+from pnetkit.pipeline.stages.needs import Needs
+from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.store.node import Node
 from pnetkit.store.store import Store
 
 POLL_S = 0.5
 """Seconds between two looks at how far running trainings are."""
-
-MOST_IN_FLIGHT = 256
-"""Tasks handed to the executor at a time: more than any machine has workers, few enough to be looked through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +44,22 @@ class Outcome:
 
 def run_nodes(
     nodes: Sequence[Node],
-    executor: Executor,
+    lanes: Lanes | Executor,
     context: Context,
     *,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Outcome:
-    """Make every node's result that the store does not hold, several at a time.
+    """Make every node's result that the store does not hold, several at a time; an executor is one lane for all.
 
     A node that fails takes those that build on it along; all others go on, and nothing that was made is lost. A node
-    whose worker died is tried once more, alone, when nothing else is left to do: where memory ran out, it then has all
-    of it. A node that another process is making is passed over and looked at again: any number of processes share one
-    store's work. Time and memory grow with the number of nodes and of what they build on.
+    at which its worker died is tried once more, alone, when nothing else is left to do: where memory ran out, it then
+    has all of it. A node that another process is making is passed over and looked at again: any number of processes
+    share one store's work. Time and memory grow with the number of nodes and of what they build on.
     """
-    order, run = Order(nodes), _Run(executor, context, on_progress)
+    order = Order(
+        nodes, queue_of=lambda node: _needs(node).is_for_gpu, is_small=lambda node: STAGES[node.stage].is_small
+    )
+    run = _Run(OneLane(lanes) if isinstance(lanes, Executor) else lanes, context, on_progress)
     for node in order.nodes:
         if context.store.has(node.stage, node.key):
             order.finish(node.key)
@@ -64,10 +70,7 @@ def run_nodes(
         if not run.running and not run.elsewhere and not run.take_up_a_suspect(order):
             order.require_all_settled()
             return Outcome(run.failed, order.skipped, frozenset(run.made))
-        if not run.running:
-            time.sleep(POLL_S)  # all that is left is under way in other processes
-        done, _ = wait(run.running, timeout=POLL_S, return_when=FIRST_COMPLETED)
-        for future in done:
+        for future in run.next_ended():
             run.take_in(future, order)
         run.tell_progress()
 
@@ -76,23 +79,24 @@ def run_nodes(
 class _Run:
     """What goes on in one call of `run_nodes`."""
 
-    executor: Executor
+    lanes: Lanes
     context: Context
     on_progress: Callable[[Progress], None]
-    running: dict[Future[Attempted], Node] = field(default_factory=dict)
+    running: dict[Future[dict[str, Attempted]], tuple[Node, ...]] = field(default_factory=dict)
     elsewhere: dict[str, float] = field(default_factory=dict)
     suspects: dict[str, Death] = field(default_factory=dict)
     tried_alone: set[str] = field(default_factory=set)
     failed: dict[str, Failure] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
+    ended: SimpleQueue[Future[dict[str, Attempted]]] = field(default_factory=SimpleQueue)
     told: float = 0.0
 
     def hand_in(self, order: Order) -> None:
-        """Give the executor what can begin; nothing beside a node that is tried alone."""
-        alone = any(node.key in self.tried_alone for node in self.running.values())
-        while not alone and len(self.running) < MOST_IN_FLIGHT:
-            node = order.next()
-            if node is None or self._hand_in(node):
+        """Give the lanes what can begin and has room; nothing beside a node that is tried alone."""
+        if any(node.key in self.tried_alone for nodes in self.running.values() for node in nodes):
+            return
+        while nodes := order.next(self._has_room):
+            if self._hand_in(nodes):
                 return
 
     def look_elsewhere(self, order: Order) -> None:
@@ -106,9 +110,9 @@ class _Run:
                 del self.elsewhere[key]
                 order.finish(key)
                 self.on_progress(Progress(node, node.weight, reused=True))
-            elif len(self.running) < MOST_IN_FLIGHT:
+            elif self._has_room(node):
                 del self.elsewhere[key]
-                self._hand_in(node)  # the other process may have failed, or be gone
+                self._hand_in((node,))  # the other process may have failed, or be gone
 
     def take_up_a_suspect(self, order: Order) -> bool:
         """Try a node again whose worker died, alone; tell whether there was one."""
@@ -116,54 +120,84 @@ class _Run:
         if untried is None:
             return False
         self.tried_alone.add(untried)
-        self._hand_in(order.by_key[untried])
+        self._hand_in((order.by_key[untried],))
         return True
 
-    def take_in(self, future: Future[Attempted], order: Order) -> None:
-        """Note how a task ended."""
-        node = self.running.pop(future)
-        failure = self._failure_of(future, node)
-        if failure is not None:
-            self.failed[node.key] = failure
+    def next_ended(self) -> Iterator[Future[dict[str, Attempted]]]:
+        """Wait a moment for a task to end, and give all that have; none where what is left is under way elsewhere."""
+        with suppress(Empty):
+            yield self.ended.get(timeout=POLL_S)
+            while True:
+                yield self.ended.get_nowait()
+
+    def take_in(self, future: Future[dict[str, Attempted]], order: Order) -> None:
+        """Note how a task's nodes ended, and give those back to the order that were not tried."""
+        nodes = self.running.pop(future)
+        ended = self._ended(future, nodes)
+        for node in nodes:
+            if node.key in ended:
+                self._settle(node, ended[node.key], order)
+        for node in nodes:
+            if node.key not in ended and node.key not in self.suspects:
+                order.give_back(node.key)
+
+    def _settle(self, node: Node, ended: Attempted, order: Order) -> None:
+        """Note how one node ended that was tried."""
+        if ended.failure is not None:
+            self.failed[node.key] = ended.failure
             order.fail(node.key)
-            self.on_progress(Progress(node, 0, error=failure.reason))
-        elif future.exception() is None and future.result().is_elsewhere:
+            self.on_progress(Progress(node, 0, error=ended.failure.reason))
+        elif ended.is_elsewhere:
             self.elsewhere[node.key] = time.monotonic()
-        elif future.exception() is None:
+        else:
             order.finish(node.key)
-            was_made = future.result().was_made
-            if was_made:
+            if ended.was_made:
                 self.made.add(node.key)
-            self.on_progress(Progress(node, node.weight, reused=not was_made))
+            self.on_progress(Progress(node, node.weight, reused=not ended.was_made))
+
+    def _ended(self, future: Future[dict[str, Attempted]], nodes: Sequence[Node]) -> dict[str, Attempted]:
+        """Give by key how a task's nodes ended; where its worker died, the node that it died at becomes a suspect."""
+        error = future.exception()
+        if error is None:
+            return future.result()
+        # what it made before is kept, and it was made here: it was not there when the task began
+        made = {node.key: Attempted(True) for node in nodes if self.context.store.has(node.stage, node.key)}
+        at = next((node for node in nodes if node.key not in made), None)
+        if at is None:
+            return made
+        if not isinstance(error, WorkerDiedError):
+            return made | {at.key: Attempted(False, failure_of(error))}
+        if at.key not in self.suspects:
+            self.suspects[at.key] = error.death
+            return made
+        return made | {at.key: Attempted(False, Failure(_died_twice(error.death), error.death.last_words or None))}
 
     def tell_progress(self) -> None:
         """Say how far trainings are, where the last look is some time ago."""
         now = time.monotonic()
         if now - self.told >= POLL_S:
             self.told = now
-            _tell_progress(self.running.values(), self.context.store, self.on_progress)
+            running = [node for nodes in self.running.values() for node in nodes]
+            _tell_progress(running, self.context.store, self.on_progress)
 
-    def _hand_in(self, node: Node) -> bool:
-        """Hand a node to the executor; tell whether that has done it already, in this process."""
+    def _has_room(self, node: Node) -> bool:
+        return self.lanes.has_room(_needs(node))
+
+    def _hand_in(self, nodes: tuple[Node, ...]) -> bool:
+        """Hand nodes to a lane as one task; tell whether that has done it already, in this process."""
+        work = partial(in_order, nodes, make=attempt)
         try:
-            future = self.executor.submit(attempt, node, self.context)
+            future = self.lanes.hand_in(work, self.context, _needs(nodes[0]))
         except RuntimeError as error:  # it takes nothing any more
             future = Future()
             future.set_exception(error)
-        self.running[future] = node
+        self.running[future] = nodes
+        future.add_done_callback(self.ended.put)
         return future.done()
 
-    def _failure_of(self, future: Future[Attempted], node: Node) -> Failure | None:
-        """Give why a task failed; None where it did not, or where it is to be tried again."""
-        error = future.exception()
-        if error is None:
-            return future.result().failure
-        if not isinstance(error, WorkerDiedError):
-            return failure_of(error)
-        if node.key not in self.suspects:
-            self.suspects[node.key] = error.death
-            return None
-        return Failure(_died_twice(error.death), error.death.last_words or None)
+
+def _needs(node: Node) -> Needs:
+    return STAGES[node.stage].needs
 
 
 def _died_twice(death: Death) -> str:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from pnetkit.cohort.checked import CheckedCohort
+from pnetkit.pipeline.engine.lanes import GpuLane, Lanes, LocalLanes, OneLane
+from pnetkit.pipeline.engine.machine import Machine
 from pnetkit.pipeline.engine.schedule import Progress
-from pnetkit.pipeline.engine.workers import THREADS, WorkerPool, default_workers
+from pnetkit.pipeline.engine.workers import THREADS, WorkerPool
 from pnetkit.store.node import Node
 
 
@@ -22,16 +24,32 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Hold what several runs share: the workers and their number, and the cohorts that were checked a moment ago."""
+    """Hold what several runs share: lanes and what they are made of, and the cohorts that were checked a moment ago.
+
+    Files are checked by `executor`, the workers on the processor's cores.
+    """
 
     executor: Executor
-    workers: int
+    lanes: Lanes
+    machine: Machine
     checked: dict[tuple[object, ...], CheckedCohort] = field(default_factory=dict)
 
 
 @contextmanager
-def open_session(device: str, workers: int | None) -> Iterator[Session]:
-    """Start the workers for one run or several."""
-    count = default_workers(device) if workers is None else workers
-    with WorkerPool(count, threads=THREADS) as executor:
-        yield Session(executor, count)
+def open_session(machine: Machine) -> Iterator[Session]:
+    """Open the lanes of a machine for one run or several; a worker begins when there is something for its lane."""
+    with ExitStack() as stack:
+        cores = stack.enter_context(WorkerPool(machine.workers, threads=THREADS))
+        if not machine.gpus or not machine.workers:
+            yield Session(cores, OneLane(cores), machine)
+            return
+        gpus = [
+            GpuLane(
+                device,
+                machine.a_gpu,
+                stack.enter_context(WorkerPool(machine.a_gpu, threads=THREADS)),
+                None if machine.gpu_workers is None else 1 / machine.gpu_workers,
+            )
+            for device in machine.gpus
+        ]
+        yield Session(cores, LocalLanes(OneLane(cores), gpus), machine)

@@ -2,12 +2,13 @@
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pnetkit import cuda
+from pnetkit.errors import StoreError
 from pnetkit.files import held_still, require_digest
 from pnetkit.pipeline.engine.failure import Failure, failure_of
 from pnetkit.pipeline.stages.context import Context
@@ -38,9 +39,35 @@ def attempt(node: Node, context: Context) -> Attempted:
         return Attempted(False, failure_of(error))
 
 
+def in_order(
+    nodes: Sequence[Node], context: Context, *, make: Callable[[Node, Context], Attempted] = attempt
+) -> dict[str, Attempted]:
+    """Make several nodes' results, each after what it builds on; say by key how those ended that were tried.
+
+    What builds on one that failed, or that another process is making, is not tried. The disk is asked once to keep what
+    all of them renamed.
+    """
+    ended: dict[str, Attempted] = {}
+    missing: set[str] = set()
+    for node in nodes:
+        if node.needs & missing:
+            missing.add(node.key)
+            continue
+        ended[node.key] = make(node, context)
+        if ended[node.key].failure is not None or ended[node.key].is_elsewhere:
+            missing.add(node.key)
+    made = [node for node in nodes if node.key in ended and ended[node.key].was_made]
+    try:
+        context.store.sync(node.stage for node in made)
+    except StoreError as error:
+        return ended | {node.key: Attempted(False, failure_of(error)) for node in made}
+    return ended
+
+
 def execute(node: Node, context: Context) -> bool:
     """Make one node's result in the store, in whatever process this is; tell whether it had to be made.
 
+    Who calls this has to `sync` the store afterwards.
     Raises MadeElsewhereError while another process makes it; ImageError where a file that it reads is not the one that
     its key names, or does not stay it meanwhile: the result of one content must not lie under the key of another.
     """
@@ -51,7 +78,8 @@ def execute(node: Node, context: Context) -> bool:
         give_back_freed_memory()  # of whatever this worker made before, so that the peak is this node's own
         restart_peak_memory()
         started, before = time.perf_counter(), peak_memory_mib()
-        if stage.on_device:
+        if stage.needs.is_for_gpu:
+            cuda.make_current(context.device)
             cuda.restart_peak(context.device)
             if context.gpu_bytes is not None:
                 cuda.limit_memory(context.device, context.gpu_bytes)
@@ -59,9 +87,14 @@ def execute(node: Node, context: Context) -> bool:
             for file in files:
                 require_digest(file.path, file.digest)
             details = stage.run(node.spec, context, folder)
-        return _record(node, context, details, time.perf_counter() - started, before)
+        record = _record(node, context, details, time.perf_counter() - started, before)
+        if stage.needs.is_for_gpu and context.is_shared:
+            cuda.give_back_freed()  # while this worker waits for its next task, others may need it
+        return record
 
-    return context.store.produce(node.stage, node.key, make, keeps_partial=stage.keeps_partial, wait=False)
+    return context.store.produce(
+        node.stage, node.key, make, keeps_partial=stage.keeps_partial, wait=False, is_synced=False
+    )
 
 
 def _record(
@@ -79,7 +112,7 @@ def _record(
         "seconds": round(seconds, 3),
         "peak_mib": peak_memory_mib(),
         "peak_before_mib": peak_before_mib,  # where a peak cannot begin anew, only what raised it made it
-        "gpu_peak_mib": cuda.peak_mib(context.device) if STAGES[node.stage].on_device else None,
+        "gpu_peak_mib": cuda.peak_mib(context.device) if STAGES[node.stage].needs.is_for_gpu else None,
         "device": context.device,
         "threads": context.threads,
         "machine": platform.machine(),

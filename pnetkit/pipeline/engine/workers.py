@@ -19,17 +19,10 @@ import torch
 from pebble import ProcessExpired, ProcessPool
 
 from pnetkit.errors import RunError
-from pnetkit.networks import choose_device
 from pnetkit.process_memory import keep_freed_memory, killed_for_memory
-from pnetkit.processors import usable_processors
 
 THREADS = 1
 """CPU threads of a worker: with one, results do not depend on the number of cores, and workers scale."""
-
-
-def default_workers(device: str) -> int:
-    """Give one worker for each processor that this process may use on a CPU, one in all on an accelerator."""
-    return usable_processors() if choose_device(device) == "cpu" else 1
 
 
 class SerialExecutor(Executor):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pnetkit.cohort.checked import OnBadCase
 from pnetkit.cohort.predictions import Predictions
+from pnetkit.pipeline.engine.machine import Gpus, Machine, choose_machine
 from pnetkit.recipe.check import LoadedRecipe
 from pnetkit.store.code_change import Policy
 
@@ -13,9 +14,10 @@ from pnetkit.store.code_change import Policy
 class RunRequest:
     """Say what to run, on what, and where to put it.
 
-    A `table` of None stands for the recipe's phantoms; `predictions` stand in for networks. `ram_bytes` (of all
-    processes together) and `vram_bytes` are limits, None for none. With `verify_files` every file of the cohort is read
-    again, also those that did not change since they were checked. `report` asks for the page at the end.
+    A `table` of None stands for the recipe's phantoms; `predictions` stand in for networks. `device`, `gpus`, `workers`
+    and `gpu_workers` are those of `choose_machine`. `ram_bytes` (of all processes together) and `vram_bytes` (of each
+    GPU) are limits, None for none. With `verify_files` every file of the cohort is read again, also those that did not
+    change since they were checked. `report` asks for the page at the end.
     """
 
     loaded: LoadedRecipe
@@ -23,7 +25,9 @@ class RunRequest:
     store_root: Path
     out: Path | None
     device: str = "auto"
+    gpus: Gpus | None = None
     workers: int | None = None
+    gpu_workers: int | None = None
     predictions: Predictions | None = None
     on_bad_case: OnBadCase = "stop"
     on_code_change: Policy = "rebuild"
@@ -31,3 +35,7 @@ class RunRequest:
     vram_bytes: int | None = None
     verify_files: bool = False
     report: bool = True
+
+    def machine(self) -> Machine:
+        """Choose what is used of this machine. Raises PnetkitError where that is not there."""
+        return choose_machine(self.device, gpus=self.gpus, workers=self.workers, gpu_workers=self.gpu_workers)

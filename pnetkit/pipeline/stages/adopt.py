@@ -55,4 +55,4 @@ def run(spec: AdoptSpec, _context: Context, folder: Path) -> dict[str, Any]:
     return {}
 
 
-STAGE = Stage(AdoptSpec.stage, run)
+STAGE = Stage(AdoptSpec.stage, run, is_small=True)

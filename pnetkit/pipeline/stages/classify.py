@@ -90,4 +90,4 @@ def read(store: Store, ref: Ref) -> PhaseFinding:
     return finding_from_json(read_json(store.of(ref) / FINDING))
 
 
-STAGE = Stage(ClassifySpec.stage, run)
+STAGE = Stage(ClassifySpec.stage, run, is_small=True)

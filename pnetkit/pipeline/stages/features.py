@@ -15,6 +15,7 @@ from pnetkit.method.maps import maps_around
 from pnetkit.pipeline.stages import train
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
+from pnetkit.pipeline.stages.needs import HALF_GPU
 from pnetkit.pipeline.stages.scans import Reading, read_input, read_reference, reading_of, required_label
 from pnetkit.pipeline.stages.segmentation import read_segmentation
 from pnetkit.pipeline.stages.stage import Stage
@@ -105,4 +106,4 @@ def _grid(described: Mapping[str, Any]) -> Grid:
     return Grid((x, y, z), np.array(described["affine"]))
 
 
-STAGE = Stage(FeaturesSpec.stage, run, on_device=True)
+STAGE = Stage(FeaturesSpec.stage, run, needs=HALF_GPU)

@@ -14,6 +14,7 @@ from pnetkit.method.seeds import plugin_seed
 from pnetkit.pipeline.stages import features
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
+from pnetkit.pipeline.stages.needs import HALF_GPU
 from pnetkit.pipeline.stages.scans import Scanned
 from pnetkit.pipeline.stages.segmentation import read_segmentation
 from pnetkit.pipeline.stages.stage import Stage
@@ -140,4 +141,4 @@ class _Read(Sequence[Evidence]):
         return Segmentation(np.zeros(grid.shape, np.uint8), grid)
 
 
-STAGE = Stage(FitSpec.stage, run, on_device=True)
+STAGE = Stage(FitSpec.stage, run, needs=HALF_GPU)

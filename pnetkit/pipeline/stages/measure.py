@@ -112,4 +112,4 @@ def _match(loaded: Mapping[str, Any]) -> LesionMatch:
     return LesionMatch(tuple(Lesion(**item) for item in loaded["lesions"]), tuple(loaded["false_positives"]))
 
 
-STAGE = Stage(MeasureSpec.stage, run)
+STAGE = Stage(MeasureSpec.stage, run, is_small=True)

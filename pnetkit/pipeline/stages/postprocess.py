@@ -68,4 +68,4 @@ def read_voxels(store: Store, ref: Ref) -> dict[str, int]:
     return {name: int(count) for name, count in read_json(store.of(ref) / VOXELS).items()}
 
 
-STAGE = Stage(PostprocessSpec.stage, run)
+STAGE = Stage(PostprocessSpec.stage, run, is_small=True)

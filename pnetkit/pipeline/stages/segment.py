@@ -20,6 +20,7 @@ from pnetkit.networks import Network
 from pnetkit.pipeline.stages import train
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
+from pnetkit.pipeline.stages.needs import HALF_GPU
 from pnetkit.pipeline.stages.scans import Reading, read_input, reading_of
 from pnetkit.pipeline.stages.segmentation import LABELS
 from pnetkit.pipeline.stages.stage import Stage
@@ -122,4 +123,4 @@ def _network(root: Path, network: Ref, device: str, inference: str) -> Network:
     return network_as_run(train.read(Store(root), network), json.loads(inference), device)
 
 
-STAGE = Stage(SegmentSpec.stage, run, on_device=True)
+STAGE = Stage(SegmentSpec.stage, run, needs=HALF_GPU)

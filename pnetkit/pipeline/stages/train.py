@@ -14,6 +14,7 @@ from pnetkit.method.trained_network import load_weights, new_backbone
 from pnetkit.pipeline.stages import prepare
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
+from pnetkit.pipeline.stages.needs import WHOLE_GPU
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.provenance import surroundings
 from pnetkit.sources import source_digest
@@ -219,4 +220,4 @@ def training_plan(training: Mapping[str, Any], *, checkpoint_every: int) -> Trai
     )
 
 
-STAGE = Stage(TrainSpec.stage, run, on_device=True, keeps_partial=True)
+STAGE = Stage(TrainSpec.stage, run, needs=WHOLE_GPU, keeps_partial=True)

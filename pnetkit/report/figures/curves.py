@@ -136,7 +136,8 @@ def losses_figure(name: str, courses: Mapping[str, Sequence[float]], iterations:
         return None
     values = [value for course in known.values() for value in course]
     low, high = max(min(values), 1e-6), max(values)
-    ticks = tuple((t, f"{t:g}") for t in (1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 1, 3, 10) if low <= t <= high)
+    steps = (digit * 10.0**power for power in range(-4, 3) for digit in (1, 2, 5))
+    ticks = tuple((step, f"{step:g}") for step in steps if low <= step <= high)
     losses = Axis(low, max(high, low * 1.01), ticks, "Loss (log)", is_log=True)
     frame = with_legend(Frame(round_axis(iterations, "Iteration"), losses, height=260), -(-len(known) // PER_ROW))
     body, entries, said = [], [], []

@@ -3,18 +3,17 @@
 import pytest
 
 from pnetkit.errors import RecipeError
-from pnetkit.pipeline.budget.fit import fit_budget
 from pnetkit.pipeline.budget.vram import held_on_gpu, vram_needed
 from tests.nodes import a_node
-from tests.pipeline.conftest import NETWORK
+from tests.pipeline.conftest import NETWORK, fit_budget
 
 
 @pytest.mark.slow
 def test_a_gpu_s_memory_limits_workers_and_windows_and_too_little_is_refused(request_for):
     needed = vram_needed(request_for().loaded.recipe, NETWORK, batch_size=8)
-    fit = fit_budget(request_for(workers=4, vram_bytes=int(2.5 * max(needed.values()) / 0.8)), device="cuda:0")
-    assert fit.workers == 2
-    assert fit.gpu_bytes * 2 <= 2.5 * max(needed.values()) / 0.8
+    fit = fit_budget(request_for(gpu_workers=4, vram_bytes=int(2.5 * max(needed.values()) / 0.8)), device="cuda:0")
+    assert fit.machine.gpu_workers == 2
+    assert fit.gpu_bytes <= 2.5 * max(needed.values()) / 0.8
     assert "GPU memory: predicted" in fit.lines[0]
     less = fit_budget(request_for(workers=1, vram_bytes=1_000_000_000), device="cuda:0")
     assert less.batch_size < 8
@@ -39,9 +38,18 @@ def test_the_most_that_workers_held_of_a_gpu_is_said_by_stage_and_beside_what_th
     train, segment, measure = (a_node(stage) for stage in ("train", "segment", "measure"))
     peaks = {train.key: 900.0, segment.key: 1200.0}
     record, line = held_on_gpu(2000 * 2**20, [train, segment, measure], peaks)
-    assert record == {"gpu_measured_mib": {"train": 900.0, "segment": 1200.0}, "gpu_allowed_worker_mib": 2000.0}
+    assert record == {"gpu_measured_mib": {"train": 900.0, "segment": 1200.0}, "gpu_allowed_mib": 2000.0}
     assert line == (
-        "GPU memory: a worker held 1200 MiB at most (segment of venous fold 0), of 2000 MiB that a worker may take."
+        "GPU memory: a worker held 1200 MiB at most (segment of venous fold 0), of 2000 MiB that those on one GPU may "
+        "take together."
     )
     assert held_on_gpu(None, [train], peaks)[1] == "GPU memory: a worker held 900 MiB at most (train of venous fold 0)."
     assert held_on_gpu(None, [measure], peaks) == ({}, "")
+
+
+def test_without_a_number_two_scans_share_a_gpu_where_they_fit(request_for):
+    batch = "inference.batch_size=8"
+    scan = vram_needed(request_for(batch).loaded.recipe, NETWORK, batch_size=8)["segment"]
+    for scans, workers in ((2.1, None), (1.9, 1)):
+        fit = fit_budget(request_for(batch, vram_bytes=int(scans * scan / 0.8)), device="cuda:0")
+        assert (fit.machine.gpu_workers, fit.batch_size) == (workers, None)

@@ -20,25 +20,38 @@ def graph_of(needs):
 NEEDS = st.lists(st.frozensets(st.integers(0, 30), max_size=3), min_size=1, max_size=20)
 
 
-@given(NEEDS, st.randoms(use_true_random=False))
-def test_every_node_is_given_once_and_after_what_it_builds_on(needs, random):
-    nodes = graph_of(needs)
-    order = Order(random.sample(nodes, len(nodes)))
+def of_one_case(needs):
+    """The same graph, all of it of one case."""
+    return [Node(of.spec, Subject("venous", "P1")) for of in graph_of(needs)]
+
+
+@given(NEEDS, st.randoms(use_true_random=False), st.booleans())
+def test_every_node_is_given_once_and_after_what_it_builds_on(needs, random, together):
+    nodes = of_one_case(needs) if together else graph_of(needs)
+    order = Order(random.sample(nodes, len(nodes)), is_small=lambda _: together)
     begun, finished = [], set()
     while True:
-        node = order.next()
-        if node is None:
-            under_way = [of for of in begun if of.key not in finished]
+        task = order.next()
+        if not task:
+            under_way = [of for of in begun if of[-1].key not in finished]
             if not under_way:
                 break
-            of = random.choice(under_way)  # several are under way at a time, and end in any order
-            finished.add(of.key)
-            order.finish(of.key)
+            done = random.choice(under_way)  # several are under way at a time, and end in any order
+            tried = done[: random.randint(1, len(done))]  # what another process makes is not tried, nor what follows it
+            for of in tried:
+                finished.add(of.key)
+                order.finish(of.key)
+            begun[begun.index(done)] = tried
+            for of in done[len(tried) :]:
+                order.give_back(of.key)
             continue
-        assert node.needs <= finished
-        begun.append(node)
-    assert sorted(of.key for of in begun) == sorted(of.key for of in nodes)
+        for place, node in enumerate(task):
+            assert node.needs <= finished | {of.key for of in task[:place]}
+        assert together or len(task) == 1
+        begun.append(task)
+    assert sorted(of.key for task in begun for of in task) == sorted(of.key for of in nodes)
     assert order.skipped == frozenset()
+    order.require_all_settled()
 
 
 @given(NEEDS, st.integers(0, 19))
@@ -50,7 +63,8 @@ def test_a_failure_leaves_out_all_that_builds_on_it_and_nothing_else(needs, plac
         before = len(behind)
         behind |= {of.key for of in nodes if of.needs & behind}
     order, begun = Order(nodes), []
-    while (node := order.next()) is not None:
+    while task := order.next():
+        (node,) = task
         begun.append(node.key)
         (order.fail if node is bad else order.finish)(node.key)
     assert order.skipped == behind - {bad.key}
@@ -61,4 +75,27 @@ def test_what_can_begin_is_given_in_the_order_of_the_nodes():
     first, second, third = nodes = graph_of([frozenset(), frozenset(), frozenset()])
     order = Order(nodes)
     order.finish(second.key)  # the store had it
-    assert [order.next(), order.next(), order.next()] == [first, third, None]
+    assert [order.next(), order.next(), order.next()] == [(first,), (third,), ()]
+
+
+def test_small_nodes_of_one_case_that_follow_each_other_are_one_task():
+    none = frozenset()
+    large, clean, decided, measured, after = of_one_case([none, none, frozenset([1]), frozenset([0, 1]), none])
+    other = Node(AnySpec(inputs={"0": clean.ref}), Subject("venous", "P2"))
+    order = Order([large, clean, decided, measured, other, after], is_small=lambda of: of is not large)
+    assert order.next() == (large,)
+    assert order.next() == (clean, decided)  # what else builds on it waits for more, or is another case's
+    order.finish(clean.key)
+    assert order.next() == (other,)
+    order.finish(large.key)
+    assert order.next() == (measured,)
+    assert order.next() == (after,)
+
+
+def test_what_waits_for_room_in_one_lane_holds_up_its_own_queue_and_no_other():
+    whole, half, core = graph_of([frozenset()] * 3)
+    order = Order([whole, half, core], queue_of=lambda of: of is core)
+    assert order.next(lambda of: of is not whole) == (core,)
+    assert order.next(lambda of: of is not whole) == ()  # half a GPU is free, but what needs all of it comes first
+    assert order.next() == (whole,)
+    assert order.next() == (half,)

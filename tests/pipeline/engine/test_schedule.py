@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pnetkit.errors import TrainingError
+from pnetkit.errors import StoreError, TrainingError
 from pnetkit.files import file_digest
 from pnetkit.pipeline.engine import schedule
 from pnetkit.pipeline.engine.order import Order
@@ -26,12 +26,29 @@ from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.store.node import File, Node, Subject
+from pnetkit.store.store import Store
 from tests.nodes import AnySpec, killed_or_made
 
 
 def node(name, *needs, stage="measure", **identity):
     spec = AnySpec(stage, identity={"name": name, **identity}, inputs={n.subject.input: n.ref for n in needs})
     return Node(spec, Subject(name, "P1"))
+
+
+def of_one_case(name, *needs, **identity):
+    """A node of a small stage, of the same subject as all others of these."""
+    spec = AnySpec(identity={"name": name, **identity}, inputs={n.spec.identity["name"]: n.ref for n in needs})
+    return Node(spec, Subject("venous", "P1"))
+
+
+class Counting(SerialExecutor):
+    """Counts the tasks that it is given."""
+
+    tasks = 0
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.tasks += 1
+        return super().submit(fn, *args, **kwargs)
 
 
 @pytest.fixture
@@ -52,7 +69,7 @@ def task(monkeypatch):
         (folder / "name.json").write_text(json.dumps(name))
         return {"name": name}
 
-    monkeypatch.setitem(STAGES, "measure", Stage("measure", work))
+    monkeypatch.setitem(STAGES, "measure", Stage("measure", work, is_small=True))
     return done
 
 
@@ -79,6 +96,57 @@ def test_a_failure_takes_along_what_builds_on_it_and_nothing_else(context, task)
     assert outcome.failed[bad.key].reason == "it went wrong"
     assert outcome.failed[bad.key].traceback is None
     assert outcome.skipped == {child.key, grandchild.key}
+
+
+def test_small_nodes_of_one_case_are_one_task_and_each_ends_for_itself(context, task):
+    first = of_one_case("first")
+    bad, good = of_one_case("bad", first), of_one_case("good", first)
+    behind_bad, behind_good = of_one_case("behind bad", bad, good), of_one_case("last", good)
+    executor, told = Counting(), []
+    nodes = [first, bad, good, behind_bad, behind_good, node("another case")]
+    outcome = run_nodes(nodes, executor, context, on_progress=told.append)
+    assert executor.tasks == 2
+    assert task == ["first", "good", "last", "another case"]
+    assert outcome.made == {first.key, good.key, behind_good.key, nodes[-1].key}
+    assert outcome.failed.keys() == {bad.key}
+    assert outcome.skipped == {behind_bad.key}
+    assert [p.node.spec.identity["name"] for p in told if p.error] == ["bad"]
+    assert run_nodes(nodes, executor, context).made == frozenset()  # and the next call goes on from what is there
+
+
+def test_what_follows_a_node_that_another_process_makes_is_made_when_that_is_there(context, task, monkeypatch):
+    monkeypatch.setattr(schedule, "POLL_S", 0.01)
+    first = of_one_case("first")
+    middle = of_one_case("middle", first)
+    beside, last = of_one_case("beside", first), of_one_case("last", middle)
+    begun, end = threading.Event(), threading.Event()
+
+    def made_there(_folder):
+        begun.set()
+        end.wait()
+        return {}
+
+    other = threading.Thread(target=context.store.produce, args=(middle.stage, middle.key, made_there))
+    other.start()
+    begun.wait()
+    threading.Timer(0.3, end.set).start()
+    outcome = run_nodes([first, middle, beside, last], SerialExecutor(), context)
+    other.join()
+    assert outcome.made == {first.key, beside.key, last.key}
+    assert outcome.failed == {}
+    assert task == ["first", "beside", "last"]
+
+
+def test_a_disk_that_does_not_keep_what_was_renamed_is_a_failure_in_words(context, task, monkeypatch):
+    def full(_store, stages):
+        raise StoreError(f"the disk is full ({', '.join(stages)})")
+
+    monkeypatch.setattr(Store, "sync", full)
+    first = of_one_case("first")
+    outcome = run_nodes([first, of_one_case("second", first)], SerialExecutor(), context)
+    assert outcome.made == frozenset()
+    assert outcome.failed[first.key].reason == "the disk is full (measure, measure)"
+    assert task == ["first", "second"]
 
 
 def test_an_unexpected_failure_keeps_its_traceback(context, task):
@@ -170,6 +238,19 @@ def test_a_worker_that_dies_costs_its_task_alone_and_the_pool_goes_on(context, m
     assert outcome.skipped == {after.key}
     assert {p.node.subject.input for p in told if p.error} == {"killed", "crashes"}
     assert late.made == {node("late").key}
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_in_a_task_of_several_nodes_costs_the_one_it_was_at(context, monkeypatch):
+    monkeypatch.setattr(schedule, "attempt", killed_or_made)
+    made = of_one_case("made")
+    killed, once = of_one_case("killed", made), of_one_case("killed once", made)
+    lives_on, after = of_one_case("lives on", once), of_one_case("after", killed)
+    with WorkerPool(1, threads=1) as pool:
+        outcome = run_nodes([made, once, killed, lives_on, after], pool, context)
+    assert outcome.made == {made.key, once.key, lives_on.key}
+    assert outcome.failed.keys() == {killed.key}
+    assert outcome.skipped == {after.key}
 
 
 def test_what_cannot_travel_between_processes_travels_as_text(context, monkeypatch):

@@ -99,29 +99,40 @@ def test_slices_of_both_phases_go_by_wheel_by_key_and_by_slider(opened):
     assert [line for line in said if "getImageData" not in line] == []  # which this test calls, the page does not
 
 
-def test_outlines_lie_on_the_borders_of_the_voxels_that_they_are_of(opened):
-    """Of the predicted tumor: red at the middle of each border, in the still's slice and in the next; nowhere else."""
+def test_outlines_of_slices_lie_on_the_borders_of_the_voxels_that_they_are_of(opened):
     tab, _, _ = opened
     tab.uncheck("#show-reference")
     tab.uncheck("#show-pancreas")
     picture = tab.locator("#case-1 .picture").first
-    for key, index in ((None, 3), ("ArrowUp", 4)):
-        if key is not None:
-            picture.click()
-            tab.keyboard.press(key)
-        tumor = as_seen(crop_of(10).found[:, :, index]) == 2
-        red = reds(picture.screenshot())
-        height, width = red.shape
-        scale = np.array([height / SHAPE[1], width / SHAPE[0]])
-        framed = np.pad(tumor, 1)
-        for row, column in np.ndindex(*tumor.shape):
-            middle = ((np.array([row, column]) + 0.5) * scale).astype(int)
-            assert not red[middle[0], middle[1]] or near_mark(middle, tumor, scale)
-            right = framed[row + 1, column + 1] != framed[row + 1, column + 2]
-            place = (np.array([row + 0.5, column + 1.0]) * scale).astype(int)
-            around = red[place[0], place[1] - 2 : place[1] + 3]
-            if place[1] < width - 3 and not near_mark(place, tumor, scale):
-                assert around.any() == right, (row, column)
+    require_on_borders(picture.screenshot(), index=3)
+    picture.click()
+    tab.keyboard.press("ArrowUp")
+    require_on_borders(picture.screenshot(), index=4)
+
+
+def test_outlines_of_stills_lie_on_the_borders_of_the_voxels_that_they_are_of(browser, written):
+    context = browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(written.as_uri())
+    tab.uncheck("#show-reference")
+    tab.uncheck("#show-pancreas")
+    require_on_borders(tab.locator("#case-1 .picture").first.screenshot(), index=3)
+    context.close()
+
+
+def require_on_borders(png, *, index):
+    """Hold the predicted tumor's outline to its labels: red at the middle of each border, and nowhere else."""
+    tumor, red = as_seen(crop_of(10).found[:, :, index]) == 2, reds(png)
+    height, width = red.shape
+    scale = np.array([height / SHAPE[1], width / SHAPE[0]])
+    framed = np.pad(tumor, 1)
+    for row, column in np.ndindex(*tumor.shape):
+        inside = (np.array([row + 0.5, column + 0.5]) * scale).astype(int)
+        assert not red[inside[0], inside[1]] or near_mark(inside, tumor, scale)
+        place = (np.array([row + 0.5, column + 1.0]) * scale).astype(int)
+        if place[1] < width - 3 and not near_mark(place, tumor, scale):
+            is_border = framed[row + 1, column + 1] != framed[row + 1, column + 2]
+            assert red[place[0], place[1] - 2 : place[1] + 3].any() == is_border, (row, column)
 
 
 def reds(png):

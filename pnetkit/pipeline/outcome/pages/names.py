@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-_FOLDERS = re.compile(r"(?:[A-Za-z]:)?[\\/](?:[^\s:;,()'\"\\/]+[\\/])+")
+_FOLDERS = re.compile(r"(?:[A-Za-z]:)?(?:[^\s:;,()'\"\\/]*[\\/]){2,}")
 _FILES = re.compile(r"[^\s:;,()'\"\\/]+\.(?:nii(?:\.gz)?|dcm|csv|npy|json)\b")
 
 

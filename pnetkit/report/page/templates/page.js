@@ -2,7 +2,7 @@
 // Volumes are unpacked when they come into view, drawn on a 2-D canvas, and let go of when others take their place.
 "use strict";
 (() => {
-  const LOWEST_HU = -512, STEP_HU = 4, KEPT = 6, SVG = "http://www.w3.org/2000/svg";
+  const LOWEST_HU = -512, STEP_HU = 4, KEPT = 12, SVG = "http://www.w3.org/2000/svg";
   const STRUCTURES = [["pancreas", [1, 2, 3]], ["duct", [3]], ["tumor", [2]]];
   const root = document.documentElement;
   root.classList.add("scripted");
@@ -53,7 +53,8 @@
     const paths = [], marks = new Map();
     for (const [structure, values] of STRUCTURES)
       for (const [who, shift] of [["reference", 2], ["prediction", 0]]) {
-        const path = outline((i) => values.includes((labels[i] >> shift) & 3), panel.width, panel.height);
+        const inside = Uint8Array.from({ length: 16 }, (_, byte) => values.includes((byte >> shift) & 3));
+        const path = outline(labels.map((byte) => inside[byte]), panel.width, panel.height);
         if (!path) continue;
         paths.push(element("path", { class: `outline ${structure} ${who}`, d: path }));
         if (marks.has(structure)) continue;
@@ -75,7 +76,7 @@
   }
 
   // The outline of a mask along its voxels' edges: directed so that the mask lies on the right, joined into loops.
-  function outline(is, width, height) {
+  function outline(mask, width, height) {
     const next = new Map(), wide = width + 1;
     const edge = (x, y, u, v) => {
       const key = y * wide + x, ends = next.get(key);
@@ -83,11 +84,11 @@
     };
     for (let y = 0, i = 0; y < height; y++)
       for (let x = 0; x < width; x++, i++) {
-        if (!is(i)) continue;
-        if (y === 0 || !is(i - width)) edge(x, y, x + 1, y);
-        if (x === width - 1 || !is(i + 1)) edge(x + 1, y, x + 1, y + 1);
-        if (y === height - 1 || !is(i + width)) edge(x + 1, y + 1, x, y + 1);
-        if (x === 0 || !is(i - 1)) edge(x, y + 1, x, y);
+        if (!mask[i]) continue;
+        if (y === 0 || !mask[i - width]) edge(x, y, x + 1, y);
+        if (x === width - 1 || !mask[i + 1]) edge(x + 1, y, x + 1, y + 1);
+        if (y === height - 1 || !mask[i + width]) edge(x + 1, y + 1, x, y + 1);
+        if (x === 0 || !mask[i - 1]) edge(x, y + 1, x, y);
       }
     let path = "";
     for (const start of [...next.keys()].sort((a, b) => a - b))

@@ -8,6 +8,7 @@ IDS = ["P1", "P10", "Miller"]
 def test_folders_are_taken_out_of_texts():
     names = names_of(IDS, pseudonyms=False)
     assert names.safe("/home/anna/ct/P1.nii.gz: is cut short") == "P1.nii.gz: is cut short"
+    assert names.safe("data/anna/P1.nii.gz: tumor/duct") == "P1.nii.gz: tumor/duct"
     assert names.safe(r"C:\data\anna\P1.nii.gz: is cut short") == "P1.nii.gz: is cut short"
 
 
