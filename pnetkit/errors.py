@@ -104,6 +104,18 @@ class TrainingError(PnetkitError):
     exit_code = 6
 
 
+class ProcessDiedError(TrainingError):
+    """Report that one of the processes that share a training died; `how` says which, and how."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+        super().__init__(f"The training {how}. Run again: it goes on from its last checkpoint.")
+
+    def __reduce__(self) -> tuple[type["ProcessDiedError"], tuple[str]]:
+        """Travel between processes as what it was made of, which is not what `Exception` keeps."""
+        return type(self), (self.how,)
+
+
 class MissingPhaseError(PnetkitError):
     """Report a case that lacks a phase which the fusion does not do without."""
 

@@ -20,13 +20,22 @@ FRESH_NS = 2 * 10**9
 """How long a file may be written again without another time of change: two seconds on the coarsest of disks."""
 
 
+GONE = {errno.ENOENT, errno.ESTALE}
+"""What is said of a file that was deleted, here or by another machine that has the folder too."""
+
+
 def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Write a file so that it is there complete or not at all, whenever the process dies.
 
     With `mode` nobody has other rights to it than these, at no moment; without, the rights are the user's default.
     """
     with _written_beside(path, data, mode) as temporary:
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except FileNotFoundError:
+            # NFS sends a request again where the answer was lost: then it finds done what it is to do
+            if not path.is_file() or path.read_bytes() != data:
+                raise
 
 
 def write_first(path: Path, data: bytes) -> bool:

@@ -80,6 +80,8 @@ class Grid:
         """Give the largest way between corresponding corners along an axis, in voxels; infinite when shapes differ."""
         if self.shape != other.shape:
             return float("inf")
+        if np.array_equal(self.affine, other.affine):
+            return 0.0
         ends = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], indexing="ij")).reshape(3, -1)
         corners = np.vstack([ends, np.ones((1, ends.shape[1]))])
         gaps = np.linalg.solve(self.affine[:3, :3], (self.affine - other.affine)[:3] @ corners)
@@ -114,7 +116,8 @@ class ScanFiles:
 class Case:
     """Describe one case of a cohort. Paths only, nothing is loaded.
 
-    `scans` holds the phases that exist. `abnormal` is the diagnosis, None when unknown.
+    `scans` holds the phases that exist. `abnormal` is the diagnosis, None when unknown. A case that is `held_out` is
+    tested as any other, and nothing is learned from it.
     """
 
     id: str
@@ -123,6 +126,7 @@ class Case:
     abnormal: bool | None
     site: str = ""
     fold: int | None = None
+    held_out: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -108,7 +108,17 @@ class CudaStandIn:
                 monkeypatch.setattr(torch.cuda, name, self._noted(name))
             elif name not in KNOWN_TO_TORCH_ITSELF and not name.startswith("_"):
                 monkeypatch.setattr(torch.cuda, name, self._unknown(name))
+        monkeypatch.setattr(torch.Tensor, "pin_memory", self._pinning())
         return self
+
+    def _pinning(self):
+        def pin(tensor):
+            if not self.begun:
+                raise AssertionError("pinning memory would begin CUDA, on the first GPU")
+            self.calls.append("pin_memory")
+            return tensor
+
+        return pin
 
     def _noted(self, name):
         def call(*args, **kwargs):

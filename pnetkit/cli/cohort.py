@@ -131,9 +131,12 @@ def _mapping(given: tuple[str, ...]) -> dict[str, str]:
 @click.argument("table", type=click.Path(path_type=Path))
 @click.option("--folds", default=4, show_default=True, type=click.IntRange(min=2))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--dealing", default="even", show_default=True, type=click.Choice(["even", "stable"]), help="As cohort.dealing."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The table to write, with a fold column.")
 @click.option("--nnunet", type=click.Path(path_type=Path), help="Write the folds as nnU-Net's splits_final.json.")
-def split(table: Path, folds: int, seed: int, out: Path | None, nnunet: Path | None) -> None:
+def split(table: Path, folds: int, seed: int, dealing: Any, out: Path | None, nnunet: Path | None) -> None:
     """Deal the patients of TABLE into folds, stratified by diagnosis; folds that it has already are kept."""
     from pnetkit.cohort.folds import assign_folds
     from pnetkit.cohort.importing import splits_text, write_text
@@ -145,11 +148,11 @@ def split(table: Path, folds: int, seed: int, out: Path | None, nnunet: Path | N
     found, faults = read_unphased_cohort(table)
     if faults:
         raise CohortError(f"{table}: {counted(len(faults), 'fault')} in the table:", faults)
-    dealt = assign_folds(found.cases, folds=folds, seed=seed)
+    dealt = assign_folds(found.cases, folds=folds, seed=seed, dealing=dealing)
     if out is not None:
         write_text(out, with_folds(table, dealt, out))
     if nnunet is not None:
-        write_text(nnunet, splits_text(dealt))
+        write_text(nnunet, splits_text(dealt, [case.id for case in found.cases if case.held_out]))
     for number in sorted(set(dealt.values())):
         of = [case.abnormal for case in found.cases if dealt[case.id] == number]
         click.echo(f"fold {number}: {len(of)} cases, {of.count(True)} abnormal, {of.count(False)} normal")

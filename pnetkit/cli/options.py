@@ -33,6 +33,13 @@ _OPTIONS = (
         show_default=True,
         help="Folder in which results of stages are kept and shared between runs.",
     ),
+    click.option(
+        "--store-locks",
+        type=click.Choice(["auto", "flock", "claims"]),
+        default="auto",
+        show_default=True,
+        help="How runs that share the store exclude each other: flock on a disk, claims on what machines share.",
+    ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps; cuda is all GPUs."),
     click.option("--gpus", callback=_gpus, metavar="all|0,1,...", help="GPUs to use. [default: all that there are]"),
     click.option(
@@ -42,6 +49,14 @@ _OPTIONS = (
         "--gpu-workers",
         type=click.IntRange(min=1),
         help="Tasks at once on each GPU. [default: one training, or two others]",
+    ),
+    click.option(
+        "--devices-per-training",
+        "per_training",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Processes that share a training, a GPU each; has to divide training.accumulation.",
     ),
     click.option(
         "--ram", "ram_bytes", callback=optional_size, help="Memory that all processes may take, as 8GB: fewer workers."

@@ -45,10 +45,25 @@ def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> N
         said = {"method": result.recipe, "cohort": result.cohort, "thresholds": result.thresholds}
         for table in run_tables(result.metrics, **said):
             print_table(table)
+    for line in shared_in_words(result):
+        echo(line)
     click.echo(f"Results: {result.folder}")
     if options["report"] and "report" not in result.failed:
         click.echo(f"To look at: {result.folder / REPORT}")
     require_success(result)
+
+
+def shared_in_words(result: Any) -> list[str]:
+    """Say what this process made and what others made meanwhile, where others did."""
+    if not result.made_elsewhere:
+        return []
+    parts = {"this process": result.made, "other processes meanwhile": result.made_elsewhere}
+    told = [f"{who} made {_by_stage(made) if made else 'nothing'}" for who, made in parts.items()]
+    return [f"Shared: {'; '.join(told)}."]
+
+
+def _by_stage(made: Any) -> str:
+    return f"{sum(made.values())} ({', '.join(f'{count} {stage}' for stage, count in made.items())})"
 
 
 def run_and_report(recipe_path: Path, *, out: Path | None = None, session: Any = None, **options: Any) -> Any:
@@ -73,10 +88,12 @@ def run_and_report(recipe_path: Path, *, out: Path | None = None, session: Any =
 
 def shared_machine(recipe_paths: Sequence[Path], **options: Any) -> Any:
     """Choose what several recipes use of this machine, which share it: what the budget allows to each of them."""
-    from pnetkit.pipeline.budget.fit import fit_budget
+    from pnetkit.pipeline.budget.fit import fit_budget, require_dealable
 
     requests = [_request(path, None, quiet=True, **options) for path in recipe_paths]
     machine = requests[0].machine()
+    for request in requests:
+        require_dealable(request, machine)
     if options["ram_bytes"] or options["vram_bytes"]:
         for request in requests:
             machine = fit_budget(request, machine).machine
@@ -99,11 +116,13 @@ def _request(
     gpus: Any,
     workers: int | None,
     gpu_workers: int | None,
+    per_training: int,
     ram_bytes: int | None,
     vram_bytes: int | None,
     on_bad_case: Any,
     on_code_change: Any,
     verify_files: bool,
+    store_locks: Any,
     report: bool = True,
 ) -> Any:
     """Turn options into a request; say so where phantoms stand in for a cohort."""
@@ -127,11 +146,13 @@ def _request(
         gpus=gpus,
         workers=workers,
         gpu_workers=gpu_workers,
+        per_training=per_training,
         on_bad_case=on_bad_case,
         on_code_change=on_code_change,
         ram_bytes=ram_bytes,
         vram_bytes=vram_bytes,
         verify_files=verify_files,
+        store_locks=store_locks,
         report=report,
     )
 
@@ -183,7 +204,23 @@ def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) ->
         "Of segmenting at most: windows without body are not run, and a coarse-to-fine search leaves out more. "
         "Memory as predicted, at most; of features and fit from earlier results."
     )
-    print_grid(columns, rows, notes=[note])
+    print_grid(columns, rows, notes=[note, _disk_in_words(found)])
+
+
+def _disk_in_words(found: Sequence[Any]) -> str:
+    unknown = ", ".join(stage.stage for stage in found if stage.disk_mib is None)
+    passing = max((stage.passing_mib for stage in found), default=0.0)
+    return (
+        f"Disk: {_size(sum(stage.disk_mib or 0.0 for stage in found))} more in the store"
+        + (f", what is not known of {unknown} aside" if unknown else "")
+        + (f"; while a training runs, {_size(passing)} beside it" if passing else "")
+        + ". Scans are taken to be like one that was prepared just now. A run's folder gets a copy of every cleaned "
+        "segmentation."
+    )
+
+
+def _size(mib: float) -> str:
+    return f"{mib / 2**10:.1f} GiB" if mib >= 2**10 else f"{mib:.1f} MiB"
 
 
 def _amount(value: float | None, unit: str) -> str:

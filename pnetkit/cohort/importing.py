@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,12 +147,15 @@ def with_splits(entries: Sequence[Entry], path: Path) -> tuple[list[Entry], str]
     return [replace(entry, fold=folds[entry.case_id]) for entry in entries], strangers(entries, folds, path)
 
 
-def splits_text(folds: Mapping[str, int]) -> str:
-    """Give nnU-Net's `splits_final.json`: for each fold the ids of cases in training and validation."""
+def splits_text(folds: Mapping[str, int], held_out: Collection[str] = ()) -> str:
+    """Give nnU-Net's `splits_final.json`: for each fold the ids of cases in training and validation.
+
+    Cases that are held out are trained on in no fold.
+    """
     numbers = sorted(set(folds.values()))
     splits = [
         {
-            "train": sorted(case for case, fold in folds.items() if fold != number),
+            "train": sorted(case for case, fold in folds.items() if fold != number and case not in held_out),
             "val": sorted(case for case, fold in folds.items() if fold == number),
         }
         for number in numbers

@@ -3,14 +3,19 @@
 One SQLite file holds it, each check under the state of its files: path, size, times of change, inode. A file that was
 written a moment ago is not kept, because it may be written again without another time of change. What a stage reads
 later is held to the digest that the check took, so a file that changes without any trace is still found out.
+
+SQLite trusts the locks of the file system, which on a network may hold nobody off. Where machines share the folder by
+claims, the file is opened under one, and SQLite is told to lock nothing.
 """
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +25,8 @@ from pnetkit.cohort.check import CheckedScan, Content
 from pnetkit.errors import StoreError
 from pnetkit.files import FRESH_NS, digest
 from pnetkit.imaging.hounsfield import READING
+from pnetkit.locks.holding import held
+from pnetkit.locks.way import way_of
 from pnetkit.types import Grid
 
 T = TypeVar("T")
@@ -52,7 +59,7 @@ def key_of(paths: Sequence[Path], about: Mapping[str, Any]) -> str | None:
     `about` is plain JSON: what else decides what is found.
     """
     try:
-        states = [(str(path.resolve()), path.stat()) for path in paths]
+        states = [(f"{_resolved(path.parent)}{os.sep}{path.name}", path.stat()) for path in paths]
     except OSError:
         return None
     newest = max(max(state.st_mtime_ns, state.st_ctime_ns) for _, state in states)
@@ -60,6 +67,12 @@ def key_of(paths: Sequence[Path], about: Mapping[str, Any]) -> str | None:
         return None
     files = [[path, of.st_size, of.st_mtime_ns, of.st_ctime_ns, of.st_ino] for path, of in states]
     return digest({"version": [VERSION, READING], "files": files, "about": dict(about)})
+
+
+@cache
+def _resolved(folder: Path) -> str:
+    """Give a folder's own path, once: thousands of files lie in one. Who moves it meanwhile is found out by inodes."""
+    return str(folder.resolve())
 
 
 def checked_once(
@@ -135,8 +148,17 @@ def _keep(database: Path, checks: Mapping[str, dict[str, Any]]) -> None:
 
 @contextmanager
 def _opened(database: Path) -> Iterator[sqlite3.Connection]:
+    way = way_of(database.parent)
     try:
-        with closing(sqlite3.connect(database, timeout=PATIENCE_S)) as connection:
+        if way.kind == "flock":
+            with closing(sqlite3.connect(database, timeout=PATIENCE_S)) as connection:
+                yield connection
+            return
+        alone = f"{database.resolve().as_uri()}?nolock=1"
+        with (
+            held(database.parent / "locks" / database.name, way),
+            closing(sqlite3.connect(alone, uri=True)) as connection,
+        ):
             yield connection
     except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
         raise StoreError(

@@ -1,8 +1,8 @@
 """Read a cohort: a CSV with one row a case.
 
 Columns: `case_id`, `patient_id`, `abnormal` (0, 1, or empty when unknown) and `<phase>_image` for each phase; optional
-are `<phase>_label`, `site` and `fold`. Paths are relative to the CSV. An empty image cell says that the case lacks the
-phase. Further columns are left alone.
+are `<phase>_label`, `site`, `fold` and `held_out` (1: nothing is learned from the case). Paths are relative to the CSV.
+An empty image cell says that the case lacks the phase. Further columns are left alone.
 """
 
 import csv
@@ -19,6 +19,9 @@ from pnetkit.types import Case, ScanFiles
 
 ABNORMAL = {"1": True, "0": False, "true": True, "false": False, "": None}
 """What the column `abnormal` may hold."""
+
+HELD_OUT = ABNORMAL | {"": False}
+"""What the column `held_out` may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,9 @@ def _case(row: dict[str, str], phases: Sequence[str], folder: Path) -> tuple[Cas
         )
     if abnormal not in ABNORMAL:
         problems.append(f"abnormal is {row['abnormal']!r}; wanted 1, 0, or nothing when unknown")
+    held_out = row.get("held_out", "").lower()
+    if held_out not in HELD_OUT:
+        problems.append(f"held_out is {row['held_out']!r}; wanted 1, 0, or nothing for a case to learn from")
     if fold and not fold.isdecimal():
         problems.append(f"fold is {fold!r}; wanted a whole number from 0")
     scans = {}
@@ -166,6 +172,7 @@ def _case(row: dict[str, str], phases: Sequence[str], folder: Path) -> tuple[Cas
         abnormal=ABNORMAL[abnormal],
         site=row.get("site", ""),
         fold=int(fold) if fold else None,
+        held_out=bool(HELD_OUT[held_out]),
     ), []
 
 

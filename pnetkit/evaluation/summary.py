@@ -34,7 +34,10 @@ class PhaseRow:
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
-    """Hold one case: truth, fold, what became of it, and its findings where it was decided."""
+    """Hold one case: truth, fold, what became of it, and its findings where it was decided.
+
+    Nothing may be learned from a case that is `held_out`.
+    """
 
     case_id: str
     abnormal: bool | None
@@ -43,6 +46,7 @@ class CaseRow:
     reason: str
     phases: Mapping[str, PhaseRow]
     fused: CaseFinding | None
+    held_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def model_card(content: Mapping[str, Any]) -> str:
         "",
         (
             f"{cohort['description']}: {cohort['cases']} cases of {cohort['patients']} patients, {cohort['abnormal']} "
-            f"abnormal, {cohort['normal']} normal, {cohort['unknown']} unknown."
+            f"abnormal, {cohort['normal']} normal, {cohort['unknown']} unknown.{_held_out(cohort)}"
         ),
         "",
         "## How it did there",
@@ -85,6 +85,11 @@ def _thresholds(content: Mapping[str, Any]) -> str:
     factors = ", ".join(f"{name} x {factor:.3g}" for name, factor in point["factors"].items())
     reached = "" if point["reached"] else " The rate that was asked for was not reached."
     return f"Thresholds: the recipe's, moved to an operating point chosen on all of the cohort ({factors}).{reached}"
+
+
+def _held_out(cohort: Mapping[str, Any]) -> str:
+    count = cohort.get("held_out", 0)
+    return f" Nothing was learned from {count} of them, which were held out." if count else ""
 
 
 def _learned(fusion: Mapping[str, Any] | None) -> list[str]:

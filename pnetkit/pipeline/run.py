@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from pnetkit.evaluation.summary import Metrics
 from pnetkit.files import disk_errors_in_words
 from pnetkit.method.device_fit import weakest
 from pnetkit.pipeline.budget.estimate import StageEstimate, estimate
-from pnetkit.pipeline.budget.fit import Fit, fit_budget, fitted
+from pnetkit.pipeline.budget.fit import Fit, fit_budget, fitted, require_dealable
 from pnetkit.pipeline.budget.held import memory_held
 from pnetkit.pipeline.engine.machine import Machine
 from pnetkit.pipeline.engine.schedule import Outcome, run_nodes
@@ -35,6 +35,7 @@ from pnetkit.pipeline.stages.context import Context
 from pnetkit.recipe.check import resolved, to_yaml
 from pnetkit.report.tables import run_tables, to_markdown
 from pnetkit.store.holders import note_holder
+from pnetkit.store.locks import locked
 from pnetkit.store.store import Store
 
 
@@ -42,8 +43,8 @@ from pnetkit.store.store import Store
 class RunResult:
     """Hold the outcome of a run: recipe, folder, figures, cohort in words, what failed, and what was made anew.
 
-    `made` counts results by stage; what the store held already is not in it. `metrics` is None where the figures could
-    not be counted.
+    `made` counts results by stage, and `made_elsewhere` those that other processes made meanwhile; what the store held
+    already is in neither. `metrics` is None where the figures could not be counted.
     """
 
     recipe: str
@@ -54,6 +55,7 @@ class RunResult:
     thresholds: str
     failed: Mapping[str, str]
     made: Mapping[str, int]
+    made_elsewhere: Mapping[str, int] = field(default_factory=dict)
 
 
 def run(request: RunRequest, listener: Listener, session: Session | None = None) -> RunResult:
@@ -65,7 +67,8 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
     times = _Times(datetime.now(UTC), time.perf_counter())
     machine = request.machine() if session is None else session.machine
     request, machine, fit = _within_budget(request, machine, listener, session)
-    context = Context(request.store_root, request.device, THREADS, None if fit is None else fit.gpu_bytes)
+    gpu_bytes = None if fit is None else fit.gpu_bytes
+    context = Context(request.store_root, request.device, THREADS, gpu_bytes, helpers=machine.helpers)
     with _shared(session, machine) as lanes:
         layout = lay_out(request, context.store, lanes, listener)
         folder = _claimed(request, layout, context.store)
@@ -73,7 +76,7 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
         outcome = run_nodes(layout.graph.nodes, lanes.lanes, context, on_progress=listener.progress)
     found = gather(request.loaded.recipe, layout, outcome, context.store)
     record = run_record(folder, request, layout, outcome, context, found)
-    with disk_errors_in_words(folder):
+    with disk_errors_in_words(folder), locked(request.store_root, f"run-{layout.run_key[:32]}"):  # others may end now
         _write(folder, request, layout, context, found)
         record |= {
             "fusion": _fitted(folder, layout, found),
@@ -94,6 +97,7 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
 def dry_run(request: RunRequest, listener: Listener) -> tuple[list[StageEstimate], Machine]:
     """Lay a run out, without making anything but missing phantoms; estimate what it would take, and on what."""
     store, machine = Store(request.store_root), request.machine()
+    require_dealable(request, machine)
     device = weakest(request.loaded.recipe, machine.devices)
     request = replace(request, device=device)
     fit = fit_budget(request, machine)
@@ -149,6 +153,7 @@ def _within_budget(
 
     The device of the request becomes the one whose numbers every device of the machine computes in.
     """
+    require_dealable(request, machine)
     request = replace(request, device=weakest(request.loaded.recipe, machine.devices))
     if request.ram_bytes is None and request.vram_bytes is None:
         return request, machine, None
@@ -160,9 +165,11 @@ def _within_budget(
 
 def _used(machine: Machine) -> dict[str, Any]:
     """Give what the record says of the lanes; without GPUs there is nothing but workers."""
+    spread = {} if machine.per_training == 1 else {"devices_per_training": machine.per_training}
     if not machine.gpus or not machine.workers:
-        return {"workers": machine.workers}
-    return {"workers": machine.workers, "gpus": list(machine.gpus), "gpu_workers": machine.gpu_workers or machine.a_gpu}
+        return {"workers": machine.workers} | spread
+    gpus = {"gpus": list(machine.gpus), "gpu_workers": machine.gpu_workers or machine.a_gpu}
+    return {"workers": machine.workers} | gpus | spread
 
 
 def _claimed(request: RunRequest, layout: Layout, store: Store) -> Path:
@@ -221,6 +228,7 @@ def _result(request: RunRequest, folder: Path, layout: Layout, outcome: Outcome,
     }
     failed |= {f"fusion of fold {fold}": of.fault for fold, of in found.fitted.items() if of.fault}
     made = Counter(node.stage for node in layout.graph.nodes if node.key in outcome.made)
+    elsewhere = Counter(node.stage for node in outcome.by_others(layout.graph.nodes))
     return RunResult(
         recipe.name,
         folder,
@@ -230,4 +238,5 @@ def _result(request: RunRequest, folder: Path, layout: Layout, outcome: Outcome,
         found.thresholds,
         failed,
         made,
+        elsewhere,
     )

@@ -60,6 +60,13 @@ class CohortSettings(Section):
 
     seed: Annotated[int, Field(ge=0, description="Seed of the folds, and of generated phantoms.")] = 0
     folds: Annotated[int, Field(ge=2, description="Number of folds, unless the table gives them.")] = 4
+    dealing: Annotated[
+        Literal["even", "stable"],
+        Field(
+            description="Diagnoses spread evenly, where a patient more moves others; or each patient by id and seed "
+            "alone, where nobody ever moves."
+        ),
+    ] = "even"
     labels: Annotated[
         dict[int, int] | None,
         AfterValidator(_labels),

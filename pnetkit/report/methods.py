@@ -11,48 +11,27 @@ from pnetkit.errors import counted
 
 def recipe_in_a_sentence(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     """Give the recipe as one sentence."""
-    inputs = record["inputs"]
     rules = [of["plugin"] for of in recipe.get("postprocess", ())]
     cleaned = f"cleaned by {_and(rules)}" if rules else "not cleaned"
-    each = _networks(inputs)
+    segmented = "Segmentations that were made elsewhere are taken over"
+    if was_trained(record):
+        each = _networks(record["inputs"])
+        segmented = f"{_plugin(recipe, 'backbone')} segments pancreas, tumor and dilated duct ({each})"
     return (
-        f"{_plugin(recipe, 'backbone')} segments pancreas, tumor and dilated duct ({each}); the result is {cleaned}, "
-        f"each phase is decided by {_plugin(recipe, 'classifier')}{_params(recipe.get('classifier', {}))}, and the "
-        f"phases are fused by {_plugin(recipe, 'fusion')}."
+        f"{segmented}; the result is {cleaned}, each phase is decided by {_plugin(recipe, 'classifier')}"
+        f"{_params(recipe.get('classifier', {}))}, and the phases are fused by {_plugin(recipe, 'fusion')}."
     )
 
 
 def methods_paragraph(recipe: Mapping[str, Any], record: Mapping[str, Any], counts: Mapping[str, int]) -> str:
     """Give a paragraph of methods. `counts` are numbers by `cases`, `abnormal`, `normal` and `patients`."""
-    training, inference = recipe.get("training", {}), recipe.get("inference", {})
     versions, hardware = record.get("versions", {}), record.get("hardware", {})
-    folds = recipe.get("cohort", {}).get("folds")
     held = f"{counted(counts['cases'], 'case')} of {counted(counts['patients'], 'patient')}"
-    said = [f"The cohort ({record['cohort']}) held {held}: {counts['abnormal']} abnormal, {counts['normal']} normal."]
-    if folds:
-        said.append(
-            f"All figures are from {folds}-fold cross-validation by patient: each case was decided by networks that "
-            "had seen no case of its fold."
-        )
-    window = recipe.get("intensity", {}).get("window_hu")
-    if window:
-        how = recipe["intensity"].get("normalization", "z-score")
-        said.append(f"Intensities were clipped to {window[0]:g} to {window[1]:g} HU ({how}).")
-    if training.get("iterations") and _was_trained(record):
-        size = " x ".join(map(str, training.get("patch_size", ())))
-        parameters = record.get("backbone_parameters")
-        many = f" with {parameters:,} parameters" if parameters else ""
-        said.append(
-            f"{_networks(record['inputs']).capitalize()}: {_plugin(recipe, 'backbone')}{many}, trained for "
-            f"{training['iterations']:,} steps of {training.get('batch_size')} patches of {size} voxels by SGD "
-            f"(first learning rate {training.get('learning_rate'):g}, momentum {training.get('momentum'):g}, weight "
-            f"decay {training.get('weight_decay'):g}, seed {training.get('seed')})."
-        )
-    if inference.get("stride"):
-        said.append(
-            f"Scans were searched by sliding windows at a stride of {inference['stride']} voxels, combined by "
-            f"{inference.get('combine', 'vote')}, {inference.get('search', 'exhaustive')} search."
-        )
+    said = [f"The cohort, {record['cohort']}, held {held}: {counts['abnormal']} abnormal, {counts['normal']} normal."]
+    if was_trained(record):
+        said += _networks_in_words(recipe, record)
+    else:
+        said.append("Segmentations were made elsewhere; whether by who had seen these cases is not known.")
     rules = [f"{of['plugin']}{_params(of)}" for of in recipe.get("postprocess", ())]
     if rules:
         said.append(f"Segmentations were cleaned by {_and(rules)}.")
@@ -149,7 +128,39 @@ def _took(record: Mapping[str, Any]) -> str:
     return f"{minutes}{workers}; what the store held already is not in it"
 
 
-def _was_trained(record: Mapping[str, Any]) -> bool:
+def _networks_in_words(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
+    """Say how a run's networks were trained and run, as far as its recipe is known."""
+    training, inference = recipe.get("training", {}), recipe.get("inference", {})
+    folds = {case["fold"] for case in record["cases"].values() if case["fold"] is not None}
+    seen = (
+        f"All figures are from {len(folds)}-fold cross-validation by patient: each case was decided by networks that "
+    )
+    said = [seen + "had seen no case of its fold."]
+    window = recipe.get("intensity", {}).get("window_hu")
+    if window:
+        how = recipe["intensity"].get("normalization", "z-score")
+        said.append(f"Intensities were clipped to {window[0]:g} to {window[1]:g} HU ({how}).")
+    if training.get("iterations"):
+        size = " x ".join(map(str, training.get("patch_size", ())))
+        parameters = record.get("backbone_parameters")
+        many = f" with {parameters:,} parameters" if parameters else ""
+        networks = _networks(record["inputs"])
+        said.append(
+            f"{networks[0].upper()}{networks[1:]}: {_plugin(recipe, 'backbone')}{many}, trained for "
+            f"{training['iterations']:,} steps of {training.get('batch_size')} patches of {size} voxels by SGD "
+            f"(first learning rate {training.get('learning_rate'):g}, momentum {training.get('momentum'):g}, weight "
+            f"decay {training.get('weight_decay'):g}, seed {training.get('seed')})."
+        )
+    if inference.get("stride"):
+        said.append(
+            f"Scans were searched by sliding windows at a stride of {inference['stride']} voxels, combined by "
+            f"{inference.get('combine', 'vote')}, {inference.get('search', 'exhaustive')} search."
+        )
+    return said
+
+
+def was_trained(record: Mapping[str, Any]) -> bool:
+    """Tell whether a run trained networks: else it took segmentations over that were made elsewhere."""
     return any(of["stage"] == "train" for of in record.get("stages", ()))
 
 

@@ -6,22 +6,28 @@ out/CASE/                what became of a case: it takes its place as a whole
 out/.CASE.part/          a case under way
 out/.locks/CASE.lock     held by the call that screens a case, from its reading to its place
 out/.locks/.table.lock   held while a case takes its place and the table is written
+                         (CASE.claim and .table.claim where machines share the folder, see pnetkit/locks/)
 """
 
+import glob
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from pnetkit.errors import StoreError
 from pnetkit.files import disk_errors_in_words, read_json, write_atomically, write_json
+from pnetkit.locks.holding import POLL_S, Hold, held, hold_if_free
+from pnetkit.locks.way import agree, way_of
 from pnetkit.screening.findings_table import TABLE, row, table
 
 FINDING, FAILED, SCREENING = "finding.json", "failed.json", "screening.json"
+
+TOKEN = "[0-9a-f]" * 16
+"""What the token of a claim looks like."""
 
 LOCKS = ".locks"
 """No case can be called that: ids begin with a letter or digit."""
@@ -34,6 +40,7 @@ class FindingsFolder:
         self.out = out
         self.inputs = inputs
         self._rows: dict[Path, tuple[tuple[int, ...], dict[str, str]]] = {}
+        self._holds: dict[str, Hold] = {}
 
     def claim(self, head: Mapping[str, Any]) -> None:
         """Make sure that findings of `head`'s model may be written here, and that the table says what lies here.
@@ -45,7 +52,8 @@ class FindingsFolder:
             if self.out.exists() and not (self.out.is_dir() and ((self.out / LOCKS).is_dir() or self._is_free())):
                 raise StoreError(f"{self.out}: is not empty and holds no findings. Choose another --out.")
             (self.out / LOCKS).mkdir(parents=True, exist_ok=True)
-            with FileLock(self.out / LOCKS / ".table.lock"):
+            agree(self.out / LOCKS)
+            with self._table_held():
                 if not self._is_free():
                     raise StoreError(f"{self.out}: is not empty and holds no findings. Choose another --out.")
                 if (self.out / SCREENING).is_file() and self._model() != head["model"]["digest"]:
@@ -57,16 +65,19 @@ class FindingsFolder:
     def held(self, case_id: str, say: Callable[[str], None]) -> Iterator[None]:
         """Hold a case, so that no other call screens it; wait for one that does, and `say` so."""
         with disk_errors_in_words(self.out):
-            lock = FileLock(self.out / LOCKS / f"{case_id}.lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
+            place, way = self.out / LOCKS / case_id, way_of(self.out / LOCKS)
+            hold = hold_if_free(place, way)
+            if hold is None:
                 say(f"{case_id}: another call is at it; waiting for it to end.")
-                lock.acquire()
+            while hold is None:
+                time.sleep(POLL_S)
+                hold = hold_if_free(place, way)
+        self._holds[case_id] = hold
         try:
             yield
         finally:
-            lock.release()
+            del self._holds[case_id]
+            hold.release()
 
     def known(self, case_id: str, key: str) -> dict[str, Any] | None:
         """Give a case's finding, if it was made under this key and all its results were written; None otherwise."""
@@ -78,10 +89,11 @@ class FindingsFolder:
 
     def begin(self, case_id: str) -> Path:
         """Give an empty folder for what becomes of a case that is held. Raises StoreError as `place`."""
-        work = self.out / f".{case_id}.part"
+        work = self._work(case_id)
         with disk_errors_in_words(self.out):
             self._require_ours(self.out / case_id)
-            self._remove(work)
+            for left in (self.out / f".{case_id}.part", *self.out.glob(f".{glob.escape(case_id)}.{TOKEN}.part")):
+                self._remove(left)
             work.mkdir()
         return work
 
@@ -89,12 +101,15 @@ class FindingsFolder:
         """Put what was begun into its place, whatever lay there, and write the table.
 
         Raises:
-            StoreError: there is something that is no folder of findings, or the disk takes no more.
+            StoreError: there is something that is no folder of findings, the disk takes no more, or another call has
+                taken the case over, because this one was stopped for long.
         """
-        work, folder, earlier = (self.out / name for name in (f".{case_id}.part", case_id, f".{case_id}.old"))
+        work, folder, earlier = self._work(case_id), self.out / case_id, self.out / f".{case_id}.old"
         with disk_errors_in_words(self.out):
             self._remove(earlier)
-            with FileLock(self.out / LOCKS / ".table.lock"):
+            with self._table_held():
+                if case_id in self._holds and not self._holds[case_id].is_ours():
+                    raise StoreError(f"{folder}: another call has taken the case over, as this one showed no life.")
                 self._require_ours(folder)
                 if folder.exists():
                     folder.rename(earlier)
@@ -104,8 +119,17 @@ class FindingsFolder:
 
     def note(self, record: Mapping[str, Any]) -> None:
         """Write what a call did, when it is done."""
-        with disk_errors_in_words(self.out), FileLock(self.out / LOCKS / ".table.lock"):
+        with disk_errors_in_words(self.out), self._table_held():
             write_json(self.out / SCREENING, record)
+
+    def _work(self, case_id: str) -> Path:
+        """Give where a case is under way: where a holder can be taken for gone, in a folder of its own."""
+        token = self._holds[case_id].token if case_id in self._holds else ""
+        return self.out / (f".{case_id}.{token}.part" if token else f".{case_id}.part")
+
+    def _table_held(self) -> AbstractContextManager[Hold]:
+        """Hold what a case's taking of its place and the table need."""
+        return held(self.out / LOCKS / ".table", way_of(self.out / LOCKS))
 
     def _is_free(self) -> bool:
         """Tell whether nothing but findings, and what a call leaves that was killed early, lies here."""

@@ -5,10 +5,10 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from filelock import FileLock
-
 from pnetkit.errors import CohortError, Fault, StoreError
 from pnetkit.files import disk_errors_in_words, write_atomically
+from pnetkit.locks.holding import held
+from pnetkit.locks.way import way_of
 from pnetkit.screening.source import ScreeningCase
 
 COLUMNS = ["case_id", "patient_id", "patient_name", "study_uid", "folder"]
@@ -31,7 +31,7 @@ def write_trace(path: Path, cases: Sequence[ScreeningCase], out: Path) -> None:
         raise CohortError("Nothing was written:", [fault])
     with disk_errors_in_words(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock")):
+        with held(path.with_name(f".{path.name}"), way_of(path.parent)):
             rows = _known(path) | {case.id: _row(case) for case in cases}
             text = io.StringIO()
             writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

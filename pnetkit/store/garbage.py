@@ -50,7 +50,11 @@ def unused_results(store: Store, runs: Iterable[Path], stages: Iterable[str]) ->
             if (stage, result.name) not in needed
         ]
     named = {f"{stage}-{name}" for stage, name in needed}
-    return found + [Unused(work, _size(work), work.name) for work in store.partials() if work.name not in named]
+    for work in store.partials():
+        name = work.name.partition(".")[0]  # what comes after is its maker's token; empty: taken from one that was gone
+        if name not in named:
+            found.append(Unused(work, _size(work), name or work.name))
+    return found
 
 
 def delete(store: Store, unused: Iterable[Unused]) -> tuple[int, int]:

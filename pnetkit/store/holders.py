@@ -45,7 +45,7 @@ def note_holder(store: Store, run_key: str, folder: Path, needed: Iterable[Ref])
         {
             "run_key": run_key,
             "folder": os.path.relpath(folder.resolve(), store.root.resolve()),  # both may move together
-            "results": sorted(str(store.of(ref).relative_to(store.root)) for ref in needed),
+            "results": sorted(f"{ref.stage}/{ref.key[:32]}" for ref in needed),
         },
     )
 

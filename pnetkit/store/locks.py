@@ -1,8 +1,9 @@
-"""Locks of a store: one file for each name, which `runs gc` deletes where nobody holds it.
+"""Locks of a store: the system's, or claims, as the store notes (`pnetkit/locks/`).
 
-A lock file must not be deleted between the moment in which somebody opens it and that in which the lock is taken: the
-next one would make a new file, and both would hold "the" lock. So a lock is tried for, and its file deleted, only
-behind a gate: a lock of its own that is held for a moment and whose file stays.
+Of a system's lock the file stays, until `runs gc` deletes it where nobody holds it. It must not be deleted between the
+moment in which somebody opens it and that in which the lock is taken: the next one would make a new file, and both
+would hold "the" lock. So a lock is tried for, and its file deleted, only behind a gate: a lock of its own that is held
+for a moment and whose file stays. Claims leave nothing behind and need no gate.
 """
 
 import time
@@ -12,38 +13,42 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from pnetkit.locks.claims import delete_leftovers
+from pnetkit.locks.holding import POLL_S, Hold, hold_if_free
+from pnetkit.locks.way import way_of
+
 LOCKS, GATE = "locks", "locks.gate"
 """The folder of a store with its locks, and the file of the gate beside it."""
 
-POLL_SECONDS, GATE_SECONDS = 0.05, 0.002
-"""How long one waits before a lock that somebody holds is tried for again, and the gate."""
+GATE_SECONDS = 0.002
+"""How long one waits before the gate is tried for again."""
 
 
 @contextmanager
-def locked(root: Path, name: str) -> Iterator[None]:
+def locked(root: Path, name: str) -> Iterator[Hold]:
     """Hold the lock of a name in a store; wait for whoever holds it."""
-    while (lock := _taken(root, name)) is None:
-        time.sleep(POLL_SECONDS)
+    while (hold := _taken(root, name)) is None:
+        time.sleep(POLL_S)
     try:
-        yield
+        yield hold
     finally:
-        lock.release()
+        hold.release()
 
 
 @contextmanager
-def locked_if_free(root: Path, name: str) -> Iterator[bool]:
-    """Hold the lock of a name where nobody else does; give whether it is held."""
-    lock = _taken(root, name)
+def locked_if_free(root: Path, name: str) -> Iterator[Hold | None]:
+    """Hold the lock of a name where nobody else does; None where somebody does."""
+    hold = _taken(root, name)
     try:
-        yield lock is not None
+        yield hold
     finally:
-        if lock is not None:
-            lock.release()
+        if hold is not None:
+            hold.release()
 
 
 def delete_free_locks(root: Path) -> int:
     """Delete the files of locks that nobody holds, and give how many there were."""
-    deleted = 0
+    deleted = delete_leftovers(root / LOCKS)
     with FileLock(root / GATE).acquire(poll_interval=GATE_SECONDS):
         for path in sorted((root / LOCKS).glob("*.lock")):
             lock = FileLock(path)
@@ -57,13 +62,11 @@ def delete_free_locks(root: Path) -> int:
     return deleted
 
 
-def _taken(root: Path, name: str) -> FileLock | None:
+def _taken(root: Path, name: str) -> Hold | None:
     """Take a lock if it is free; None where it is not."""
-    (root / LOCKS).mkdir(parents=True, exist_ok=True)
-    lock = FileLock(root / LOCKS / f"{name}.lock")
+    way, place = way_of(root), root / LOCKS / name
+    if way.kind == "claims":
+        return hold_if_free(place, way)
+    place.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root / GATE).acquire(poll_interval=GATE_SECONDS):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return None
-    return lock
+        return hold_if_free(place, way)

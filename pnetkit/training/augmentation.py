@@ -1,5 +1,6 @@
 """Turn and mirror patches: rotations by 90, 180 and 270 degrees and flips in all axes (the paper, Section 4.1)."""
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -20,14 +21,15 @@ def augment(batch: Batch, *, rotations: Rotations, flips: bool, rng: np.random.G
     """Turn each patch and its labels by the same random quarter turns and flips.
 
     One plane and 0-3 quarter turns per patch, then an independent flip of each axis: 32 of the cube's 48 symmetries for
-    `all-planes`. A plane whose edges differ is turned by 0 or 180 degrees only, so that patches keep their shape.
+    `all-planes`. A plane whose edges differ is turned by 0 or 180 degrees only, so that patches keep their shape. What
+    is drawn for a patch does not depend on which of a batch's patches were read.
     """
     x, y = np.empty_like(batch.x), np.empty_like(batch.y)
-    for i in range(batch.x.shape[0]):
-        plane, turns, mirrored = _draw(batch.y.shape[1:], rotations, flips, rng)
+    drawn = [_draw(batch.y.shape[1:], rotations, flips, rng) for _ in batch.case_ids]
+    for i, (plane, turns, mirrored) in enumerate(drawn[batch.first : batch.first + len(x)]):
         x[i] = _transform(batch.x[i], plane, turns, mirrored)
         y[i] = _transform(batch.y[i], plane, turns, mirrored)
-    return Batch(x, y, batch.case_ids)
+    return replace(batch, x=x, y=y)
 
 
 def _draw(

@@ -6,30 +6,20 @@ far, the seed and the iteration's number, so a training that was killed goes on 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
 
 from pnetkit import cuda
 from pnetkit.ahead import one_ahead
 from pnetkit.errors import StoreError, TrainingError
 from pnetkit.interfaces import Backbone
-from pnetkit.networks import (
-    Precision,
-    autocast,
-    check_patch_size,
-    checked_output,
-    load_state,
-    not_finite,
-    to_channels_last,
-)
-from pnetkit.training.augmentation import Rotations, augment
+from pnetkit.networks import check_patch_size, load_state, not_finite
 from pnetkit.training.checkpoint import (
     Checkpoint,
     momentum_of,
@@ -38,34 +28,18 @@ from pnetkit.training.checkpoint import (
     with_maker,
     write_checkpoint,
 )
-from pnetkit.training.loss import deep_supervision_loss, poly_learning_rate
-from pnetkit.training.sampling import Batch, Sampling, TrainingCase, draw_batch
+from pnetkit.training.group import Helpers, open_group
+from pnetkit.training.loss import poly_learning_rate
+from pnetkit.training.parts import Drawn, draw, share_of
+from pnetkit.training.plan import TrainingPlan
+from pnetkit.training.sampling import StoredCase, TrainingCase
+from pnetkit.training.step import as_module, mean_loss, ready_to_train, take_step
 
 Report = Callable[[int, float], None]
 """Is told the number of iterations done and the mean loss since it was last told."""
 
 REPORT_EVERY = 10
 """Iterations between two reports of the loss."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingPlan:
-    """Say how a network is trained; the names and defaults are those of a recipe's `training` section."""
-
-    iterations: int
-    sampling: Sampling
-    rotations: Rotations
-    flips: bool
-    learning_rate: float
-    poly_power: float
-    momentum: float
-    weight_decay: float
-    nesterov: bool
-    accumulation: int
-    gradient_clip: float | None
-    class_weights: tuple[float, ...] | None
-    precision: Precision
-    checkpoint_every: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +53,7 @@ class Trained:
 
 @dataclass(slots=True)
 class _Progress:
-    """What a training has done so far."""
+    """What a training has done so far; `iteration` counts the steps whose loss is known."""
 
     iteration: int
     losses: list[float]
@@ -88,9 +62,18 @@ class _Progress:
     attempts: tuple[Mapping[str, Any], ...]
 
 
-def train(
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A step that was taken, and what gives the losses of its parts once they are computed."""
+
+    iteration: int
+    losses: Callable[[], NDArray[Any]]
+    case_ids: tuple[str, ...]
+
+
+def train(  # noqa: PLR0913  # by keyword, each of them one thing
     backbone: Backbone,
-    cases: Sequence[TrainingCase],
+    cases: Sequence[TrainingCase | StoredCase],
     plan: TrainingPlan,
     *,
     seed: int,
@@ -100,6 +83,7 @@ def train(
     maker: Mapping[str, str],
     where: Mapping[str, str | None] = MappingProxyType({}),
     draw_ahead: bool | None = None,
+    helpers: Helpers | None = None,
 ) -> Trained:
     """Train a backbone in place and give the course of its loss.
 
@@ -107,63 +91,65 @@ def train(
     says what the network is made with, and `where` on what; both are kept in checkpoints, beside those of what wrote
     them before. With `draw_ahead` the next batch is drawn in a thread while the network computes; None does so on an
     accelerator, because on a CPU a worker has one core for both. A batch depends on seed and iteration alone, so
-    weights are the same.
+    weights are the same. `helpers` are further processes that compute parts of each batch (`plan.accumulation`); on
+    CPUs the weights are the same to the bit.
 
     Raises:
+        ProcessDiedError: a helper died.
         StoreError: the checkpoint is damaged, or does not fit the network.
         TrainingError: there is no case, or the loss is no longer finite (the text says at which iteration and cases),
-            or the weights at the end are not.
+            or the weights at the end are not, or the batch cannot be dealt out to the helpers.
     """
     if not cases:
         raise TrainingError("There is no case with a reference label to train on. Check the cohort's label columns.")
     check_patch_size(backbone, plan.sampling.patch_size, "training.patch_size")
+    network = as_module(backbone)
+    share = share_of(0, 1 + len(helpers.devices if helpers is not None else ()), plan.accumulation)
     ready_to_train(backbone, device)
     optimizer = torch.optim.SGD(
-        backbone.parameters(),
+        network.parameters(),
         lr=plan.learning_rate,
         momentum=plan.momentum,
         weight_decay=plan.weight_decay,
         nesterov=plan.nesterov,
     )
     scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=plan.precision == "fp16")
-    names = {id(parameter): name for name, parameter in _named_parameters(backbone).items()}
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
     progress = _resume(checkpoint, backbone, optimizer, scaler, names, maker)
     progress.attempts = (*progress.attempts, {"from_iteration": progress.iteration, **where})
+    first = progress.iteration
 
-    def draw(iteration: int) -> tuple[int, Batch]:
-        rng = np.random.default_rng([seed, iteration])
-        dropout_seed = int(rng.integers(2**63))
-        return dropout_seed, augment(
-            draw_batch(cases, plan.sampling, rng), rotations=plan.rotations, flips=plan.flips, rng=rng
-        )
+    def make(iteration: int) -> Drawn:
+        return draw(cases, plan, seed=seed, iteration=iteration, share=share, device=device)
 
     if draw_ahead is None:
         draw_ahead = not device.startswith("cpu")
-    iterations = range(progress.iteration, plan.iterations)
-    with (
-        cuda.single_precision(tf32=plan.precision == "tf32"),  # around it all: a backward pass computes as well
-        closing(one_ahead(draw, iterations, ahead=draw_ahead)) as drawn,  # an error in a step ends the thread too
-    ):
-        for iteration, drawn_batch in drawn:
-            dropout_seed, batch = drawn_batch()
-            seed_dropout(dropout_seed, device)
+    with ExitStack() as stack:
+        stack.enter_context(cuda.single_precision(tf32=plan.precision == "tf32"))  # a backward pass computes as well
+        others = None
+        if helpers is not None and helpers.devices and first < plan.iterations:
+            how: dict[str, Any] = {"device": device, "seed": seed, "first": first, "draw_ahead": draw_ahead}
+            others = stack.enter_context(open_group(helpers, plan, network=network, **how))
+        # an error in a step ends the thread too
+        batches = stack.enter_context(closing(one_ahead(make, range(first, plan.iterations), ahead=draw_ahead)))
+        taken: list[_Taken] = []
+        for iteration, drawn in batches:
             for group in optimizer.param_groups:
                 group["lr"] = poly_learning_rate(plan.learning_rate, iteration, plan.iterations, plan.poly_power)
-            loss = _step(backbone, optimizer, scaler, batch, plan, device)
-            if not math.isfinite(loss):
-                raise TrainingError(_not_finite(loss, iteration, plan, batch, progress))
-            progress.iteration = iteration + 1
-            progress.pending.append(loss)
-            if progress.iteration % REPORT_EVERY == 0 or progress.iteration == plan.iterations:
+            losses, case_ids = take_step(backbone, optimizer, scaler, drawn, plan, device, others)
+            taken.append(_Taken(iteration, cuda.fetched(losses), case_ids))
+            done, is_last = iteration + 1, iteration + 1 == plan.iterations
+            is_reported = done % REPORT_EVERY == 0 or is_last
+            is_kept = done % plan.checkpoint_every == 0 and not is_last
+            # the last loss is left on its way while the next step is taken: a GPU is never waited for in between
+            while len(taken) > (0 if is_reported or is_kept else 1):
+                _note(progress, taken.pop(0), plan)
+            if is_reported:
                 progress.losses.append(math.fsum(progress.pending) / len(progress.pending))
                 progress.pending.clear()
-                report(progress.iteration, progress.losses[-1])
-            if progress.iteration % plan.checkpoint_every == 0 and progress.iteration < plan.iterations:
-                record = {"losses": progress.losses, "pending": progress.pending, "scaler": scaler.state_dict()}
-                momentum = momentum_of(optimizer, names)
-                state = backbone.state_dict()
-                made = progress.makers, progress.attempts
-                write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, momentum, record, *made))
+                report(done, progress.losses[-1])
+            if is_kept:
+                _keep(checkpoint, progress, backbone, optimizer, scaler, names)
     broken = not_finite(backbone.state_dict())
     if broken:
         raise TrainingError(
@@ -173,62 +159,28 @@ def train(
     return Trained(progress.losses, progress.makers, progress.attempts)
 
 
-def seed_dropout(seed: int, device: str) -> None:
-    """Set torch's random state, of the CPU and, for a training there, of the accelerator.
-
-    torch.manual_seed asks every kind of accelerator, also where there is none: on a CPU that is most of its time.
-    """
-    if device.startswith("cpu"):
-        torch.default_generator.manual_seed(seed)
-    else:
-        torch.manual_seed(seed)
+def _note(progress: _Progress, taken: _Taken, plan: TrainingPlan) -> None:
+    """Wait for a step's loss and note it. Raises TrainingError where it is not finite."""
+    loss = mean_loss(taken.losses().tolist())
+    if not math.isfinite(loss):
+        raise TrainingError(_not_finite(loss, taken, plan, progress))
+    progress.iteration = taken.iteration + 1
+    progress.pending.append(loss)
 
 
-def ready_to_train(backbone: Backbone, device: str) -> None:
-    """Put a backbone on a device in training mode, channels last.
-
-    In that layout a step takes a fifth less on a CPU and half the time in bf16 on a GPU (docs/benchmarks.md).
-    """
-    backbone.to(device)
-    if isinstance(backbone, nn.Module):
-        to_channels_last(backbone)
-    backbone.train()
-
-
-def one_step(backbone: Backbone, batch: Batch, plan: TrainingPlan, device: str) -> float:
-    """Do one micro-batch of a training from scratch and give its loss: for measuring what a training will take."""
-    single = replace(plan, accumulation=1)
-    optimizer = torch.optim.SGD(backbone.parameters(), lr=plan.learning_rate, momentum=plan.momentum)
-    scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=False)
-    with cuda.single_precision(tf32=plan.precision == "tf32"):
-        return _step(backbone, optimizer, scaler, batch, single, device)
-
-
-def _step(
+def _keep(
+    checkpoint: Path,
+    progress: _Progress,
     backbone: Backbone,
     optimizer: torch.optim.SGD,
     scaler: Any,
-    batch: Batch,
-    plan: TrainingPlan,
-    device: str,
-) -> float:
-    """Do one step of the optimizer over `plan.accumulation` micro-batches and give the mean loss."""
-    optimizer.zero_grad(set_to_none=True)
-    total = 0.0
-    parts = zip(np.split(batch.x, plan.accumulation), np.split(batch.y, plan.accumulation), strict=True)
-    for x, y in parts:
-        with autocast(device, plan.precision):
-            output = checked_output(backbone, torch.from_numpy(x).to(device))
-            labels = torch.from_numpy(y).to(device).long()  # as bytes to the device: an eighth of the way
-            loss = deep_supervision_loss(output, labels, backbone.spec, class_weights=plan.class_weights)
-        scaler.scale(loss / plan.accumulation).backward()
-        total += float(loss.detach()) / plan.accumulation
-    if plan.gradient_clip is not None:
-        scaler.unscale_(optimizer)
-        nn.utils.clip_grad_norm_(backbone.parameters(), plan.gradient_clip)
-    scaler.step(optimizer)
-    scaler.update()
-    return total
+    names: Mapping[int, str],
+) -> None:
+    """Write the checkpoint."""
+    record = {"losses": progress.losses, "pending": progress.pending, "scaler": scaler.state_dict()}
+    state, momentum = backbone.state_dict(), momentum_of(optimizer, names)
+    made = progress.makers, progress.attempts
+    write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, momentum, record, *made))
 
 
 def _resume(
@@ -260,18 +212,11 @@ def _in_words(maker: Mapping[str, str]) -> str:
     return ", ".join(f"{what} {maker[what]}" for what in sorted(maker))
 
 
-def _named_parameters(backbone: Backbone) -> dict[str, nn.Parameter]:
-    if not isinstance(backbone, nn.Module):
-        raise TrainingError(
-            f"The backbone {type(backbone).__name__} is not a torch.nn.Module, so it cannot be trained."
-        )
-    return dict(backbone.named_parameters())
-
-
-def _not_finite(loss: float, iteration: int, plan: TrainingPlan, batch: Batch, progress: _Progress) -> str:
+def _not_finite(loss: float, taken: _Taken, plan: TrainingPlan, progress: _Progress) -> str:
     before = [*progress.losses, *progress.pending]
     last = f"{before[-1]:.4g}" if before else "none, this was the first"
     return (
-        f"The loss became {loss} at iteration {iteration} of {plan.iterations} (cases {', '.join(batch.case_ids)}; "
+        f"The loss became {loss} at iteration {taken.iteration} of {plan.iterations} (cases "
+        f"{', '.join(taken.case_ids)}; "
         f"last finite loss {last}). Lower training.learning_rate, set training.gradient_clip, or use precision fp32."
     )

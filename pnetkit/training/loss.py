@@ -1,5 +1,7 @@
 """Voxelwise softmax cross-entropy with deep supervision (the paper, Section 3.1)."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
@@ -29,7 +31,7 @@ def deep_supervision_loss(
         )
     weights = None
     if class_weights is not None:
-        weights = torch.tensor(class_weights, dtype=output.logits.dtype, device=output.logits.device)
+        weights = _on_device(class_weights, output.logits.dtype, output.logits.device)
     total = spec.loss_weight * cross_entropy(output.logits, labels, weight=weights)
     for head, logits in zip(spec.aux_heads, output.aux_logits, strict=True):
         total = total + head.loss_weight * cross_entropy(logits, labels, weight=weights)
@@ -38,6 +40,12 @@ def deep_supervision_loss(
         term = binary_cross_entropy_with_logits(output.lesion_logits.float(), holds_lesion.float())
         total = total + spec.lesion_loss_weight * term
     return total
+
+
+@lru_cache(maxsize=4)
+def _on_device(weights: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Keep weights where they are used: to copy them there would make each step wait for the GPU."""
+    return torch.tensor(weights, dtype=dtype, device=device)
 
 
 def poly_learning_rate(base: float, iteration: int, iterations: int, power: float) -> float:

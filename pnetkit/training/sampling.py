@@ -19,13 +19,15 @@ import mmap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pnetkit.imaging.boxes import Box, cut
 from pnetkit.imaging.intensity import Intensity
+from pnetkit.training.bricks import Bricks, cut_bricks
+from pnetkit.training.prepared_file import map_prepared
 from pnetkit.types import BACKGROUND, PANCREAS, Triple
 
 
@@ -33,18 +35,35 @@ from pnetkit.types import BACKGROUND, PANCREAS, Triple
 class TrainingCase:
     """Hold one case as training reads it; the arrays may be memory maps.
 
-    `hu` (channel, x, y, z), `labels` (x, y, z) uint8; `foreground` and `lesion` are flat indices into `labels` of the
-    voxels of the pancreas set, and of tumor and duct. One `intensity` for each channel. `abnormal` is None where the
-    diagnosis is unknown.
+    `hu` (channel, x, y, z) or bricks of each channel, `labels` (x, y, z) uint8 or their bricks; `foreground` and
+    `lesion` are flat indices into the labels of the voxels of the pancreas set, and of tumor and duct. One `intensity`
+    for each channel. `abnormal` is None where the diagnosis is unknown.
     """
 
     id: str
-    hu: NDArray[np.generic]
-    labels: NDArray[np.uint8]
+    hu: NDArray[np.generic] | tuple[Bricks, ...]
+    labels: NDArray[np.uint8] | Bricks
     foreground: NDArray[np.int64]
     lesion: NDArray[np.int64]
     intensities: tuple[Intensity, ...]
     abnormal: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCase:
+    """Name a case in a file that `write_prepared` wrote; it is read when a patch of it is drawn."""
+
+    id: str
+    path: Path
+    intensities: tuple[Intensity, ...]
+    abnormal: bool | None
+
+    def mapped(self) -> TrainingCase:
+        """Map the case into memory. Raises StoreError for a damaged file."""
+        found = map_prepared(self.path)
+        return TrainingCase(
+            self.id, found.hu, found.labels, found.foreground, found.lesion, self.intensities, self.abnormal
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +89,31 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Hold patches `x` (batch, channel, x, y, z) float32, their labels `y` (batch, x, y, z) uint8, their cases."""
+    """Hold patches `x` (patch, channel, x, y, z) float32, their labels `y` (patch, x, y, z) uint8, the batch's cases.
+
+    Where only a share of the batch was read, these are its patches from number `first` on.
+    """
 
     x: NDArray[np.float32]
     y: NDArray[np.uint8]
     case_ids: tuple[str, ...]
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Say which of the `of` equal parts of a batch are meant: one process reads only what it computes."""
+
+    parts: range
+    of: int
+
+    def patches(self, batch_size: int) -> slice:
+        """Give the places of their patches in a batch."""
+        return slice(batch_size * self.parts.start // self.of, batch_size * self.parts.stop // self.of)
+
+
+WHOLE = Share(range(1), 1)
+"""The whole batch."""
 
 
 def foreground_indices(labels: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -84,19 +123,28 @@ def foreground_indices(labels: NDArray[np.uint8]) -> tuple[NDArray[np.int64], ND
     return foreground, foreground[flat[foreground] > PANCREAS]
 
 
-def draw_batch(cases: Sequence[TrainingCase], sampling: Sampling, rng: np.random.Generator) -> Batch:
-    """Draw the patches of one iteration, each from a case drawn anew."""
+def draw_batch(
+    cases: Sequence[TrainingCase | StoredCase], sampling: Sampling, rng: np.random.Generator, share: Share = WHOLE
+) -> Batch:
+    """Draw the patches of one iteration, each from a case drawn anew, and read those of a share of it.
+
+    Raises StoreError where the file of a case is damaged.
+    """
     sampling = _of_this_step(sampling, rng)
-    drawn = [cases[_draw_case(cases, sampling, rng)] for _ in range(sampling.batch_size)]
+    chosen = [_draw_case(cases, sampling, rng) for _ in range(sampling.batch_size)]
+    there = {number: _opened(cases[number]) for number in sorted(set(chosen))}
+    drawn = [there[number] for number in chosen]
     boxes = [_draw_box(case, sampling, rng) for case in drawn]
-    x = np.stack([_patch(case, box) for case, box in zip(drawn, boxes, strict=True)])
-    y = np.stack([cut(case.labels, box, fill=BACKGROUND) for case, box in zip(drawn, boxes, strict=True)])
-    release_pages(drawn)
-    return Batch(x, y, tuple(case.id for case in drawn))
+    read = share.patches(sampling.batch_size)
+    places = list(zip(drawn, boxes, strict=True))[read]
+    x = np.stack([_patch(case, box) for case, box in places])
+    y = np.stack([_cut(case.labels, box, BACKGROUND) for case, box in places])
+    release_pages(case for case, _ in places)
+    return Batch(x, y, tuple(case.id for case in drawn), first=read.start)
 
 
 def load_case(folder: Path, *, case_id: str, intensities: tuple[Intensity, ...], abnormal: bool | None) -> TrainingCase:
-    """Open a prepared case (`hu.npy`, `labels.npy`, `foreground.npy`, `lesion.npy`) as memory maps."""
+    """Open a case of plain arrays (`hu.npy`, `labels.npy`, …), as earlier versions prepared it, as memory maps."""
     hu, labels, foreground, lesion = (
         np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         for name in ("hu", "labels", "foreground", "lesion")
@@ -135,7 +183,11 @@ def with_patches(sampling: Sampling, size: Triple) -> Sampling:
     return replace(sampling, patch_size=size, batch_size=many, mixed=())
 
 
-def _draw_case(cases: Sequence[TrainingCase], sampling: Sampling, rng: np.random.Generator) -> int:
+def _opened(case: TrainingCase | StoredCase) -> TrainingCase:
+    return case.mapped() if isinstance(case, StoredCase) else case
+
+
+def _draw_case(cases: Sequence[TrainingCase | StoredCase], sampling: Sampling, rng: np.random.Generator) -> int:
     if sampling.case_sampling == "balanced":
         unknown = [i for i, case in enumerate(cases) if case.abnormal is None]
         if unknown and rng.random() < len(unknown) / len(cases):  # as often as any case; they weigh for neither side
@@ -164,4 +216,8 @@ def _draw_box(case: TrainingCase, sampling: Sampling, rng: np.random.Generator) 
 
 def _patch(case: TrainingCase, box: Box) -> NDArray[np.float32]:
     channels = zip(case.hu, case.intensities, strict=True)
-    return np.stack([intensity.apply(cut(hu, box, fill=intensity.low_hu)) for hu, intensity in channels])
+    return np.stack([intensity.apply(_cut(hu, box, intensity.low_hu)) for hu, intensity in channels])
+
+
+def _cut(volume: NDArray[Any] | Bricks, box: Box, fill: float) -> NDArray[Any]:
+    return cut_bricks(volume, box, fill=fill) if isinstance(volume, Bricks) else cut(volume, box, fill=fill)

@@ -26,7 +26,8 @@ from pnetkit.interfaces import Backbone
 from pnetkit.networks import best_precision, build_seeded
 from pnetkit.process_memory import keep_freed_memory
 from pnetkit.training.checkpoint import write_weights
-from pnetkit.training.loop import TrainingPlan, train
+from pnetkit.training.loop import train
+from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Sampling, TrainingCase, foreground_indices, load_case
 from pnetkit.types import Triple
 

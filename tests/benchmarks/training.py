@@ -23,8 +23,9 @@ from torch import Tensor
 
 from pnetkit.networks import autocast, best_precision, build_seeded
 from pnetkit.process_memory import keep_freed_memory
-from pnetkit.training.loop import TrainingPlan, train
+from pnetkit.training.loop import train
 from pnetkit.training.loss import deep_supervision_loss
+from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Sampling, TrainingCase, draw_batch
 from pnetkit.types import Triple
 from tests.benchmarks.model import SHAPE, training_cases

@@ -12,6 +12,8 @@ from pnetkit.cohort.checked import check_cohort
 from pnetkit.cohort.kept_checks import Kept
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.errors import StoreError
+from pnetkit.locks.holding import hold_if_free
+from pnetkit.locks.way import NOTE, way_of
 
 POLICY = LabelPolicy()
 
@@ -134,3 +136,23 @@ def test_what_cannot_be_read_is_said_with_what_to_do(table):
         StoreError, match=r"checks\.sqlite: what earlier checks found cannot be read .* Delete the file"
     ):
         checked(table)
+
+
+def test_where_machines_share_the_file_it_is_opened_by_one_at_a_time_and_sqlite_locks_nothing(
+    table, opened, monkeypatch
+):
+    """A lock that the file system does not keep would let two write at once, and one it refuses ends in an error."""
+    (table.parent.parent / NOTE).write_text('{"locks": "claims", "asked": true, "beat_s": 1, "stale_s": 10}')
+    real, seen = kept_checks.sqlite3.connect, []
+
+    def connect(database, **options):
+        seen.append((str(database).endswith("?nolock=1"), hold_if_free(place, way_of(table.parent.parent)) is None))
+        return real(database, **options)
+
+    place = table.parent.parent / "locks" / "checks.sqlite"
+    monkeypatch.setattr(kept_checks.sqlite3, "connect", connect)
+    first = checked(table)
+    assert plain(checked(table)) == plain(first)
+    assert len(opened) == 4
+    assert set(seen) == {(True, True)}
+    assert hold_if_free(place, way_of(table.parent.parent)) is not None

@@ -36,6 +36,18 @@ def test_optional_columns_may_be_absent_and_further_ones_are_left_alone(tmp_path
     assert cohort.cases[0].fold is None
 
 
+def test_a_case_may_be_held_out(tmp_path):
+    header = "case_id,patient_id,abnormal,venous_image,held_out"
+    path = table(tmp_path, "A,p1,1,a.nii,1", "B,p2,0,b.nii,", "C,p3,0,c.nii,0", header=header)
+    cohort, faults = read_cohort(path, ("venous",))
+    assert faults == []
+    assert [case.held_out for case in cohort.cases] == [True, False, False]
+    _, faults = read_cohort(table(tmp_path, "A,p1,1,a.nii,maybe", header=header), ("venous",))
+    assert [str(fault) for fault in faults] == [
+        "cohort.csv:2, case A: held_out is 'maybe'; wanted 1, 0, or nothing for a case to learn from"
+    ]
+
+
 def test_an_empty_image_cell_is_a_missing_phase(tmp_path):
     cohort, faults = read_cohort(table(tmp_path, "A,p1,1,,,v.nii,,,"), PHASES)
     assert faults == []

@@ -29,5 +29,7 @@ def request_for(monkeypatch, tmp_path):
 def fit_budget(request, *, device):
     """Fit a request to a machine whose GPUs need not be there: `cpu`, or their names with commas."""
     gpus = () if device == "cpu" else tuple(device.split(","))
-    machine = Machine(2 if request.workers is None else request.workers, gpus, request.gpu_workers)
+    machine = Machine(
+        2 if request.workers is None else request.workers, gpus, request.gpu_workers, request.per_training
+    )
     return budget.fit_budget(request, machine)

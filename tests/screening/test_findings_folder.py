@@ -7,6 +7,8 @@ import threading
 import pytest
 
 from pnetkit.errors import StoreError
+from pnetkit.locks import claims
+from pnetkit.locks.way import NOTE
 from pnetkit.screening.findings_folder import FindingsFolder
 
 HEAD = {"model": {"name": "tiny", "digest": "ab"}}
@@ -98,3 +100,29 @@ def test_what_is_no_folder_stays_where_it_is(tmp_path):
     with pytest.raises(StoreError, match="P1: is no folder of findings; move it away"):
         folder.begin("P1")
     assert (tmp_path / "P1").read_text() == "mine"
+
+
+def test_a_call_that_was_stopped_for_long_does_not_put_a_case_into_its_place_that_another_took_over(tmp_path):
+    """Machines share the folder: of one that shows no life nobody else can know whether it is gone."""
+    (tmp_path / "out" / ".locks").mkdir(parents=True)
+    note = {"locks": "claims", "asked": True, "beat_s": 0.05, "stale_s": 0.2}
+    (tmp_path / "out" / ".locks" / NOTE).write_text(json.dumps(note))
+    stopped, other, told = findings(tmp_path / "out"), findings(tmp_path / "out"), []
+    with stopped.held("P1", told.append):
+        work = stopped.begin("P1")
+        for claim in list(claims._HEART._claims.values()):
+            claims._HEART.forget(claim)  # as if the process had been stopped
+        with other.held("P1", told.append):
+            fail(other, "P1", "of the other")
+            assert not work.exists()
+        with pytest.raises(StoreError, match="another call has taken the case over"):
+            stopped.place("P1")
+    assert told == ["P1: another call is at it; waiting for it to end."]
+    assert lines(tmp_path / "out")["P1"]["reason"] == "of the other"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        ".locks",
+        "P1",
+        "findings.csv",
+        "screening.json",
+    ]
+    assert [path.name for path in (tmp_path / "out" / ".locks").iterdir()] == [NOTE]

@@ -16,7 +16,8 @@ from pnetkit.inference.predictors import probability_predictor
 from pnetkit.inference.search import Settings
 from pnetkit.inference.segment import segment
 from pnetkit.networks import best_precision, build_seeded, choose_device
-from pnetkit.training.loop import TrainingPlan, train
+from pnetkit.training.loop import train
+from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Sampling, TrainingCase, foreground_indices
 from pnetkit.types import Grid
 

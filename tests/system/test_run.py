@@ -184,16 +184,35 @@ def test_another_source_of_a_plugin_makes_anew_what_depends_on_it(finished, plug
     assert {node.stage for node in plan.nodes if node.key not in known} == anew
 
 
-def test_one_more_case_costs_that_case_and_the_folds_it_enters():
+def a_checked_case(i, *, held_out=False):
     from pnetkit.cohort.check import CheckedCase, CheckedScan
-    from pnetkit.pipeline.plan.graph import make_graph
     from pnetkit.types import Case, Grid, ScanFiles
 
-    def case(i):
-        scan = CheckedScan(f"image{i}", f"label{i}", Grid((16, 16, 16), np.eye(4)), f"voxels{i}")
-        files = ScanFiles(Path(f"{i}.nii.gz"), Path(f"{i}_label.nii.gz"))
-        return CheckedCase(Case(f"P{i}", f"P{i}", {"venous": files}, bool(i % 2)), {"venous": scan}, ())
+    scan = CheckedScan(f"image{i}", f"label{i}", Grid((16, 16, 16), np.eye(4)), f"voxels{i}")
+    files = ScanFiles(Path(f"{i}.nii.gz"), Path(f"{i}_label.nii.gz"))
+    case = Case(f"P{i}", f"P{i}", {"venous": files}, bool(i % 2), held_out=held_out)
+    return CheckedCase(case, {"venous": scan}, ())
 
+
+@pytest.mark.parametrize("method", ["s4c_dual", "roi_classifier_dual"])
+def test_one_more_case_that_is_held_out_costs_that_case_alone(method):
+    from pnetkit.pipeline.plan.graph import make_graph
+
+    recipe = load_recipe(RECIPES / f"{method}.yaml", overrides=["phases=[venous]"]).recipe
+    folds = {f"P{i}": i % 2 for i in range(4)}
+    before = make_graph(recipe, [a_checked_case(i) for i in range(4)], folds)
+    cases = [*(a_checked_case(i) for i in range(4)), a_checked_case(4, held_out=True)]
+    after = make_graph(recipe, cases, folds | {"P4": 0})
+    known = {node.key for node in before.nodes}
+    new = {(node.stage, node.label) for node in after.nodes if node.key not in known}
+    steps = {node.stage for node in before.nodes} - {"prepare", "train", "fit"}
+    assert new == {(step, "P4 venous") for step in steps}  # it has figures too: its label is measured against
+
+
+def test_one_more_case_costs_that_case_and_the_folds_it_enters():
+    from pnetkit.pipeline.plan.graph import make_graph
+
+    case = a_checked_case
     recipe = load_recipe(RECIPES / "s4c_dual.yaml", overrides=["phases=[venous]"]).recipe
     folds = {"P0": 0, "P1": 1, "P2": 2}
     before = make_graph(recipe, [case(i) for i in range(3)], folds)

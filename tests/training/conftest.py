@@ -7,7 +7,7 @@ from torch import nn
 
 from pnetkit.imaging.intensity import Intensity
 from pnetkit.interfaces import BackboneOutput
-from pnetkit.training.loop import TrainingPlan
+from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Sampling, TrainingCase, foreground_indices
 from pnetkit.types import AuxHead, BackboneSpec
 

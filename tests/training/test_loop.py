@@ -10,10 +10,11 @@ import torch
 
 from pnetkit.errors import PluginError, StoreError, TrainingError
 from pnetkit.networks import build_seeded, choose_device
-from pnetkit.training import loop
+from pnetkit.training import loop, parts
 from pnetkit.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from pnetkit.training.loop import one_step, ready_to_train, train
+from pnetkit.training.loop import train
 from pnetkit.training.sampling import draw_batch
+from pnetkit.training.step import one_step, ready_to_train
 
 
 class KilledError(Exception):
@@ -153,7 +154,7 @@ def test_an_error_in_drawing_ahead_is_raised_as_it_was(tiny_net, cases, plan, tm
     def fail(*_args):
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(loop, "draw_batch", fail)
+    monkeypatch.setattr(parts, "draw_batch", fail)
     with pytest.raises(OSError, match="the disk is gone") as caught:
         train(
             tiny_net(),
@@ -209,10 +210,10 @@ def test_accumulating_micro_batches_gives_the_gradient_of_the_whole_batch(cases,
 
     sampling = replace(plan().sampling, batch_size=4)
     whole = run(build_seeded(Linear, 1), cases, plan(sampling=sampling), tmp_path / "a")
-    parts = run(build_seeded(Linear, 1), cases, plan(sampling=sampling, accumulation=4), tmp_path / "b")
-    assert np.allclose(whole[0], parts[0], rtol=1e-5)
+    in_parts = run(build_seeded(Linear, 1), cases, plan(sampling=sampling, accumulation=4), tmp_path / "b")
+    assert np.allclose(whole[0], in_parts[0], rtol=1e-5)
     for key in whole[1]:
-        assert torch.allclose(whole[1][key], parts[1][key], atol=1e-5)
+        assert torch.allclose(whole[1][key], in_parts[1][key], atol=1e-5)
 
 
 def test_each_attempt_is_kept_with_what_it_ran_on(tiny_net, cases, plan, tmp_path):
@@ -259,7 +260,7 @@ def test_on_a_cpu_tf32_would_give_the_same_bytes(tiny_net, cases, plan, tmp_path
 @pytest.fixture
 def scaled_only(monkeypatch):
     """With fp16, scale the loss and compute in single precision: not every CPU convolves in half precision."""
-    monkeypatch.setattr(loop, "autocast", lambda *_: nullcontext())
+    monkeypatch.setattr(parts, "autocast", lambda *_: nullcontext())
 
 
 def one_change(net, cases, plan, folder):
@@ -301,6 +302,55 @@ def test_a_loss_that_is_no_longer_finite_stops_and_says_where(tiny_net, cases, p
         net.head.bias.fill_(float("nan"))
     with pytest.raises(TrainingError, match=r"became nan at iteration 0 of 12 \(cases P\d, P\d; last finite loss none"):
         run(net, cases, plan(), tmp_path / "c")
+
+
+def test_a_loss_that_breaks_in_the_middle_is_said_of_its_own_iteration_and_cases(tiny_net, cases, plan, tmp_path):
+    net, passes = tiny_net(), []
+
+    def breaks(_module, _given, output):
+        passes.append(output)
+        return output * float("nan") if len(passes) == 5 else output
+
+    net.body.register_forward_hook(breaks)
+    others = [replace(cases[i % 3], id=f"Q{i}") for i in range(40)]
+    drawn = draw_batch(others, plan().sampling, after_the_seed_of_dropout(iteration=4))
+    said = rf"became nan at iteration 4 of 12 \(cases {', '.join(drawn.case_ids)}; last finite loss \d"
+    with pytest.raises(TrainingError, match=said):
+        run(net, others, plan(), tmp_path / "c")
+
+
+def after_the_seed_of_dropout(iteration, seed=3):
+    rng = np.random.default_rng([seed, iteration])
+    rng.integers(2**63)
+    return rng
+
+
+def test_nothing_waits_for_a_step_s_loss_before_the_next_is_taken_unless_it_is_reported_or_kept(
+    tiny_net, cases, plan, tmp_path, monkeypatch
+):
+    events = []
+    take_step = loop.take_step
+
+    def taken(*given):
+        events.append("step")
+        return take_step(*given)
+
+    def fetched(losses):
+        number = events.count("step") - 1
+
+        def wait():
+            events.append(number)
+            return losses.numpy()
+
+        return wait
+
+    monkeypatch.setattr(loop, "take_step", taken)
+    monkeypatch.setattr(loop.cuda, "fetched", fetched)
+    run(tiny_net(), cases, plan(iterations=12, checkpoint_every=5), tmp_path / "c")
+    waited = {number: events[: events.index(number)].count("step") for number in range(12)}
+    soon = {number for number, steps in waited.items() if steps == number + 1}
+    assert soon == {4, 9, 11}  # two checkpoints, of which one is a report, and the end
+    assert all(steps == number + 2 for number, steps in waited.items() if number not in soon)
 
 
 def test_weights_that_are_not_finite_at_the_end_are_refused_although_every_loss_was(tiny_net, cases, plan, tmp_path):

@@ -1,7 +1,8 @@
 """Say before a run what there is to do, and what it will take.
 
 Trainings and segmentations are estimated from one step and one window of the recipe's own network, timed here and now;
-the other stages from earlier results of the same stage in the store. What cannot be known is not guessed.
+the other stages from earlier results of the same stage in the store; what results take on disk from one scan of the run
+(`disk.py`). What cannot be known is not guessed.
 """
 
 import json
@@ -18,13 +19,15 @@ from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.windows import padded_shape, window_grid
 from pnetkit.method.inference import network_as_run
 from pnetkit.method.trained_network import new_backbone
+from pnetkit.pipeline.budget.disk import checkpoint_bytes, results_bytes, sample_of
 from pnetkit.pipeline.budget.throughput import window_seconds
 from pnetkit.pipeline.stages import segment, train
 from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.store.node import Node
 from pnetkit.store.store import RECORD, Store
-from pnetkit.training.loop import TrainingPlan, one_step, ready_to_train
+from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Batch, Sampling, with_patches
+from pnetkit.training.step import one_step, ready_to_train
 
 S = TypeVar("S")
 
@@ -36,7 +39,8 @@ MOST_RECORDS = 50
 class StageEstimate:
     """Hold what a stage of a plan has and needs; None where nothing is known.
 
-    `seconds` is for one worker, `peak_mib` the memory of one worker, `disk_mib` what is added to the store.
+    `seconds` is for one worker, `peak_mib` the memory of one worker, `disk_mib` what is added to the store, and
+    `passing_mib` what one worker takes there beside it, while it is at work.
     """
 
     stage: str
@@ -45,14 +49,17 @@ class StageEstimate:
     seconds: float | None
     peak_mib: float | None
     disk_mib: float | None
+    passing_mib: float = 0.0
 
 
 def estimate(nodes: Sequence[Node], store: Store, *, device: str) -> list[StageEstimate]:
     """Estimate every stage of a plan, in their order."""
     found = []
+    there = {node.key for node in nodes if store.has(node.stage, node.key)}
+    sample = sample_of(nodes) if len(there) < len(nodes) else None
     for stage in STAGES:
         of_stage = [node for node in nodes if node.stage == stage]
-        todo = [node for node in of_stage if not store.has(stage, node.key)]
+        todo = [node for node in of_stage if node.key not in there]
         if not of_stage:
             continue
         earlier = _earlier(store, stage)
@@ -63,7 +70,9 @@ def estimate(nodes: Sequence[Node], store: Store, *, device: str) -> list[StageE
             total = sum(
                 _training_seconds(todo, device) if stage == train.STAGE.name else _segment_seconds(todo, nodes, device)
             )
-        size = _median([size for _, size in earlier])
+        size = results_bytes(todo, nodes, sample)
+        if size is None and earlier:
+            size = (_median([size for _, size in earlier]) or 0.0) * len(todo)
         found.append(
             StageEstimate(
                 stage=stage,
@@ -71,7 +80,8 @@ def estimate(nodes: Sequence[Node], store: Store, *, device: str) -> list[StageE
                 todo=len(todo),
                 seconds=total if todo else 0.0,
                 peak_mib=max(peaks) if peaks else None,
-                disk_mib=None if size is None and todo else (size or 0.0) * len(todo) / 2**20,
+                disk_mib=None if size is None else size / 2**20,
+                passing_mib=checkpoint_bytes(todo) / 2**20,
             )
         )
     return found

@@ -22,6 +22,7 @@ from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.process_memory import peak_memory_mib
 from pnetkit.recipe.models import Recipe
 from pnetkit.store.node import Node
+from pnetkit.training.parts import dividing
 
 MAIN_BYTES = 64 * 2**20
 """What the process that hands out the work still takes, for tables and records."""
@@ -68,6 +69,7 @@ def fit_budget(request: RunRequest, machine: Machine) -> Fit:
     own = int((peak_memory_mib() or 0) * 2**20) + MAIN_BYTES
     while True:
         stages = predict_memory(in_main_memory(with_batch(recipe, batch), device), size, network, adopted=adopted)
+        stages = [_of_all_processes(stage, machine) for stage in stages]
         if request.ram_bytes is None:
             lines.append(_in_words(stages, own, machine, None))
             return Fit(machine, _other(batch, asked), tuple(stages), None, None, request.vram_bytes, tuple(lines))
@@ -97,6 +99,21 @@ def fit_budget(request: RunRequest, machine: Machine) -> Fit:
     )
 
 
+def require_dealable(request: RunRequest, machine: Machine) -> None:
+    """Raise RecipeError where a batch of the recipe cannot be dealt out to the processes of a training."""
+    count, training = machine.per_training, request.loaded.recipe.training
+    if request.predictions is None and training.accumulation % count:
+        message = (
+            f"cuts a batch of {training.batch_size} into {counted(training.accumulation, 'part')}, which cannot be "
+            f"dealt out to {count} processes (--devices-per-training). Give --devices-per-training "
+            f"{dividing(training.accumulation)}, or set training.accumulation to a multiple of {count} (other results)"
+        )
+        raise RecipeError(
+            f"The recipe {request.loaded.recipe.name} cannot be trained by so many processes:",
+            [Fault("training.accumulation", message)],
+        )
+
+
 def _of_lanes(machine: Machine, stages: Sequence[StageMemory]) -> tuple[StageMemory, StageMemory | None]:
     """Give the largest stage of the workers on the processor, and that of a GPU's workers where they are others."""
     if not machine.gpu_processes:
@@ -105,6 +122,12 @@ def _of_lanes(machine: Machine, stages: Sequence[StageMemory]) -> tuple[StageMem
     others = [stage for stage in stages if not _needs(stage.stage).is_for_gpu]
     largest = max(others, key=lambda stage: stage.bytes)
     return largest, max(on_gpu, key=lambda stage: stage.bytes) if on_gpu else None
+
+
+def _of_all_processes(stage: StageMemory, machine: Machine) -> StageMemory:
+    """Count the helpers of a training with it; those on GPUs stand in for workers of theirs, which are counted."""
+    spreads = _needs(stage.stage).spreads and not machine.gpus
+    return replace(stage, bytes=stage.bytes * (machine.per_training if spreads else 1))
 
 
 def _needs(stage: str) -> Needs:
@@ -133,7 +156,7 @@ def _fewer_on_gpus(machine: Machine) -> Iterator[Machine]:
     yield machine
     for count in range(machine.a_gpu - 1, 0, -1) if machine.gpus else ():
         yield replace(machine, gpu_workers=count)
-    for count in range(len(machine.gpus) - 1, 0, -1):
+    for count in range(len(machine.gpus) - 1, machine.per_training - 1, -1):
         yield replace(machine, gpus=machine.gpus[:count], gpu_workers=1)
 
 

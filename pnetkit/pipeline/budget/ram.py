@@ -27,6 +27,7 @@ from pnetkit.pipeline.engine.workers import process_context, start_worker
 from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.process_memory import peak_memory_mib
 from pnetkit.recipe.models import Recipe
+from pnetkit.training.bricks import EDGE
 from pnetkit.training.sampling import with_patches
 from pnetkit.types import CLASSES, Triple
 
@@ -177,7 +178,7 @@ def training_bytes(recipe: Recipe, parts: Parts, size: CohortSize, network: Netw
     channels = max(len(seen.phases) for seen in parts.inputs)
     micro, whole = micro_batch_voxels(parts)
     batches = whole * (16 * channels + 8)  # one in use, one drawn ahead, and copies while patches are turned
-    mapped = min(size.labeled_voxels, _slabs(recipe, size.shape)) * (4 * channels + 2)  # HU, labels, some indices
+    mapped = min(size.labeled_voxels * (2 * channels + 1), _mapped_bytes(recipe, channels))
     fixed = LIBRARIES_BYTES + network.parameters * PARAMETER_BYTES
     return int(fixed + micro * step_bytes_per_voxel(network) * OVERHEAD + batches + mapped)
 
@@ -207,11 +208,14 @@ def segment_bytes(recipe: Recipe, parts: Parts, shape: Triple, network: NetworkM
     )
 
 
-def _slabs(recipe: Recipe, shape: Triple) -> int:
-    """Give the voxels of the slabs of whole planes in which a batch's patches lie: pages that hold them are mapped."""
+def _mapped_bytes(recipe: Recipe, channels: int) -> int:
+    """Give the bytes of prepared cases that a batch has mapped: rows of its patches' bricks, each on pages of its own.
+
+    The system maps more than is asked for: 64 KiB around, and a row may begin in the middle of them.
+    """
     sizes = [recipe.training.patch_size, *(other.size for other in recipe.training.mixed_patches)]
-    deep = min(max(size[0] for size in sizes), shape[0])
-    return recipe.training.batch_size * deep * shape[1] * shape[2]
+    rows = max((size[0] // EDGE + 1) * (size[1] // EDGE + 1) for size in sizes)
+    return recipe.training.batch_size * rows * 2**17 * (channels + 1)
 
 
 def step_bytes_per_voxel(network: NetworkMemory) -> float:

@@ -75,10 +75,11 @@ class GpuLane:
         """Tell whether a worker is free, and the share that a task needs."""
         return self.taken() + self.share_of(needs) < 1 + 1e-6 and len(self.running) < self.workers  # thirds sum to 1
 
-    def hand_in(self, work: Work, context: Context, needs: Needs) -> Future[Any]:
-        """Begin a task on this GPU."""
+    def hand_in(self, work: Work, context: Context, needs: Needs, helpers: tuple[str, ...] = ()) -> Future[Any]:
+        """Begin a task on this GPU, which has `helpers` on others."""
         share = self.share_of(needs)
-        future = self.executor.submit(work, context.on(self.device, share=share, is_shared=self.workers > 1))
+        here = context.on(self.device, share=share, is_shared=self.workers > 1, helpers=helpers)
+        future = self.executor.submit(work, here)
         self.running[future] = share
         return future
 
@@ -87,19 +88,27 @@ class GpuLane:
 class LocalLanes:
     """Gives what needs a GPU to the one of which least is taken, and everything else to the cores.
 
-    What runs on cores is told that its device is the CPU, and never begins to use a GPU.
+    What runs on cores is told that its device is the CPU, and never begins to use a GPU. What spreads takes
+    `a_training` GPUs at once.
     """
 
     cores: OneLane
     gpus: Sequence[GpuLane]
+    a_training: int = 1
 
     def has_room(self, needs: Needs) -> bool:
         """Tell whether some GPU has room, or the cores have."""
-        return any(of.has_room(needs) for of in self.gpus) if needs.is_for_gpu else self.cores.has_room(needs)
+        if not needs.is_for_gpu:
+            return self.cores.has_room(needs)
+        return sum(of.has_room(needs) for of in self.gpus) >= (self.a_training if needs.spreads else 1)
 
     def hand_in(self, work: Work, context: Context, needs: Needs) -> Future[Any]:
         """Begin a task where there is room for it."""
         if not needs.is_for_gpu:
             return self.cores.hand_in(work, context.on("cpu", share=0, is_shared=False), needs)
-        gpu = min((of for of in self.gpus if of.has_room(needs)), key=GpuLane.taken)
-        return gpu.hand_in(work, context, needs)
+        first, *others = sorted((of for of in self.gpus if of.has_room(needs)), key=GpuLane.taken)
+        others = others[: self.a_training - 1] if needs.spreads else []
+        future = first.hand_in(work, context, needs, helpers=tuple(of.device for of in others))
+        for of in others:
+            of.running[future] = of.share_of(needs)
+        return future

@@ -21,12 +21,14 @@ class Machine:
     """Say what a run uses: workers for what computes on cores, GPUs (`cuda:0`, ...; none on a CPU), workers of each.
 
     Without `workers` everything runs in the process of the run. `gpu_workers` of None is one training on a GPU at a
-    time, or two of the other tasks; a number is that many tasks on each GPU, whatever they are.
+    time, or two of the other tasks; a number is that many tasks on each GPU, whatever they are. A training runs in
+    `per_training` processes, one on each of so many GPUs, or all on the processor.
     """
 
     workers: int
     gpus: tuple[str, ...] = ()
     gpu_workers: int | None = None
+    per_training: int = 1
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -43,13 +45,19 @@ class Machine:
         """Give the worker processes of all GPUs together."""
         return len(self.gpus) * self.a_gpu if self.workers else 0
 
+    @property
+    def helpers(self) -> tuple[str, ...]:
+        """Name the devices on which a training of the first device has further processes."""
+        return self.gpus[1 : self.per_training] if self.gpus else ("cpu",) * (self.per_training - 1)
+
     def at_once(self, needs: Needs) -> int:
         """Give how many tasks of one kind run at the same time."""
         if not self.workers:
             return 1
         if not needs.is_for_gpu or not self.gpus:
             return self.workers
-        return len(self.gpus) * (int(1 / needs.gpu) if self.gpu_workers is None else self.gpu_workers)
+        gpus = len(self.gpus) // (self.per_training if needs.spreads else 1)
+        return gpus * (int(1 / needs.gpu) if self.gpu_workers is None else self.gpu_workers)
 
     def lane_of(self, needs: Needs) -> str:
         """Name the lane of what needs this, and how many tasks of it run at the same time."""
@@ -57,16 +65,19 @@ class Machine:
 
     def speed_of(self, needs: Needs) -> int:
         """Give how much faster a lane is than one task alone: tasks that share a GPU are counted as no faster."""
-        return len(self.gpus) if needs.is_for_gpu and self.gpus else max(self.workers, 1)
+        each = self.per_training if needs.spreads else 1
+        return (len(self.gpus) // each if needs.is_for_gpu and self.gpus else max(self.workers, 1)) * each
 
     def in_words(self) -> str:
         """Say it in a line."""
+        spread = "" if self.per_training == 1 else f"; each training in {self.per_training} processes"
         if not self.workers:
-            return f"Lanes: everything in this process, networks on {self.devices[0]}."
+            return f"Lanes: everything in this process, networks on {self.devices[0]}{spread}."
         cores = f"Lanes: {counted(self.workers, 'worker')} on the processor"
         if not self.gpus:
-            return f"{cores}."
-        return f"{cores}; {self.tasks_in_words()} at once on {'each of ' * (len(self.gpus) > 1)}{', '.join(self.gpus)}."
+            return f"{cores}{spread}."
+        gpus = f"{'each of ' * (len(self.gpus) > 1)}{', '.join(self.gpus)}"
+        return f"{cores}; {self.tasks_in_words()} at once on {gpus}{spread}."
 
     def tasks_in_words(self) -> str:
         """Say what runs on a GPU at the same time."""
@@ -74,20 +85,35 @@ class Machine:
 
 
 def choose_machine(
-    device: str, *, gpus: Gpus | None = None, workers: int | None = None, gpu_workers: int | None = None
+    device: str,
+    *,
+    gpus: Gpus | None = None,
+    workers: int | None = None,
+    gpu_workers: int | None = None,
+    per_training: int = 1,
 ) -> Machine:
     """Choose what a run uses: `auto` and `cuda` are all GPUs that there are, another name is that device alone.
+
+    On the processor there are as many workers as have a core for each process of a training, unless a number is given.
 
     Raises PnetkitError where a GPU is not there, or what is asked for contradicts itself.
     """
     devices = _devices(device, gpus)
-    if workers == 0 and gpus is not None and len(devices) > 1:
+    if workers == 0 and gpus is not None and len(devices) > per_training:
         raise PnetkitError(
             f"--workers 0 runs everything in one process, which uses one GPU, and --gpus names {len(devices)}. Leave "
             f"--workers out, or name one GPU."
         )
-    count = usable_processors() if workers is None else workers
-    return Machine(count, devices if count else devices[:1], gpu_workers)
+    if devices and len(devices) < per_training:
+        raise PnetkitError(
+            f"--devices-per-training {per_training}: {counted(len(devices), 'device')} may be used "
+            f"({', '.join(devices)}), and each process of a training needs its own. Give at most {len(devices)}, or "
+            f"more --gpus."
+        )
+    count = workers
+    if count is None:
+        count = usable_processors() if devices else max(usable_processors() // per_training, 1)
+    return Machine(count, devices if count else devices[:per_training], gpu_workers, per_training)
 
 
 def _devices(device: str, gpus: Gpus | None) -> tuple[str, ...]:

@@ -35,11 +35,20 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Say which nodes failed, and why; which were not tried because of that; and which were made in this call."""
+    """Say which nodes failed, and why; which were not tried because of that; which this call made, which were there.
+
+    What is none of these another process made meanwhile.
+    """
 
     failed: Mapping[str, Failure]
     skipped: frozenset[str]
     made: frozenset[str]
+    before: frozenset[str] = frozenset()
+
+    def by_others(self, nodes: Iterable[Node]) -> list[Node]:
+        """Give those of the nodes that other processes made meanwhile."""
+        known = {*self.failed, *self.skipped, *self.made, *self.before}
+        return [node for node in nodes if node.key not in known]
 
 
 def run_nodes(
@@ -60,8 +69,10 @@ def run_nodes(
         nodes, queue_of=lambda node: _needs(node).is_for_gpu, is_small=lambda node: STAGES[node.stage].is_small
     )
     run = _Run(OneLane(lanes) if isinstance(lanes, Executor) else lanes, context, on_progress)
+    before = set()
     for node in order.nodes:
         if context.store.has(node.stage, node.key):
+            before.add(node.key)
             order.finish(node.key)
             on_progress(Progress(node, node.weight, reused=True))
     while True:
@@ -69,7 +80,7 @@ def run_nodes(
         run.hand_in(order)
         if not run.running and not run.elsewhere and not run.take_up_a_suspect(order):
             order.require_all_settled()
-            return Outcome(run.failed, order.skipped, frozenset(run.made))
+            return Outcome(run.failed, order.skipped, frozenset(run.made), frozenset(before))
         for future in run.next_ended():
             run.take_in(future, order)
         run.tell_progress()

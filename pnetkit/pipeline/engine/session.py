@@ -52,4 +52,4 @@ def open_session(machine: Machine) -> Iterator[Session]:
             )
             for device in machine.gpus
         ]
-        yield Session(cores, LocalLanes(OneLane(cores), gpus), machine)
+        yield Session(cores, LocalLanes(OneLane(cores), gpus, machine.per_training), machine)

@@ -1,5 +1,6 @@
 """Make one result in a worker, and say how it was made."""
 
+import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pnetkit import cuda
-from pnetkit.errors import StoreError
+from pnetkit.errors import ProcessDiedError, StoreError
 from pnetkit.files import held_still, require_digest
 from pnetkit.pipeline.engine.failure import Failure, failure_of
+from pnetkit.pipeline.engine.workers import Death, WorkerDiedError
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.process_memory import give_back_freed_memory, peak_memory_mib, restart_peak_memory
@@ -30,11 +32,16 @@ class Attempted:
 
 
 def attempt(node: Node, context: Context) -> Attempted:
-    """Make one node's result, and say in words why it could not be made."""
+    """Make one node's result, and say in words why it could not be made.
+
+    Raises WorkerDiedError where a process died that this one needed for it: it costs what the death of this one would.
+    """
     try:
         return Attempted(execute(node, context))
     except MadeElsewhereError:
         return Attempted(False, is_elsewhere=True)
+    except ProcessDiedError as error:
+        raise WorkerDiedError(Death(error.how)) from None
     except Exception as error:  # noqa: BLE001  # a plugin may raise anything, also what cannot travel to another process
         return Attempted(False, failure_of(error))
 
@@ -83,6 +90,7 @@ def execute(node: Node, context: Context) -> bool:
             cuda.restart_peak(context.device)
             if context.gpu_bytes is not None:
                 cuda.limit_memory(context.device, context.gpu_bytes)
+        context.store.await_results(node.spec.inputs.values())
         with held_still(file.path for file in files), cuda.single_precision(tf32=False):  # for plugins' own networks
             for file in files:
                 require_digest(file.path, file.digest)
@@ -116,5 +124,7 @@ def _record(
         "device": context.device,
         "threads": context.threads,
         "machine": platform.machine(),
+        "host": platform.node(),
+        "process": os.getpid(),
         "versions": versions(),
     }

@@ -1,16 +1,12 @@
 """The worker processes of one machine: how many, how they begin, how they end."""
 
 import faulthandler
-import multiprocessing
-import multiprocessing.context
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +14,7 @@ from typing import Any
 import torch
 from pebble import ProcessExpired, ProcessPool
 
+from pnetkit.children import end_with_parent, forks_of_a_server, how_it_ended
 from pnetkit.errors import RunError
 from pnetkit.process_memory import keep_freed_memory, killed_for_memory
 
@@ -52,6 +49,10 @@ class WorkerDiedError(Exception):
     def __init__(self, death: Death) -> None:
         self.death = death
         super().__init__(death.how)
+
+    def __reduce__(self) -> tuple[type["WorkerDiedError"], tuple[Death]]:
+        """Travel between processes as what it was made of, which is not what `Exception` keeps."""
+        return type(self), (self.death,)
 
 
 class ProcessExecutor(Executor):
@@ -104,32 +105,16 @@ class ProcessExecutor(Executor):
 
     def _death(self, error: ProcessExpired) -> Death:
         """Put into words what is known: the signal, whether the system killed for memory, the worker's last lines."""
-        code = error.exitcode
-        how = f"was killed by {_signal(-code)}" if code < 0 else f"ended with exit code {code}"
+        how = how_it_ended(error.exitcode)
         if killed_for_memory() > self._killed_before:
             how += "; since this began the system has killed processes because memory ran out"
         note = Path(self._notes.name) / f"{error.pid}.txt"
         return Death(how, note.read_text(encoding="utf-8", errors="replace").strip() if note.is_file() else "")
 
 
-def process_context() -> multiprocessing.context.BaseContext:
-    """Give the way in which workers begin: as forks of a server that has imported all they need, and done nothing else.
-
-    Importing torch takes seconds, a fork of what is imported none. A fork of this process itself can hang: it may have
-    used torch's thread pool. Where a system has no such server, each worker imports for itself.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pnetkit.pipeline.engine.task"])
-    return context
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+def process_context() -> BaseContext:
+    """Give the way in which workers begin: as forks of a server that has imported all they need."""
+    return forks_of_a_server("pnetkit.pipeline.engine.task")
 
 
 class WorkerPool:
@@ -166,11 +151,4 @@ def start_worker(threads: int, notes: str | None = None) -> None:
     if notes is not None:
         descriptor = os.open(Path(notes) / f"{os.getpid()}.txt", os.O_WRONLY | os.O_CREAT, 0o600)
         faulthandler.enable(descriptor)  # needs the file open for as long as the process lives
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_after, args=(parent,), daemon=True, name="end-with-parent").start()
-
-
-def _end_after(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)  # at once, as the parent did: what is half written is written anew
+    end_with_parent()

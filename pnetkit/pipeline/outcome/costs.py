@@ -10,6 +10,7 @@ from pnetkit.pipeline.plan.graph import Graph
 from pnetkit.pipeline.stages import segment, train
 from pnetkit.recipe.models import Recipe
 from pnetkit.store.node import Node
+from pnetkit.store.small_files import small_files
 from pnetkit.store.store import Store
 from pnetkit.types import CLASSES, Triple
 
@@ -51,7 +52,8 @@ def counted_multiply_adds(backbone: dict[str, Any], channels: int, window: Tripl
 
 def _of(nodes: Sequence[Node], stage: str, store: Store) -> list[dict[str, Any]]:
     there = [node for node in nodes if node.stage == stage and store.has(stage, node.key)]
-    return [store.record(stage, node.key) for node in there]
+    with small_files(store, [node.ref for node in there]) as small:
+        return [small.record(stage, node.key) for node in there]
 
 
 def _median(records: Sequence[dict[str, Any]], name: str) -> float | None:

@@ -34,6 +34,7 @@ def describe_cases(recipe: Recipe, cases: Sequence[CheckedCase], folds: Mapping[
                 "patient": patients[item.case.patient],
                 "site": sites.get(item.case.site),
                 "fold": folds.get(item.case.id),
+                **({"held_out": True} if item.case.held_out else {}),
                 "files": {
                     phase: {
                         "image": scan.image_digest,

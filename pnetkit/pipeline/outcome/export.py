@@ -144,6 +144,7 @@ def _content(
     record = run.record
     cases = record["cases"]
     diagnoses = [of["abnormal"] for of in cases.values()]
+    held_out = sum(bool(of.get("held_out")) for of in cases.values())
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -170,6 +171,7 @@ def _content(
             "normal": diagnoses.count(False),
             "unknown": diagnoses.count(None),
             "patients": len({of["patient"] for of in cases.values()}),
+            **({"held_out": held_out} if held_out else {}),
         },
         "evaluation": read_json(run.folder / METRICS),
         "thresholds": record["thresholds"],
@@ -181,7 +183,8 @@ def _content(
 
 def _grids(cases: Mapping[str, Any], phase: str) -> dict[str, list[list[float]]] | None:
     """Give the smallest and largest edges and shapes of the scans that the networks learned from."""
-    files = [of["files"][phase] for of in cases.values() if phase in of["files"] and of["fold"] is not None]
+    learned = [of for of in cases.values() if of["fold"] is not None and not of.get("held_out")]
+    files = [of["files"][phase] for of in learned if phase in of["files"]]
     if not files:
         return None
     axes = range(3)
@@ -232,17 +235,18 @@ def _fusion(run: FinishedRun, recipe: Recipe, store: Store, folder: Path) -> dic
 
 
 def _diagnosed(run: FinishedRun, store: Store) -> list[tuple[Findings, bool]]:
-    """Give findings and diagnosis of every case that has one and of which no part failed, in the order of ids."""
+    """Give findings and diagnosis of every case that has one, is not held out, and of which no part failed, by id."""
     by_case: dict[str, dict[str, PhaseFinding]] = {}
     for of in run.results(classify.STAGE.name):
         ref = Ref(of["stage"], of["key"])
         if store.has(ref.stage, ref.key):
             by_case.setdefault(of["case"], {})[of["input"]] = classify.read(store, ref)
     cases = run.record["cases"]
+    teaches = {case for case, of in cases.items() if of["abnormal"] is not None and not of.get("held_out")}
     return [
         (found, bool(cases[case]["abnormal"]))
         for case, found in sorted(by_case.items())
-        if cases[case]["abnormal"] is not None and found.keys() == _inputs_of(run, case)
+        if case in teaches and found.keys() == _inputs_of(run, case)
     ]
 
 

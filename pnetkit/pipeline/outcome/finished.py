@@ -175,6 +175,11 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str
         of = [case for case in shared if one[case][part] != two[case][part]]
         if of:
             found.append(f"the {what} of {counted(len(of), 'case')} differ ({_few(of)})")
+    of = [case for case in shared if bool(one[case].get("held_out")) != bool(two[case].get("held_out"))]
+    if of:
+        found.append(
+            f"whether {counted(len(of), 'case')} {'is' if len(of) == 1 else 'are'} held out differs ({_few(of)})"
+        )
     for kind in ("image", "label"):
         of = [case for case in shared if _files_differ(one[case], two[case], kind)]
         if of:

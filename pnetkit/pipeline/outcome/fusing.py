@@ -53,7 +53,11 @@ def fuse_rows(
             others = [
                 ({phase: found.finding for phase, found in row.phases.items()}, row.abnormal)
                 for row in rows
-                if row.status == "ok" and row.fold != fold and row.abnormal is not None and row.phases
+                if row.status == "ok"
+                and row.fold != fold
+                and row.abnormal is not None
+                and row.phases
+                and not row.held_out
             ]
             fitted[fold] = _fitted(identity, others, phases, plugin_seed(seed, "fuse", fold), attempts, fold)
     return [_fused(row, fusion, fitted, phases, attempts) for row in rows], fitted

@@ -10,11 +10,12 @@ from pnetkit.method.plugins import build
 from pnetkit.pipeline.engine.schedule import Outcome
 from pnetkit.pipeline.outcome.attempts import Attempts
 from pnetkit.pipeline.outcome.fusing import FittedFusion, fuse_rows, fusion_in_words
-from pnetkit.pipeline.outcome.remarks import remarks
+from pnetkit.pipeline.outcome.remarks import held_out_in_words, remarks
 from pnetkit.pipeline.outcome.rows import case_rows
 from pnetkit.pipeline.outcome.tuning import thresholds_in_words, tune
 from pnetkit.pipeline.plan.layout import Layout
 from pnetkit.recipe.models import Recipe
+from pnetkit.store.small_files import small_files
 from pnetkit.store.store import Store
 
 
@@ -38,7 +39,9 @@ class Gathered:
 def gather(recipe: Recipe, layout: Layout, outcome: Outcome, store: Store) -> Gathered:
     """Gather the cases' findings, fuse the phases, and move thresholds where the recipe asks for it."""
     attempts, graph, names = Attempts(), layout.graph, tuple(recipe.networks)
-    found = case_rows(graph, outcome, store, good=layout.good, bad=layout.bad, folds=layout.folds, phases=names)
+    with small_files(store, [node.ref for node in graph.nodes]) as small:
+        found = case_rows(graph, outcome, small, good=layout.good, bad=layout.bad, folds=layout.folds, phases=names)
+        remarked = attempts.of("remarks", lambda: remarks(recipe, graph, store, small), list[str]())
     rows, fitted = fuse_rows(found, graph.plugins["fusion"], names, seed=recipe.training.seed, attempts=attempts)
     chosen: dict[int, OperatingPoint | None] = {}
     wanted = recipe.operating_point
@@ -48,7 +51,8 @@ def gather(recipe: Recipe, layout: Layout, outcome: Outcome, store: Store) -> Ga
     said = [
         thresholds_in_words(wanted, chosen),
         fusion_in_words(recipe.fusion.plugin, fitted),
-        *attempts.of("remarks", lambda: remarks(recipe, graph, store), list[str]()),
+        held_out_in_words(sum(row.held_out for row in rows)),
+        *remarked,
     ]
     metrics = attempts.of("figures", lambda: summarize(rows, names), None)
     return Gathered(rows, fitted, chosen, " ".join(filter(None, said)), metrics, attempts)

@@ -45,7 +45,7 @@ def run_record(
             {"input": name, "fold": fold, "train": nodes.train.key, "fit": None if nodes.fit is None else nodes.fit.key}
             for (name, fold), nodes in sorted(graph.folds.items())
         ],
-        "stages": [_stage(node) for node in graph.nodes],
+        "stages": [_stage(node) | {"made": made_by(node, outcome)} for node in graph.nodes],
         "failed": failures(layout, outcome, found),
         "thresholds": found.thresholds,
         "costs": found.attempts.of("costs", lambda: costs(recipe, graph, context.store), dict[str, Any]()),
@@ -65,6 +65,15 @@ def failures(layout: Layout, outcome: Outcome, found: Gathered) -> list[dict[str
     ]
     failed += [{"stage": AFTER, "label": what} | _why(failure) for what, failure in found.attempts.failed.items()]
     return failed
+
+
+def made_by(node: Node, outcome: Outcome) -> str | None:
+    """Say of a result whether this call made it, found it, or another process made it meanwhile; None without one."""
+    if node.key in outcome.failed or node.key in outcome.skipped:
+        return None
+    if node.key in outcome.made:
+        return "here"
+    return "before" if node.key in outcome.before else "elsewhere"
 
 
 def _stage(node: Node) -> dict[str, Any]:

@@ -3,25 +3,32 @@
 from statistics import fmean
 from typing import Any
 
+from pnetkit.errors import counted
 from pnetkit.pipeline.outcome.tuning import EVIDENCE
 from pnetkit.pipeline.plan.graph import Graph
 from pnetkit.pipeline.stages import adopt, fit, measure, train
 from pnetkit.recipe.models import Recipe
+from pnetkit.store.small_files import SmallFiles
 from pnetkit.store.store import Store
 
 
-def remarks(recipe: Recipe, graph: Graph, store: Store) -> list[str]:
+def remarks(recipe: Recipe, graph: Graph, store: Store, small: SmallFiles) -> list[str]:
     """Give sentences on the classifier's evidence, adopted segmentations, code that changed, and the search."""
     said = [EVIDENCE[recipe.classifier_evidence]] if any(node.stage == fit.STAGE.name for node in graph.nodes) else []
     if any(node.stage == adopt.STAGE.name for node in graph.nodes):
         return [*said, "Segmentations were made elsewhere; whether by who had seen these cases is not known."]
-    trained = _records(graph, store, train.STAGE.name)
+    trained = _records(graph, store, small, train.STAGE.name)
     said += filter(None, [train.mixed_in_words(trained), train.moved_in_words(trained)])
     if recipe.inference.search == "coarse-to-fine":
         decided = [of.segment for of in graph.cases.values()]  # not those that a classifier learns from
-        searched = [store.record(n.stage, n.key) for n in decided if store.has(n.stage, n.key)]
-        said += of_search(searched, _records(graph, store, measure.STAGE.name))
+        searched = [small.record(n.stage, n.key) for n in decided if store.has(n.stage, n.key)]
+        said += of_search(searched, _records(graph, store, small, measure.STAGE.name))
     return said
+
+
+def held_out_in_words(cases: int) -> str:
+    """Say how many cases nothing was learned from, though they could have been; empty where there are none."""
+    return f"{counted(cases, 'case')} held out: tested, and nothing was learned from them." if cases else ""
 
 
 def of_search(segmented: list[dict[str, Any]], measured: list[dict[str, Any]]) -> list[str]:
@@ -37,5 +44,5 @@ def of_search(segmented: list[dict[str, Any]], measured: list[dict[str, Any]]) -
     return said
 
 
-def _records(graph: Graph, store: Store, stage: str) -> list[dict[str, Any]]:
-    return [store.record(stage, n.key) for n in graph.nodes if n.stage == stage and store.has(stage, n.key)]
+def _records(graph: Graph, store: Store, small: SmallFiles, stage: str) -> list[dict[str, Any]]:
+    return [small.record(stage, n.key) for n in graph.nodes if n.stage == stage and store.has(stage, n.key)]

@@ -10,13 +10,13 @@ from pnetkit.pipeline.plan.drafting import CaseNodes
 from pnetkit.pipeline.plan.graph import Graph
 from pnetkit.pipeline.stages import classify, measure, postprocess
 from pnetkit.store.node import Node
-from pnetkit.store.store import Store
+from pnetkit.store.small_files import SmallFiles
 
 
 def case_rows(
     graph: Graph,
     outcome: Outcome,
-    store: Store,
+    store: SmallFiles,
     *,
     good: Sequence[CheckedCase],
     bad: Sequence[CheckedCase],
@@ -55,7 +55,7 @@ def _row(
     item: CheckedCase,
     graph: Graph,
     outcome: Outcome,
-    store: Store,
+    store: SmallFiles,
     folds: Mapping[str, int],
     phases: tuple[str, ...],
     by_key: Mapping[str, Node],
@@ -78,11 +78,11 @@ def _row(
                 f"its results of {phase} in the store cannot be read ({error}); delete them to make them again"
             )
     if reasons:
-        return CaseRow(case.id, case.abnormal, fold, "failed", "; ".join(reasons), found, None)
-    return CaseRow(case.id, case.abnormal, fold, "ok", "", found, None)
+        return CaseRow(case.id, case.abnormal, fold, "failed", "; ".join(reasons), found, None, case.held_out)
+    return CaseRow(case.id, case.abnormal, fold, "ok", "", found, None, case.held_out)
 
 
-def _phase_row(nodes: CaseNodes, store: Store) -> PhaseRow:
+def _phase_row(nodes: CaseNodes, store: SmallFiles) -> PhaseRow:
     finding = classify.read(store, nodes.classify.ref)
     voxels = postprocess.read_voxels(store, nodes.postprocess.ref)
     if nodes.measure is None:

@@ -38,7 +38,7 @@ def tune(
         others = [
             (_findings(row), row.abnormal)
             for row in rows
-            if row.status == "ok" and row.fold != fold and row.abnormal is not None
+            if row.status == "ok" and row.fold != fold and row.abnormal is not None and not row.held_out
         ]
         chosen[fold] = choose_operating_point(others, decide, target, phases)
     return [_moved(row, chosen, fusion, phases) for row in rows], chosen

@@ -60,15 +60,17 @@ def make_graph(
     trained: dict[tuple[str, int], FoldNodes] = {}
     faults: list[Fault] = []
     if parts.fusion_is_trained:
-        faults += fold_faults(recipe.fusion.plugin, {item.case.id: item.case.abnormal for item in cases}, folds)
+        diagnoses = {item.case.id: None if item.case.held_out else item.case.abnormal for item in cases}
+        faults += fold_faults(recipe.fusion.plugin, diagnoses, folds)
     for seen in parts.inputs:
         there = [item for item in cases if all(phase in item.scans for phase in seen.phases)]
         labeled = [item for item in there if item.scans[seen.phases[0]].label_digest is not None]
-        draft = Draft(recipe, parts, seen, folds, nodes, faults, labeled)
+        learned = [item for item in labeled if not item.case.held_out]
+        draft = Draft(recipe, parts, seen, folds, nodes, faults, learned)
         if adopted is not None:
             final |= {(item.case.id, seen.name): adopted_nodes(draft, item, adopted) for item in there}
             continue
-        draft.prepared.update({item.case.id: prepare.draft(draft, item) for item in labeled})
+        draft.prepared.update({item.case.id: prepare.draft(draft, item) for item in learned})
         for fold in sorted({folds[item.case.id] for item in there}):
             of_fold = fold_nodes(draft, fold)
             if of_fold is None:

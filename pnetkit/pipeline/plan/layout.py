@@ -1,7 +1,7 @@
 """Lay a run out before anything is made: its request, its cases and folds, its stages."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pnetkit.cohort.check import CheckedCase
@@ -10,7 +10,9 @@ from pnetkit.cohort.file_names import require_distinct_names
 from pnetkit.cohort.folds import assign_folds
 from pnetkit.cohort.kept_checks import Kept
 from pnetkit.cohort.predictions import find_predictions
-from pnetkit.files import digest
+from pnetkit.files import digest, disk_errors_in_words
+from pnetkit.locks.file_system import file_system_of
+from pnetkit.locks.way import agree
 from pnetkit.method.device_fit import fit_to_device
 from pnetkit.networks import choose_device
 from pnetkit.pipeline.engine.session import Listener, Session
@@ -21,6 +23,7 @@ from pnetkit.pipeline.plan.request import RunRequest
 from pnetkit.recipe.models import Recipe
 from pnetkit.store.code_change import settle_sources
 from pnetkit.store.store import Store
+from pnetkit.types import Case
 
 CHECKS = "checks.sqlite"
 """The file of a store that keeps what checks of a cohort's files found."""
@@ -54,13 +57,19 @@ def lay_out(request: RunRequest, store: Store, session: Session, listener: Liste
     sources, changed = settle_sources(recipe, store, request.on_code_change, note=note)
     for line in changed:
         listener.say(line)
-    cases = [item.case for item in good]
-    number = recipe.cohort.folds
-    if adopted is not None:  # nothing is trained, so a few patients, or one, can be evaluated
-        number = min(number, len({case.patient for case in cases}))
-    folds = assign_folds(cases, folds=number, seed=recipe.cohort.seed)
+    folds = _dealt(recipe, [item.case for item in good], may_be_few=adopted is not None)
     graph = make_graph(recipe, good, folds, sources, adopted)
     return Layout(good, bad, folds, graph, cohort, _run_key(recipe, graph, good, bad, folds))
+
+
+def _dealt(recipe: Recipe, cases: Sequence[Case], *, may_be_few: bool) -> dict[str, int]:
+    """Deal cases into folds; a few patients, or one, where nothing is trained."""
+    settings = recipe.cohort
+    if may_be_few:
+        few = min(settings.folds, len({case.patient for case in cases if not case.held_out}))
+        if few < settings.folds:
+            return assign_folds(cases, folds=max(few, 1), seed=settings.seed)
+    return assign_folds(cases, folds=settings.folds, seed=settings.seed, dealing=settings.dealing)
 
 
 def _kept(request: RunRequest, store: Store, note: bool) -> Kept:
@@ -86,6 +95,8 @@ def _take_in(
     request: RunRequest, store: Store, session: Session, listener: Listener, *, note: bool
 ) -> tuple[CheckedCohort, str]:
     recipe, table = request.loaded.recipe, request.table
+    if note and (table is None or table.is_file()):  # else that is said, and nothing is written
+        _agree(request, listener)
     if table is None:
         table = phantom_cohort(recipe, store, session.executor)
         cohort = f"generated phantoms, seed {recipe.cohort.seed} (synthetic, not clinical data)"
@@ -103,10 +114,23 @@ def _take_in(
     return session.checked[key], cohort
 
 
+def _agree(request: RunRequest, listener: Listener) -> None:
+    """Settle how the processes that share the store exclude each other, and say where it is not as on a disk."""
+    with disk_errors_in_words(request.store_root):
+        way = agree(request.store_root, request.store_locks)
+    if way.kind == "claims":
+        on = file_system_of(request.store_root) or "a file system that is not known"
+        listener.say(
+            f"The store lies on {on}: runs of all machines that have it share its work, by claims. One that dies is "
+            f"noticed on other machines after {way.pace.stale_s:.0f} s."
+        )
+
+
 def _run_key(
     recipe: Recipe, graph: Graph, good: list[CheckedCase], bad: list[CheckedCase], folds: Mapping[str, int]
 ) -> str:
     point = recipe.operating_point
+    held_out = sorted(item.case.id for item in good if item.case.held_out)
     learned = {
         "seed": recipe.training.seed,
         "folds": dict(folds),
@@ -121,4 +145,6 @@ def _run_key(
             "operating_point": None if point is None else point.model_dump(mode="json"),
         }
         | (learned if graph.fusion_is_trained else {})
+        | ({"point_folds": dict(folds)} if point is not None and not graph.folds else {})  # else trainings hold them
+        | ({"held_out": held_out} if held_out else {})
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pnetkit.cohort.check import CheckedCase
-from pnetkit.files import read_json, write_json
+from pnetkit.files import write_json
 from pnetkit.interfaces import CaseClassifier
 from pnetkit.method.plugins import build
 from pnetkit.method.rules import classified, evidence_of, finding_from_json, finding_to_json
@@ -17,6 +17,7 @@ from pnetkit.pipeline.stages.scans import Scanned, scanned
 from pnetkit.pipeline.stages.segmentation import read_segmentation
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.store.node import File, Node, Ref, Subject
+from pnetkit.store.small_files import SmallFiles
 from pnetkit.store.store import Store
 from pnetkit.types import PhaseFinding
 
@@ -85,9 +86,9 @@ def run(spec: ClassifySpec, context: Context, folder: Path) -> dict[str, Any]:
     return {"abnormal": finding.abnormal}
 
 
-def read(store: Store, ref: Ref) -> PhaseFinding:
+def read(store: Store | SmallFiles, ref: Ref) -> PhaseFinding:
     """Read a finding."""
-    return finding_from_json(read_json(store.of(ref) / FINDING))
+    return finding_from_json(store.json(ref, FINDING))
 
 
 STAGE = Stage(ClassifySpec.stage, run, is_small=True)

@@ -13,7 +13,10 @@ from pnetkit.store.node import Node, Spec, Subject
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Hold a plan in the making: `labeled` cases have a reference label, `prepared` are nodes of these by case."""
+    """Hold a plan in the making, for one input.
+
+    `labeled` are the cases with a reference label that are not held out, `prepared` are nodes of these by case.
+    """
 
     recipe: Recipe
     parts: Parts

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.evaluation.lesions import Lesion, LesionMatch, match_lesions
 from pnetkit.evaluation.overlap import dice
-from pnetkit.files import read_json, write_json
+from pnetkit.files import write_json
 from pnetkit.pipeline.stages import segment
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
@@ -16,6 +16,7 @@ from pnetkit.pipeline.stages.scans import label_of, read_reference
 from pnetkit.pipeline.stages.segmentation import read_segmentation
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.store.node import File, Node, Ref, Subject
+from pnetkit.store.small_files import SmallFiles
 from pnetkit.store.store import Store
 from pnetkit.types import BACKGROUND, DUCT, TUMOR
 
@@ -101,11 +102,10 @@ def run(spec: MeasureSpec, context: Context, folder: Path) -> dict[str, Any]:
     return {"region_recall": float(region[organ].mean())}
 
 
-def read(store: Store, ref: Ref) -> Measured:
+def read(store: Store | SmallFiles, ref: Ref) -> Measured:
     """Read what was measured."""
-    folder = store.of(ref)
-    lesions = {name: _match(of) for name, of in read_json(folder / LESIONS).items()}
-    return Measured(read_json(folder / MEASURES), lesions)
+    lesions = {name: _match(of) for name, of in store.json(ref, LESIONS).items()}
+    return Measured(store.json(ref, MEASURES), lesions)
 
 
 def _match(loaded: Mapping[str, Any]) -> LesionMatch:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pnetkit.files import read_json, write_json
+from pnetkit.files import write_json
 from pnetkit.imaging.nifti import write_labels
 from pnetkit.method.rules import cleaned
 from pnetkit.pipeline.stages.context import Context
@@ -15,6 +15,7 @@ from pnetkit.pipeline.stages.draft import Draft
 from pnetkit.pipeline.stages.segmentation import LABELS, read_segmentation
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.store.node import File, Node, Ref, Subject
+from pnetkit.store.small_files import SmallFiles
 from pnetkit.store.store import Store
 from pnetkit.types import CLASSES
 
@@ -63,9 +64,9 @@ def run(spec: PostprocessSpec, context: Context, folder: Path) -> dict[str, Any]
     return {"removed_voxels": int((before.labels != segmentation.labels).sum())}
 
 
-def read_voxels(store: Store, ref: Ref) -> dict[str, int]:
+def read_voxels(store: Store | SmallFiles, ref: Ref) -> dict[str, int]:
     """Read the number of voxels of each class."""
-    return {name: int(count) for name, count in read_json(store.of(ref) / VOXELS).items()}
+    return {name: int(count) for name, count in store.json(ref, VOXELS).items()}
 
 
 STAGE = Stage(PostprocessSpec.stage, run, is_small=True)

@@ -1,11 +1,17 @@
-"""Prepare a labeled scan for training: arrays that can be memory-mapped, and the indices of its foreground."""
+"""Prepare a labeled scan for training: one file that can be memory-mapped, with the indices of its foreground.
 
-from collections.abc import Mapping
+HU beyond the recipe's window are moved to its edge, as every patch's would be. What a training reads is the same as
+before, so the key is too, and what an earlier release prepared is read as it is.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.files import read_json, write_json
@@ -17,7 +23,11 @@ from pnetkit.pipeline.stages.scans import Reading, read_reference, read_scans, r
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.store.node import File, Node, Ref, Subject
 from pnetkit.store.store import Store
-from pnetkit.training.sampling import TrainingCase, foreground_indices, load_case
+from pnetkit.training.prepared_file import write_prepared
+from pnetkit.training.sampling import StoredCase, TrainingCase, foreground_indices, load_case
+
+CASE = "case.safetensors"
+"""The volumes, as training reads them."""
 
 INTENSITY = "intensity.json"
 """The intensity transform of each channel."""
@@ -57,30 +67,39 @@ def draft(draft: Draft, item: CheckedCase) -> Node:
 
 
 def run(spec: PrepareSpec, _context: Context, folder: Path) -> dict[str, Any]:
-    """Write `hu.npy` (channel, x, y, z; int16 where that loses nothing), `labels.npy`, indices, `intensity.json`."""
+    """Write the case's file (HU as int16 where that loses nothing, within the window), and `intensity.json`."""
     scans = read_scans(spec.reading.images)
+    intensities = [fitted_intensity(spec.reading.intensity, scan.hu) for scan in scans]
+    channels = _in_window([scan.hu for scan in scans], intensities)
+    del scans
     labels = read_reference(spec.label, spec.labels)
     foreground, lesion = foreground_indices(labels)
-    hu = np.stack([scan.hu for scan in scans])
-    whole = hu.astype(np.int16)
-    arrays = {
-        "hu": whole if np.array_equal(whole, hu) else hu,
-        "labels": labels,
-        "foreground": foreground,
-        "lesion": lesion,
-    }
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array, allow_pickle=False)
-    intensities = [fitted_intensity(spec.reading.intensity, scan.hu) for scan in scans]
+    write_prepared(folder / CASE, channels, labels, foreground, lesion)
     write_json(folder / INTENSITY, [asdict(intensity) for intensity in intensities])
     return {"foreground_voxels": int(foreground.size), "lesion_voxels": int(lesion.size)}
 
 
-def read(store: Store, ref: Ref, *, case_id: str, abnormal: bool | None) -> TrainingCase:
-    """Open a prepared case; its arrays are memory maps."""
+def read(store: Store, ref: Ref, *, case_id: str, abnormal: bool | None) -> TrainingCase | StoredCase:
+    """Name a prepared case, whose file is mapped when patches are drawn; or open what an earlier release prepared."""
     folder = store.of(ref)
     intensities = tuple(Intensity(**channel) for channel in read_json(folder / INTENSITY))
+    if (folder / CASE).is_file():
+        return StoredCase(case_id, folder / CASE, intensities, abnormal)
     return load_case(folder, case_id=case_id, intensities=intensities, abnormal=abnormal)
+
+
+def _in_window(
+    channels: Sequence[NDArray[np.float32]], intensities: Sequence[Intensity]
+) -> list[NDArray[np.int16]] | list[NDArray[np.float32]]:
+    """Move values beyond each channel's window to its edge, or as whole numbers to the next one beyond it."""
+    whole = [hu.astype(np.int16) for hu in channels]
+    limits = [(of.low_hu, of.high_hu) for of in intensities]
+    if not all(np.array_equal(of, hu) for of, hu in zip(whole, channels, strict=True)):
+        return [
+            np.clip(hu, np.float32(low), np.float32(high)) for hu, (low, high) in zip(channels, limits, strict=True)
+        ]
+    beyond = [np.clip([math.floor(low), math.ceil(high)], -(2**15), 2**15 - 1).astype(np.int16) for low, high in limits]
+    return [np.clip(hu, *of, out=hu) for hu, of in zip(whole, beyond, strict=True)]
 
 
 STAGE = Stage(PrepareSpec.stage, run)

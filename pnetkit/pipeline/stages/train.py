@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,9 +21,10 @@ from pnetkit.sources import source_digest
 from pnetkit.store.node import File, Node, Ref, Subject
 from pnetkit.store.store import Store
 from pnetkit.training.checkpoint import write_weights
-from pnetkit.training.loop import TrainingPlan
+from pnetkit.training.group import Helpers
 from pnetkit.training.loop import train as train_backbone
-from pnetkit.training.sampling import MixedPatches, Sampling
+from pnetkit.training.plan import TrainingPlan
+from pnetkit.training.sampling import MixedPatches, Sampling, StoredCase, TrainingCase
 
 WEIGHTS = "weights.safetensors"
 """The file of a trained network's tensors."""
@@ -57,13 +58,15 @@ class TrainSpec:
     @property
     def identity(self) -> dict[str, Any]:
         """Give what is trained, how, and on cases of which diagnoses."""
+        # once the parts of a batch drew dropout one after the other, which no two processes could have done
+        parts = {"dropout": "of each part"} if self.training.get("accumulation", 1) > 1 else {}
         return {
             "backbone": dict(self.backbone),
             "in_channels": self.in_channels,
             "training": dict(self.training),
             "seed": self.seed,
             "abnormal": list(self.abnormal),
-        }
+        } | parts
 
     @property
     def inputs(self) -> dict[str, Ref]:
@@ -99,26 +102,25 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
 
 def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
     """Write the trained weights, which network they belong to, and the course of the loss."""
+    backbone, cases = opened(spec, context.store)
     identity = dict(spec.backbone)
-    backbone = new_backbone(identity, in_channels=spec.in_channels, seed=spec.seed)
-    store = context.store
+    helpers = Helpers(context.helpers, partial(opened, spec, context.store), context.gpu_bytes)
+    processes = {"processes": str(1 + len(context.helpers))} if context.helpers else {}
 
     def report(iteration: int, loss: float) -> None:
         write_json(folder / "progress.json", {"done": iteration, "loss": loss})
 
     trained = train_backbone(
         backbone,
-        [
-            prepare.read(store, ref, case_id=case_id, abnormal=abnormal)
-            for ref, case_id, abnormal in zip(spec.prepared, spec.case_ids, spec.abnormal, strict=True)
-        ],
+        cases,
         training_plan(spec.training, checkpoint_every=spec.checkpoint_every),
         seed=spec.seed,
         device=context.device,
         checkpoint=folder / CHECKPOINT,
         report=report,
         maker=maker(identity),
-        where=surroundings(context.device),
+        where=surroundings(context.device) | processes,
+        helpers=helpers,
     )
     (folder / CHECKPOINT).unlink(missing_ok=True)
     write_weights(folder / WEIGHTS, backbone.state_dict())
@@ -130,6 +132,15 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
         "makers": [dict(made) for made in trained.makers],
         "attempts": [dict(attempt) for attempt in trained.attempts],
     }
+
+
+def opened(spec: TrainSpec, store: Store) -> tuple[Backbone, list[TrainingCase | StoredCase]]:
+    """Build the untrained network and open the prepared cases: in each process that computes for a training."""
+    cases = [
+        prepare.read(store, ref, case_id=case_id, abnormal=abnormal)
+        for ref, case_id, abnormal in zip(spec.prepared, spec.case_ids, spec.abnormal, strict=True)
+    ]
+    return new_backbone(dict(spec.backbone), in_channels=spec.in_channels, seed=spec.seed), cases
 
 
 def read(store: Store, ref: Ref) -> Backbone:

@@ -65,6 +65,16 @@ def test_a_batch_that_could_change_a_result_is_not_changed(request_for):
         fit_budget(request, device="cpu")
 
 
+def test_a_training_shared_by_processes_takes_the_memory_of_each_where_they_are_not_workers_of_gpus(request_for):
+    def training(device, per_training):
+        fit = fit_budget(request_for(workers=1, per_training=per_training), device=device)
+        return {stage.stage: stage.bytes for stage in fit.stages}
+
+    one, three = training("cpu", 1), training("cpu", 3)
+    assert three == one | {"train": 3 * one["train"]}
+    assert training("cuda:0,cuda:1", 2) == training("cuda:0,cuda:1", 1)
+
+
 def test_in_one_process_the_bare_process_counts_once(request_for):
     one = largest(fit_budget(request_for(workers=0), device="cpu"))
     enough = 464 * 2**20 + one - NETWORK.bare_bytes

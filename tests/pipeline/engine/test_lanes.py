@@ -60,6 +60,23 @@ def test_a_number_of_workers_is_that_many_tasks_of_any_kind_on_each_gpu(context)
     assert devices(first) + devices(second) == [("cuda:0", 500, True)] * 2 + [("cuda:1", 500, True)] * 2
 
 
+def test_a_training_that_spreads_takes_as_many_gpus_at_once_and_everything_else_one(context):
+    executors = [Held(), Held(), Held()]
+    gpus = [GpuLane(f"cuda:{number}", 2, executor) for number, executor in enumerate(executors)]
+    lanes = LocalLanes(OneLane(Held()), gpus, a_training=2)
+    lanes.hand_in(print, context, WHOLE_GPU)
+    ((here, future),) = executors[0].begun
+    assert (here.device, here.helpers, here.gpu_bytes) == ("cuda:0", ("cuda:1",), 1000)
+    assert executors[1].begun == []
+    assert not lanes.has_room(WHOLE_GPU)  # one GPU is left
+    lanes.hand_in(print, context, HALF_GPU)
+    assert [(of.device, of.helpers) for of, _ in executors[2].begun] == [("cuda:2", ())]
+    future.set_result({})
+    assert lanes.has_room(WHOLE_GPU)
+    lanes.hand_in(print, context, WHOLE_GPU)
+    assert executors[0].begun[1][0].helpers == ("cuda:1",)  # not the one where a scan is
+
+
 def test_shares_of_a_third_fill_a_gpu(context):
     gpu = GpuLane("cuda:0", 3, Held(), 1 / 3)
     for _ in range(3):

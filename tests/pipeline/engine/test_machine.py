@@ -3,6 +3,7 @@
 import pytest
 
 from pnetkit.errors import PnetkitError
+from pnetkit.pipeline.engine import machine
 from pnetkit.pipeline.engine.machine import Machine, choose_machine
 from pnetkit.pipeline.stages.needs import CPU, HALF_GPU, WHOLE_GPU
 from tests.cuda_stand_in import CudaStandIn
@@ -37,6 +38,24 @@ def test_what_is_not_there_or_contradicts_itself_is_refused(stand_in, device, op
     with pytest.raises(PnetkitError, match=said):
         choose_machine(device, **options)
     assert not stand_in.begun
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_the_processes_of_a_training_have_a_gpu_each_or_a_core_each(monkeypatch):
+    monkeypatch.setattr(machine, "usable_processors", lambda: 8)
+    on_gpus = choose_machine("auto", per_training=2)
+    assert (on_gpus.workers, on_gpus.helpers, on_gpus.at_once(WHOLE_GPU)) == (8, ("cuda:1",), 1)
+    assert on_gpus.at_once(HALF_GPU) == 6
+    assert on_gpus.in_words().endswith("on each of cuda:0, cuda:1, cuda:2; each training in 2 processes.")
+    assert choose_machine("cuda", workers=0, per_training=2).gpus == ("cuda:0", "cuda:1")
+    on_cores = choose_machine("cpu", per_training=4)
+    assert (on_cores.workers, on_cores.helpers) == (2, ("cpu",) * 3)
+    assert choose_machine("cpu", workers=3, per_training=4).workers == 3
+    assert choose_machine("cpu", per_training=16).workers == 1
+    with pytest.raises(PnetkitError, match=r"training 4: 3 devices may be used \(cuda:0, cuda:1, cuda:2\).*at most 3"):
+        choose_machine("auto", per_training=4)
+    with pytest.raises(PnetkitError, match=r"training 2: 1 device may be used \(cuda:1\)"):
+        choose_machine("cuda:1", per_training=2)
 
 
 def test_gpus_that_are_asked_for_where_there_is_none_are_refused(monkeypatch):

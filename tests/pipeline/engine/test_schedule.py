@@ -10,18 +10,19 @@ import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from pathlib import Path
 
 import pytest
 import torch
 
-from pnetkit.errors import StoreError, TrainingError
+from pnetkit.errors import ProcessDiedError, StoreError, TrainingError
 from pnetkit.files import file_digest
 from pnetkit.pipeline.engine import schedule
 from pnetkit.pipeline.engine.order import Order
 from pnetkit.pipeline.engine.schedule import run_nodes
 from pnetkit.pipeline.engine.task import attempt
-from pnetkit.pipeline.engine.workers import SerialExecutor, WorkerPool
+from pnetkit.pipeline.engine.workers import Death, SerialExecutor, WorkerDiedError, WorkerPool
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.pipeline.stages.table import STAGES
@@ -155,6 +156,29 @@ def test_an_unexpected_failure_keeps_its_traceback(context, task):
     (failure,) = outcome.failed.values()
     assert failure.reason == "ZeroDivisionError: oops (unexpected)"
     assert "test_schedule.py" in failure.traceback
+
+
+@pytest.mark.parametrize(("deaths", "makes"), [(1, True), (2, False)])
+def test_a_process_that_dies_for_a_task_costs_what_the_death_of_its_worker_costs(context, monkeypatch, deaths, makes):
+    left = [ProcessDiedError("lost its process 2 of 2, which was killed by SIGKILL")] * deaths
+
+    def work(*_):
+        if left:
+            raise left.pop()
+        return {}
+
+    monkeypatch.setitem(STAGES, "measure", Stage("measure", work))
+    outcome = run_nodes([node("any")], SerialExecutor(), context)
+    assert (len(outcome.made), len(outcome.failed)) == ((1, 0) if makes else (0, 1))
+    for failure in outcome.failed.values():
+        assert "died twice" in failure.reason
+        assert "it lost its process 2 of 2, which was killed by SIGKILL." in failure.reason
+
+
+def test_a_death_travels_between_processes_with_what_is_known_of_it():
+    died = copy(WorkerDiedError(Death("was killed by SIGKILL", "in a loop")))  # by what pickle takes
+    assert died.death == Death("was killed by SIGKILL", "in a loop")
+    assert copy(ProcessDiedError("lost one")).how == "lost one"
 
 
 def test_what_a_plugin_computes_on_a_gpu_is_fp32(context, monkeypatch):

@@ -1,11 +1,12 @@
 """Tests of pnetkit.pipeline.outcome.folder: a run's folder is its own, and nothing of anybody else's is overwritten."""
 
+import json
 import os
 
 import pytest
 
 from pnetkit.errors import StoreError
-from pnetkit.pipeline.outcome.folder import claim_folder
+from pnetkit.pipeline.outcome.folder import claim_folder, write_record
 
 
 def test_a_new_or_empty_folder_is_claimed_and_the_same_run_may_come_back(tmp_path):
@@ -14,6 +15,25 @@ def test_a_new_or_empty_folder_is_claimed_and_the_same_run_may_come_back(tmp_pat
         for _ in range(2):
             claim_folder(tmp_path / name, "k1", "name: x\n")
         assert {path.name for path in (tmp_path / name).iterdir()} == {"claim.json", "recipe.yaml"}
+
+
+def test_a_record_has_a_line_for_each_of_many_things_and_is_what_was_given(tmp_path):
+    stages = [{"stage": "measure", "label": f"P{number} é\n"} for number in range(3)]
+    record = {
+        "recipe": "x",
+        "stages": stages,
+        "cases": {"P0": {"fold": None}},
+        "failed": [],
+        "costs": {},
+        "seconds": 1.5,
+    }
+    write_record(tmp_path, record)
+    text = (tmp_path / "run.json").read_text(encoding="utf-8")
+    assert json.loads(text) == record
+    assert list(json.loads(text)) == list(record)
+    assert '    {"stage": "measure", "label": "P1 é\\n"},\n' in text
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_record(tmp_path, {"seconds": float("nan")})
 
 
 def test_another_run_is_refused_also_while_the_first_is_unfinished(tmp_path):

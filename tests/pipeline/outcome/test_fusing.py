@@ -56,6 +56,14 @@ def learned_from(rows, monkeypatch):
     return {fold: found.fusion.learned for fold, found in fitted.items()}
 
 
+def test_a_fusion_does_not_learn_from_cases_that_are_held_out(monkeypatch):
+    rows = [replace(row(i, bool(i % 2), i % 3), held_out=i >= 9) for i in range(12)]
+    learned = learned_from(rows, monkeypatch)
+    assert {fold: set(of) for fold, of in learned.items()} == {
+        fold: {i for i in range(9) if i % 3 != fold} for fold in range(3)
+    }
+
+
 def test_each_fold_s_fusion_learns_from_all_diagnosed_cases_of_the_other_folds_and_from_no_other(monkeypatch):
     rows = [row(i, bool(i % 2), i % 3) for i in range(12)]
     rows[4] = replace(rows[4], abnormal=None)

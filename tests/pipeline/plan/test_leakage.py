@@ -3,6 +3,7 @@
 Over random cohorts: patients with several cases, phases that are missing, cases without labels or diagnoses.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,24 @@ def test_no_case_is_decided_by_what_has_seen_its_fold(kind, cohort):
         assert nodes.classify.subject.input == phase
 
 
+@pytest.mark.parametrize("kind", LEARNING)
+@settings(max_examples=6)
+@given(cohort=COHORTS, out=st.sets(st.integers(0, 9), min_size=1, max_size=3))
+def test_nothing_is_learned_from_a_case_that_is_held_out(kind, cohort, out):
+    graph, cases, folds = planned(kind, cohort)
+    out = {f"patient {number}" for number in out}
+    cases = [replace(item, case=replace(item.case, held_out=item.case.patient in out)) for item in cases]
+    try:
+        graph = make_graph(LEARNING[kind], cases, folds)
+    except RecipeError:
+        assume(False)
+    by_key = {node.key: node for node in graph.nodes}
+    held_out = {item.case.id for item in cases if item.case.held_out}
+    assert held_out <= {case for case, _ in graph.cases} | {item.case.id for item in cases if not item.scans}
+    for nodes in graph.cases.values():
+        assert learned_from(nodes.classify, by_key).isdisjoint(held_out)
+
+
 @pytest.mark.parametrize("kind", ["in fold", "out of fold"])
 @settings(max_examples=6)
 @given(cohort=COHORTS)
@@ -218,3 +237,13 @@ def test_an_operating_point_does_not_depend_on_the_cases_of_the_fold_it_is_for(s
     ]
     before, after = (tune(of, fusion, PHASES, wanted)[1][fold] for of in (rows, changed))
     assert before == after
+
+
+@settings(max_examples=6)
+@given(scores=st.lists(st.integers(0, 99), min_size=12, max_size=12), other=st.integers(0, 99))
+def test_an_operating_point_does_not_depend_on_cases_that_are_held_out(scores, other):
+    fusion: PhaseFusion = build(identify("phase-fusion", "or", {}))
+    wanted = OperatingPointSettings(target="sensitivity", at_least=0.8)
+    rows = [row(number, number % 3, score) for number, score in enumerate(scores)]
+    more = [replace(row(20 + number, number % 3, other), held_out=True) for number in range(6)]
+    assert tune([*rows, *more], fusion, PHASES, wanted)[1] == tune(rows, fusion, PHASES, wanted)[1]

@@ -1,6 +1,6 @@
-"""What the records of trainings say under the tables."""
+"""What the records of trainings say under the tables, and what their keys hold of the parts of a batch."""
 
-from pnetkit.pipeline.stages.train import moved_in_words
+from pnetkit.pipeline.stages.train import TrainSpec, moved_in_words
 
 HERE = {"torch": "2.11", "pnetkit": "0.1.0", "commit": "a" * 40, "device": "cuda:0", "on": "NVIDIA H100"}
 
@@ -22,3 +22,11 @@ def test_a_training_at_another_commit_is_said():
 
 def test_one_that_went_on_where_it_had_been_or_was_made_by_an_earlier_release_is_not():
     assert not moved_in_words([record(HERE | {"from_iteration": 0}, HERE | {"from_iteration": 5}), {"details": {}}])
+
+
+def test_keys_of_trainings_in_parts_say_how_dropout_is_drawn_and_all_others_are_what_they_were():
+    def identity(accumulation):
+        return TrainSpec({"plugin": "a"}, 1, {"accumulation": accumulation}, 7, (True,), (), (), 100).identity
+
+    assert identity(1).keys() == {"backbone", "in_channels", "training", "seed", "abnormal"}
+    assert identity(2).keys() - identity(1).keys() == {"dropout"}
