@@ -6,8 +6,10 @@ from pnetkit.errors import MissingExtraError
 
 EXTRAS = {
     "dicom": ("pydicom", "highdicom"),
+    "mlflow": ("mlflow",),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino", "onnx", "onnxscript", "onnxruntime"),
+    "tensorboard": ("tensorboard",),
 }
 """The packages that an extra of pnetkit brings."""
 

@@ -72,6 +72,7 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
     with _shared(session, machine) as lanes:
         layout = lay_out(request, context.store, lanes, listener)
         folder = _claimed(request, layout, context.store)
+        listener.opened(folder)
         listener.planned(layout.graph.nodes)
         outcome = run_nodes(layout.graph.nodes, lanes.lanes, context, on_progress=listener.progress)
     found = gather(request.loaded.recipe, layout, outcome, context.store)

@@ -20,17 +20,17 @@ SCALE_BARS_MM = (50, 20, 10, 5, 2, 1)
 
 def rendered(page: Page, left_out: LeftOut, *, linked: bool) -> bytes:
     """Give the page as one HTML file; `linked` says that its pictures lie beside it."""
-    script, style = _resource("page.js"), _resource("page.css")
+    script, style = resource("page.js"), resource("page.css")
     policy = {
         "default-src": "'none'",
         "img-src": "'self' file:" if linked else "data:",
-        "style-src": _by_digest(style),
-        "script-src": _by_digest(script) + (" 'strict-dynamic'" if linked else ""),
+        "style-src": by_digest(style),
+        "script-src": by_digest(script) + (" 'strict-dynamic'" if linked else ""),
         "base-uri": "'none'",
         "form-action": "'none'",
     }
     text = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             page=page,
@@ -44,9 +44,10 @@ def rendered(page: Page, left_out: LeftOut, *, linked: bool) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Give the templates of pages: all is escaped, and a value that is missing is an error."""
     environment = Environment(
-        loader=FunctionLoader(_resource),
+        loader=FunctionLoader(resource),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -58,11 +59,13 @@ def _environment() -> Environment:
 
 
 @lru_cache(maxsize=8)
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """Read a template, a script or a style that comes with the package."""
     return files("pnetkit.report.page").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _by_digest(text: str) -> str:
+def by_digest(text: str) -> str:
+    """Give what a policy calls a script or a style that is in the page."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
