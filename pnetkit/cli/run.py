@@ -56,9 +56,9 @@ def run(
             print_table(table)
     for line in shared_in_words(result):
         echo(line)
-    click.echo(f"Results: {result.folder}")
     if options["report"] and "report" not in result.failed:
         click.echo(f"To look at: {result.folder / REPORT}")
+    click.echo(f"Results: {result.folder}")
     require_success(result)
 
 
@@ -144,6 +144,7 @@ def _request(
     on_code_change: Any,
     verify_files: bool,
     store_locks: Any,
+    engine: str,
     report: bool = True,
 ) -> Any:
     """Turn options into a request; say so where phantoms stand in for a cohort."""
@@ -174,6 +175,7 @@ def _request(
         vram_bytes=vram_bytes,
         verify_files=verify_files,
         store_locks=store_locks,
+        engine=engine,
         report=report,
     )
 

@@ -35,8 +35,8 @@ QUALITY = 82
 class Crop:
     """Hold the part of a scan that is shown: HU, what is found, what is true (None: not known), on one small grid.
 
-    `spacing_mm` are the voxel's edges, `lowest_mm` is where the first slice lies along the patient's axis. `is_whole`
-    says that nothing was found to crop to.
+    `spacing_mm` are the voxel's edges, `lowest_mm` is where the first slice lies along the patient's axis. Gray is
+    what lies within `window_hu`. `is_whole` says that nothing was found to crop to.
     """
 
     hu: NDArray[np.float32]
@@ -44,6 +44,7 @@ class Crop:
     truth: NDArray[np.uint8] | None
     spacing_mm: tuple[float, float, float]
     lowest_mm: float
+    window_hu: tuple[float, float] = WINDOW_HU
     is_whole: bool = False
 
     def slice_at(self, position_mm: float) -> int:
@@ -103,6 +104,7 @@ class Volume:
     lowest_mm: float
     step_mm: float
     thinned: tuple[int, int, int]
+    window_hu: tuple[float, float] = WINDOW_HU
     link: str = ""
     name: str = ""
 
@@ -112,9 +114,9 @@ class Volume:
         return max(self.thinned) > 1
 
 
-def still(crop: Crop, index: int, window_hu: tuple[float, float] = WINDOW_HU) -> Still:
+def still(crop: Crop, index: int) -> Still:
     """Draw one slice of a crop."""
-    gray = windowed(as_seen(crop.hu[:, :, index]), window_hu)
+    gray = windowed(as_seen(crop.hu[:, :, index]), crop.window_hu)
     outlines = [
         Outline(structure, who, path)
         for structure, values in STRUCTURES.items()
@@ -144,7 +146,7 @@ def packed(crop: Crop, index: int) -> Volume:
     slices, height, width = planes[0].shape
     data = gzip.compress(b"".join(plane.tobytes() for plane in planes), 6, mtime=0)
     place, step = crop.position_mm(first), crop.spacing_mm[2] * sz
-    return Volume(data, width, height, slices, index // sz, round(place, 3), round(step, 4), steps)
+    return Volume(data, width, height, slices, index // sz, round(place, 3), round(step, 4), steps, crop.window_hu)
 
 
 def thinning(shape: tuple[int, ...], spacing_mm: tuple[float, float, float]) -> tuple[int, int, int]:

@@ -40,7 +40,7 @@ def rendered(page: Page, left_out: LeftOut, *, linked: bool) -> bytes:
             style=Markup(style),  # ours, of the package
         )
     )
-    return text.encode()
+    return text.strip().encode() + b"\n"
 
 
 @lru_cache(maxsize=1)

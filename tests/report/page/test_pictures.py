@@ -2,6 +2,7 @@
 
 import gzip
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,12 @@ def test_a_still_is_a_picture_of_its_voxels_with_outlines_of_what_is_found_and_w
         ("pancreas", "prediction", "M0 0h1v1h-1z"),  # with what is in it
         ("tumor", "prediction", "M0 0h1v1h-1z"),
     }
+
+
+def test_a_still_and_its_slices_are_seen_in_the_window_that_was_kept():
+    of = replace(crop(hu=100.0), window_hu=(0.0, 100.0))
+    assert np.asarray(Image.open(io.BytesIO(still(of, 1).webp)).convert("L")).min() > 245
+    assert packed(of, 1).window_hu == (0.0, 100.0)
 
 
 def test_a_packed_volume_holds_levels_of_four_hu_and_both_labels_in_the_order_of_pictures():

@@ -1,6 +1,6 @@
 """Cut out of a case's scans what is shown of them: the pancreas with a margin, each phase on its own grid."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,18 @@ from pnetkit.cohort.file_names import segmentation_name
 from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import ImageError, PnetkitError
 from pnetkit.files import require_digest
-from pnetkit.imaging.boxes import Box, bounding_box, clamp, grow
+from pnetkit.imaging.boxes import Box, bounding_box, clamp, cut, grow
 from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
 from pnetkit.pipeline.outcome.finished import FinishedRun
 from pnetkit.pipeline.outcome.folder import SEGMENTATIONS
 from pnetkit.pipeline.outcome.pages.stored import Stored
 from pnetkit.pipeline.stages import postprocess, prepare
 from pnetkit.pipeline.stages.segmentation import LABELS
-from pnetkit.report.page.pictures import Crop
+from pnetkit.report.page.pictures import WINDOW_HU, Crop
 from pnetkit.store.node import Subject
-from pnetkit.types import Grid, ScanFiles
+from pnetkit.training.bricks import Bricks, cut_bricks
+from pnetkit.training.sampling import StoredCase
+from pnetkit.types import BACKGROUND, Grid, ScanFiles
 
 MARGIN_MM = 20.0
 """What is shown around the pancreas."""
@@ -36,6 +38,16 @@ class Shown:
 
     crop: Crop
     box: Box
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Volumes:
+    """Hold HU by channel and the reference label, as arrays or bricks; where the organ lies; how each is looked at."""
+
+    hu: Sequence[NDArray[Any] | Bricks]
+    truth: NDArray[np.uint8] | Bricks | None
+    organ: Box | None
+    windows_hu: Sequence[tuple[float, float]]
 
 
 def cohort_files(run: FinishedRun, found: Stored, table: Path | None) -> dict[tuple[str, str], ScanFiles]:
@@ -64,38 +76,67 @@ def shown(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str
 
 
 def _shown(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str) -> dict[str, Shown] | str:
-    phases = run.record["inputs"][name]
-    labels = _labels(run, found, case_id, name)
+    phases, labels = run.record["inputs"][name], _labels(run, found, case_id, name)
     if labels is None:
         return "Nothing to show: the segmentation is neither in the run's folder nor in its store."
     left, grid = labels
-    ref = found.ref(prepare.STAGE.name, Subject(name, case_id))
-    if ref is not None and found.store is not None:
-        folder = found.store.of(ref)
-        channels: Any = np.load(folder / "hu.npy", mmap_mode="r", allow_pickle=False)
-        truth: NDArray[np.uint8] | None = np.load(folder / "labels.npy", mmap_mode="r", allow_pickle=False)
-    else:
-        scans = [_read(run, files, case_id, phase) for phase in phases[:1]]
-        if isinstance(scans[0], str):
-            return scans[0]
-        channels, truth = [scans[0]], _truth(run, files, case_id, phases[0])
-    box, is_whole = _box(left, truth, grid)
-    part = box.slices
+    volumes = _prepared(found, Subject(name, case_id)) or _of_files(run, files, case_id, phases)
+    if isinstance(volumes, str):
+        return volumes
+    box = _around([bounding_box(left > BACKGROUND), volumes.organ], grid)
+    is_whole = box is None
+    box = box or Box((0, 0, 0), grid.shape)
     middle = [(a + b - 1) / 2 for a, b in zip(box.start[:2], box.stop[:2], strict=True)]
-    lowest_mm = float((grid.affine @ np.array([*middle, box.start[2], 1.0]))[2])
-    spacing = (*grid.spacing_mm[:2], float(grid.affine[2, 2]))  # along the patient's axis, also where slices are tilted
     crops = {}
-    for phase, hu in zip(phases, channels, strict=False):
+    for phase, hu, window in zip(phases, volumes.hu, volumes.windows_hu, strict=False):
         crop = Crop(
-            hu=np.asarray(hu[part], dtype=np.float32),
-            found=np.asarray(left[part]),
-            truth=None if truth is None else np.asarray(truth[part]),
-            spacing_mm=spacing,
-            lowest_mm=lowest_mm,
+            hu=_cut(hu, box).astype(np.float32),
+            found=_cut(left, box),
+            truth=None if volumes.truth is None else _cut(volumes.truth, box),
+            spacing_mm=(*grid.spacing_mm[:2], float(grid.affine[2, 2])),  # along the patient's axis, if tilted too
+            lowest_mm=float((grid.affine @ np.array([*middle, box.start[2], 1.0]))[2]),
+            window_hu=window,
             is_whole=is_whole,
         )
         crops[phase] = Shown(crop, box)
     return crops
+
+
+def _prepared(found: Stored, subject: Subject) -> _Volumes | None:
+    """Open what was prepared for training; None where that is not there. HU are within the network's window."""
+    ref = found.ref(prepare.STAGE.name, subject)
+    if ref is None or found.store is None:
+        return None
+    case = prepare.read(found.store, ref, case_id=subject.case_id or "", abnormal=None)
+    if isinstance(case, StoredCase):
+        case = case.mapped()
+    places = np.unravel_index(case.foreground, case.labels.shape)
+    organ = None
+    if case.foreground.size:
+        start, stop = ([int(of(axis)) for axis in places] for of in (np.min, np.max))
+        organ = Box((start[0], start[1], start[2]), (stop[0] + 1, stop[1] + 1, stop[2] + 1))
+    windows = [_shown_window(of.low_hu, of.high_hu) for of in case.intensities]
+    return _Volumes(list(case.hu), case.labels, organ, windows)
+
+
+def _of_files(run: FinishedRun, files: Files, case_id: str, phases: Sequence[str]) -> _Volumes | str:
+    """Read the scan of an input's first phase, which gives the grid, and its reference label."""
+    hu = _read(run, files, case_id, phases[0])
+    if isinstance(hu, str):
+        return hu
+    truth = _truth(run, files, case_id, phases[0])
+    organ = None if truth is None else bounding_box(truth > BACKGROUND)
+    return _Volumes([hu], truth, organ, [WINDOW_HU])
+
+
+def _shown_window(low_hu: float, high_hu: float) -> tuple[float, float]:
+    """Give the pancreas's window, or the network's where that is narrower: beyond it nothing was kept."""
+    low, high = WINDOW_HU
+    return (low, high) if low_hu <= low and high <= high_hu else (low_hu, high_hu)
+
+
+def _cut(volume: NDArray[Any] | Bricks, box: Box) -> NDArray[Any]:
+    return cut_bricks(volume, box, fill=0) if isinstance(volume, Bricks) else cut(volume, box, fill=0)
 
 
 def _labels(run: FinishedRun, found: Stored, case_id: str, name: str) -> tuple[NDArray[np.uint8], Grid] | None:
@@ -131,13 +172,13 @@ def _truth(run: FinishedRun, files: Files, case_id: str, phase: str) -> NDArray[
     return read_labels(scan.label, mapping, unmapped=policy["unmapped"])[0]
 
 
-def _box(left: NDArray[np.uint8], truth: NDArray[np.uint8] | None, grid: Grid) -> tuple[Box, bool]:
-    """Give the box around all labels with the margin, within the scan; the whole scan where there is none."""
-    boxes = [box for labels in (left, truth) if labels is not None and (box := bounding_box(labels > 0)) is not None]
-    if not boxes:
-        return Box((0, 0, 0), grid.shape), True
-    start = np.min([box.start for box in boxes], axis=0)
-    stop = np.max([box.stop for box in boxes], axis=0)
+def _around(boxes: Sequence[Box | None], grid: Grid) -> Box | None:
+    """Give the box around some boxes with the margin, within the scan; None without a box."""
+    there = [box for box in boxes if box is not None]
+    if not there:
+        return None
+    start = np.min([box.start for box in there], axis=0)
+    stop = np.max([box.stop for box in there], axis=0)
     joined = Box((int(start[0]), int(start[1]), int(start[2])), (int(stop[0]), int(stop[1]), int(stop[2])))
     margins = [int(np.ceil(MARGIN_MM / mm)) for mm in grid.spacing_mm]
-    return clamp(grow(joined, (margins[0], margins[1], margins[2])), grid.shape), False
+    return clamp(grow(joined, (margins[0], margins[1], margins[2])), grid.shape)

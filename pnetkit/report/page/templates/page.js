@@ -31,7 +31,7 @@
 
   // --- pictures --------------------------------------------------------------------------------------------------
 
-  let shades = shadesOf(-100, 240);
+  let chosen = null; // the window that was chosen instead of each picture's own: its ends in HU
 
   function shadesOf(low, high) {
     return Uint8ClampedArray.from({ length: 256 }, (_, i) => ((LOWEST_HU + i * STEP_HU - low) * 255) / (high - low));
@@ -39,6 +39,7 @@
 
   function drawSlice(panel, index) {
     const { width, height, data, canvas } = panel, size = width * height;
+    const shades = shadesOf(...(chosen ?? [panel.low, panel.high]));
     const image = new ImageData(width, height), levels = data.subarray(index * size, (index + 1) * size);
     for (let i = 0; i < size; i++) {
       image.data[4 * i] = image.data[4 * i + 1] = image.data[4 * i + 2] = shades[levels[i]];
@@ -209,7 +210,7 @@
   for (const article of articles) seen.observe(article);
 
   document.getElementById("window")?.addEventListener("change", (event) => {
-    shades = shadesOf(...event.target.value.split(" ").map(Number));
+    chosen = event.target.value ? event.target.value.split(" ").map(Number) : null;
     for (const viewer of viewers.values()) if (viewer.panels.length && viewer.at !== undefined) show(viewer, viewer.at);
   });
   addEventListener("beforeprint", () => { for (const viewer of viewers.values()) viewer.panels.forEach(still); });
