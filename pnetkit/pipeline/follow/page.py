@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pnetkit.errors import counted
 from pnetkit.files import write_atomically
 from pnetkit.pipeline.engine.schedule import Progress
 from pnetkit.pipeline.follow.counts import WORDS, Counts, StageCount
@@ -160,4 +161,6 @@ def _left(stages: dict[str, StageCount], now: float) -> tuple[str, str]:
         return "", "" if all(of.is_complete for of in stages.values()) else "not known yet"
     longest = max(known, key=lambda name: known[name])
     waiting = sum(not of.is_complete and name not in known for name, of in stages.items())
-    return f"{in_words(known[longest])}", f"for {WORDS[longest]}" + (f"; {waiting} stages not in it" if waiting else "")
+    return f"{in_words(known[longest])}", f"for {WORDS[longest]}" + (
+        f"; {counted(waiting, 'stage')} not in it" if waiting else ""
+    )

@@ -76,7 +76,7 @@ def set_aside(run: RunValues) -> Sequence[Said]:
 
 
 def folds(run: RunValues) -> Sequence[Said]:
-    """Say how cases were dealt into folds."""
+    """Say how cases were dealt into folds, and from which nothing was learned."""
     sizes: dict[Any, Counter[Any]] = defaultdict(Counter)
     for case in run.cases.values():
         if case["fold"] is not None:
@@ -85,6 +85,10 @@ def folds(run: RunValues) -> Sequence[Said]:
         return ()
     each = "; ".join(f"fold {fold}: {of.total()} cases, {of[True]} abnormal" for fold, of in sorted(sizes.items()))
     found = [Said(f"{len(sizes)}-fold cross-validation. {each}.", RECORD, "cases.*.fold, cases.*.abnormal")]
+    held_out = sum(bool(case.get("held_out")) for case in run.cases.values())
+    if held_out:
+        said = f"Held out, so that nothing is learned from them in any fold: {counted(held_out, 'case')}."
+        found.append(Said(said, RECORD, "cases.*.held_out"))
     seed = run.record.get("seeds", {}).get("cohort")
     return [*found, *([Said(f"Seed of the folds: {seed}.", RECORD, "seeds.cohort")] if seed is not None else [])]
 

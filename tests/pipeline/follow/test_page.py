@@ -49,7 +49,7 @@ def test_the_page_says_how_far_stages_and_trainings_are_and_what_is_left(run):
     assert cells(text, r"training \(iterations\)") == ["20", "120", "10 s", "50 s"]
     assert cells(text, "venous, fold 0") == ["20", "60", "0.5000", "trains"]
     assert cells(text, "venous, fold 1") == ["0", "60", "", "waits"]
-    assert "<b>50 s</b> <span>for training (iterations); 1 stages not in it</span>" in text
+    assert "<b>50 s</b> <span>for training (iterations); 1 stage not in it</span>" in text
     assert "fold 0 is at 0.5" in text
 
 

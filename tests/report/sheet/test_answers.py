@@ -25,6 +25,11 @@ def test_folds_are_told_with_their_sizes_and_their_seed():
     ]
 
 
+def test_cases_from_which_nothing_was_learned_are_told():
+    held_out = CASES | {"B": CASES["B"] | {"held_out": True}}
+    assert "Held out, so that nothing is learned from them in any fold: 1 case." in texts(cohort.folds, cases=held_out)
+
+
 def test_a_patient_in_two_folds_is_told():
     assert texts(cohort.disjoint) == ["Folds are disjoint by patient: each of 2 has all cases in one fold."]
     broken = CASES | {"C": CASES["C"] | {"fold": 1}}
