@@ -456,3 +456,28 @@ def test_a_worker_ends_with_the_process_that_started_it_even_if_that_is_killed(t
     while runs(worker) and time.monotonic() < until:
         time.sleep(0.1)
     assert not runs(worker)
+
+
+def test_what_another_process_makes_for_long_is_tried_less_and_less_often_and_taken_in_at_once(
+    context, task, monkeypatch
+):
+    monkeypatch.setattr(schedule, "POLL_S", 0.01)
+    monkeypatch.setattr(schedule, "LONGEST_S", 60.0)
+    one, tried, real = node("one"), [], schedule.attempt
+    begun, end = threading.Event(), threading.Event()
+    monkeypatch.setattr(schedule, "attempt", lambda *of: (tried.append(time.monotonic()), real(*of))[1])
+
+    def made_there(_folder):
+        begun.set()
+        end.wait()
+        return {}
+
+    other = threading.Thread(target=context.store.produce, args=(one.stage, one.key, made_there))
+    other.start()
+    begun.wait()
+    threading.Timer(1.0, end.set).start()
+    outcome = run_nodes([one], SerialExecutor(), context)
+    other.join()
+    assert outcome.by_others([one]) == [one]
+    assert task == []
+    assert len(tried) <= 8  # of a hundred that there would be: 0.01 s, 0.02 s, ... 0.64 s
