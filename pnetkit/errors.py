@@ -128,6 +128,10 @@ class StoreError(PnetkitError):
     exit_code = 7
 
 
+class ReportError(PnetkitError):
+    """Report a page that cannot be made as it is asked for."""
+
+
 class RunError(PnetkitError):
     """Report tasks of a run that failed after everything else was computed and kept."""
 

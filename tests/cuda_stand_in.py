@@ -161,17 +161,13 @@ class OnCpuInstead(TorchFunctionMode):
         return value
 
 
-NOTES = "PNETKIT_TEST_STAND_IN"
-"""The variable that names the folder in which workers note which GPUs of the stand-in they used."""
-
-
-def start_worker_with_stand_in(threads, notes=None):
+def start_worker_with_stand_in(threads, notes=None, *, folder):
     """Stand in for the start of a worker process, whose CUDA is a stand-in, and which notes the GPUs that it uses.
 
-    The note lies in a folder for each pool of workers, which is a lane; it is empty where CUDA never begins.
+    It lies in `folder`, in one for each pool of workers, which is a lane, and is empty where CUDA never begins.
     """
     start_worker(threads, notes)
-    lane = Path(os.environ[NOTES]) / Path(notes).name
+    lane = folder / Path(notes).name
     lane.mkdir(exist_ok=True)
     note = lane / str(os.getpid())
     note.touch()

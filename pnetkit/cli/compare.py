@@ -121,7 +121,7 @@ def _finished(path: Path, options: dict[str, Any], arm: str) -> tuple[Any, list[
     for seed in result.repeat_seeds:
         echo(f"{arm}, with the seed {seed}", err=True)
         only = (*options["overrides"], "training.repeat_seeds=[]", f"training.seed={seed}")
-        again = run_and_report(path, **{**options, "overrides": only})
+        again = run_and_report(path, **{**options, "overrides": only, "report": False})
         repeats.append(read_run(again.folder))
         made += again.made.get("train", 0)
     return read_run(result.folder), repeats, made

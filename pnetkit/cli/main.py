@@ -15,6 +15,7 @@ from pnetkit.cli.export import export
 from pnetkit.cli.plan import plan
 from pnetkit.cli.plugins import plugins
 from pnetkit.cli.recipe import recipe
+from pnetkit.cli.report import report
 from pnetkit.cli.run import run
 from pnetkit.cli.runs import runs
 from pnetkit.cli.screen import screen
@@ -33,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (run, compare, export, screen, plan, runs, plugins, recipe, cohort, bench, agree, doctor):
+for command in (run, compare, report, export, screen, plan, runs, plugins, recipe, cohort, bench, agree, doctor):
     cli.add_command(command)
 
 

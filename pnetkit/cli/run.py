@@ -23,6 +23,7 @@ from pnetkit.cli.options import run_options
     metavar="VALUE=LABEL,...",
     help="Their values as 1 pancreas, 2 tumor, 3 duct.",
 )
+@click.option("--report/--no-report", default=True, help="Write report.html at the end. [default: yes]")
 @run_options
 def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> None:
     """Train, segment, clean up, classify, fuse and evaluate RECIPE, and print the paper's two tables.
@@ -32,6 +33,7 @@ def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> N
     a recipe shares with earlier ones are not computed again.
     """
     from pnetkit.cli.tables import print_table
+    from pnetkit.pipeline.outcome.pages.run_page import REPORT
     from pnetkit.pipeline.run import require_success
     from pnetkit.report.tables import run_tables
 
@@ -45,6 +47,8 @@ def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> N
             print_table(table)
     for line in shared_in_words(result):
         echo(line)
+    if options["report"] and "report" not in result.failed:
+        click.echo(f"To look at: {result.folder / REPORT}")
     click.echo(f"Results: {result.folder}")
     require_success(result)
 
@@ -119,6 +123,7 @@ def _request(
     on_code_change: Any,
     verify_files: bool,
     store_locks: Any,
+    report: bool = True,
 ) -> Any:
     """Turn options into a request; say so where phantoms stand in for a cohort."""
     from pnetkit.pipeline.plan.request import RunRequest
@@ -148,6 +153,7 @@ def _request(
         vram_bytes=vram_bytes,
         verify_files=verify_files,
         store_locks=store_locks,
+        report=report,
     )
 
 

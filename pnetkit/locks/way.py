@@ -6,6 +6,7 @@ itself what does not exclude the other. The first one chooses, by the file syste
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -74,6 +75,16 @@ def _suiting(folder: Path) -> Kind:
 
 def _noted(folder: Path) -> Way | None:
     path = folder / NOTE
+    try:
+        state = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return _read_once(path, state.st_mtime_ns, state.st_ino, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _read_once(path: Path, *_state: int) -> Way | None:
+    """Read a note, once for each state of its file: every lock of a store asks."""
     kinds: dict[str, Kind] = {"flock": "flock", "claims": "claims"}
     try:
         said = read_json(path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from pnetkit.errors import RunError, counted
+from pnetkit.errors import ReportError, RunError, StoreError, counted
 from pnetkit.evaluation.summary import Metrics
 from pnetkit.files import disk_errors_in_words
 from pnetkit.method.device_fit import weakest
@@ -27,6 +27,7 @@ from pnetkit.pipeline.outcome.folder import claim_folder, write_figures, write_r
 from pnetkit.pipeline.outcome.fusing import write_fitted
 from pnetkit.pipeline.outcome.gathered import Gathered, gather
 from pnetkit.pipeline.outcome.lesions_csv import write_lesions
+from pnetkit.pipeline.outcome.pages.run_page import report_run
 from pnetkit.pipeline.outcome.record import AFTER, failures, run_record
 from pnetkit.pipeline.plan.layout import Layout, lay_out
 from pnetkit.pipeline.plan.request import RunRequest
@@ -83,7 +84,13 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
             **_memory(fit, layout, outcome, context.store, listener),
             "failed": failures(layout, outcome, found),
         }
-        write_record(folder, record | times.told())
+        record |= times.told()
+        write_record(folder, record)
+        if request.report:
+            listener.say("Writing the report.")
+            found.attempts.of("report", lambda: _report(folder, layout, context), None)
+        if "report" in found.attempts.failed:
+            write_record(folder, record | {"failed": failures(layout, outcome, found)})
     return _result(request, folder, layout, outcome, found)
 
 
@@ -188,6 +195,15 @@ def _write(folder: Path, request: RunRequest, layout: Layout, context: Context, 
             metrics, method=request.loaded.recipe.name, cohort=layout.cohort, thresholds=found.thresholds
         )
         attempts.of("tables", lambda: write_figures(folder, metrics, "\n".join(map(to_markdown, tables))), None)
+
+
+def _report(folder: Path, layout: Layout, context: Context) -> None:
+    """Write the page of the run, which is read back from its folder. Raises ReportError where it cannot be made."""
+    files = {(item.case.id, phase): scan for item in layout.good for phase, scan in item.case.scans.items()}
+    try:
+        report_run(folder, store=context.store_root, files=files)
+    except StoreError as error:  # a part of the folder that could not be written: the others stay
+        raise ReportError(str(error)) from error
 
 
 def _fitted(folder: Path, layout: Layout, found: Gathered) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""What people read: tables."""
+"""What people read and look at: tables, figures, pages."""

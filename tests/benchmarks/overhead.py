@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from pnetkit.locks.way import agree
 from pnetkit.pipeline.engine import schedule
 from pnetkit.pipeline.engine.schedule import run_nodes
 from pnetkit.pipeline.engine.task import Attempted, attempt
@@ -73,6 +74,7 @@ def main(cases: int, workers: tuple[int, ...], place: Path | None) -> None:
     for count in workers:
         with TemporaryDirectory(dir=place) as folder, WorkerPool(count, threads=1) as pool:
             context = Context(Path(folder) / "store", "cpu", 1)
+            agree(context.store_root)  # as a run does
             warm = [Node(AnySpec("measure", identity={"warm": True}), Subject("venous", "warm"))]
             run_nodes(warm, pool, context)
             nodes = nodes_of(cases)

@@ -101,11 +101,11 @@ def test_of_one_that_was_stopped_and_who_took_over_exactly_one_publishes(store, 
 def test_who_is_stopped_between_its_last_look_and_publishing_publishes_or_not_but_nobody_twice(store, monkeypatch):
     published = []
 
-    def taken_over(work, final, said):
+    def taken_over(work, final, said, **how):
         monkeypatch.undo()
         stop()
         published.append(store.produce("measure", KEY, made("others")))
-        return store._publish(work, final, said)
+        return store._publish(work, final, said, **how)
 
     monkeypatch.setattr(store, "_publish", taken_over)
     assert store.produce("measure", KEY, made("stopped")) is False

@@ -104,11 +104,11 @@ def finished(tmp_path_factory, trained_once) -> tuple[Runner, RunResult]:
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    """All that has to be the same in two equal runs: everything but run.json, which holds times, and the claim."""
+    """All that has to be the same in two equal runs: everything but what holds times, and the claim."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in ("run.json", "claim.json")
+        if path.is_file() and path.name not in ("run.json", "report.html", "claim.json")
     }
 
 

@@ -1,11 +1,12 @@
 """A whole small run on a GPU that a CPU stands in for: every call into CUDA raises where the real one would."""
 
 import json
+from functools import partial
 
 import pytest
 
 from pnetkit.pipeline.engine import workers
-from tests.cuda_stand_in import NOTES, CudaStandIn, OnCpuInstead, start_worker_with_stand_in
+from tests.cuda_stand_in import CudaStandIn, OnCpuInstead, start_worker_with_stand_in
 from tests.system.conftest import results
 
 pytestmark = pytest.mark.slow
@@ -53,8 +54,7 @@ def test_a_run_on_the_cpu_leaves_the_gpus_alone(tiny, stand_in):
 
 def test_two_gpus_share_the_trainings_and_what_computes_on_cores_begins_neither(tiny, stand_in, monkeypatch, tmp_path):
     on_cpu = on_the_stand_in(tiny, stand_in, "cpu", out="again", store="another")
-    monkeypatch.setattr(workers, "start_worker", start_worker_with_stand_in)
-    monkeypatch.setenv(NOTES, str(tmp_path))
+    monkeypatch.setattr(workers, "start_worker", partial(start_worker_with_stand_in, folder=tmp_path))
     result = on_the_stand_in(tiny, stand_in, "auto", workers=1, gpu_workers=1, vram_bytes=8_000_000_000)
     assert result.failed == {}
     record = json.loads((result.folder / "run.json").read_text())

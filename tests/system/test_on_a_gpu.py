@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from pnetkit.inference.predictors import probability_predictor
 from pnetkit.inference.search import Settings
 from pnetkit.inference.segment import segment
 from pnetkit.networks import best_precision, build_seeded, choose_device
+from pnetkit.training.group import Helpers
 from pnetkit.training.loop import train
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Sampling, TrainingCase, foreground_indices
 from pnetkit.types import Grid
+from tests.shared_training import TwoNorms, opened
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -118,6 +121,21 @@ def test_a_training_on_a_gpu_goes_on_from_its_checkpoint(case, tmp_path):
     assert done == [30, 40, 50, 60]
     assert len(trained.losses) == 6
     assert trained.losses[-1] < trained.losses[0]
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_a_training_shared_by_two_gpus_learns_what_one_learns(tmp_path):
+    opening, found = partial(opened, TwoNorms, 0.0), []
+    shared = {"sampling": Sampling((8, 8, 8), 4, 0.8, 0.5, "uniform", accumulation=2), "accumulation": 2}
+    for number, devices in enumerate([(), ("cuda:1",)]):
+        network, cases = opening()
+        trained = train(
+            network, cases, plan(**shared), seed=0, device=DEVICE, checkpoint=tmp_path / str(number),
+            report=lambda *_: None, maker=MAKER, helpers=Helpers(devices, opening),
+        )  # fmt: skip
+        found.append((trained.losses, network.first_norm.running_var.cpu()))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-3)
+    assert torch.allclose(found[0][1], found[1][1], rtol=1e-3)
 
 
 def test_labels_on_a_gpu_are_those_on_the_cpu(network, case):

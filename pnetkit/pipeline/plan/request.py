@@ -19,7 +19,7 @@ class RunRequest:
     `workers`, `gpu_workers` and `per_training` are those of `choose_machine`. `ram_bytes` (of all processes together)
     and `vram_bytes` (of each GPU) are limits, None for none. With `verify_files` every file of the cohort is read
     again, also those that did not change since they were checked. `store_locks` says how processes that share the
-    store exclude each other.
+    store exclude each other. `report` asks for the page at the end.
     """
 
     loaded: LoadedRecipe
@@ -38,6 +38,7 @@ class RunRequest:
     vram_bytes: int | None = None
     verify_files: bool = False
     store_locks: Asked = "auto"
+    report: bool = True
 
     def machine(self) -> Machine:
         """Choose what is used of this machine. Raises PnetkitError where that is not there."""

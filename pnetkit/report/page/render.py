@@ -1,0 +1,105 @@
+"""Turn the values of a page into HTML: all is escaped, one script and one style, a policy that lets in no other.
+
+The policy (CSP) names script and style by their digests: no other script runs, nothing is loaded from anywhere, nothing
+is evaluated. Texts reach the page through jinja2's autoescaping alone.
+"""
+
+import base64
+import hashlib
+from functools import lru_cache
+from importlib.resources import files
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from pnetkit.report.page.pictures import STRUCTURES, Outline, Still, Volume
+from pnetkit.report.page.values import Figure, LeftOut, Page
+
+SCALE_BARS_MM = (50, 20, 10, 5, 2, 1)
+
+
+def rendered(page: Page, left_out: LeftOut, *, linked: bool) -> bytes:
+    """Give the page as one HTML file; `linked` says that its pictures lie beside it."""
+    script, style = _resource("page.js"), _resource("page.css")
+    policy = {
+        "default-src": "'none'",
+        "img-src": "'self' file:" if linked else "data:",
+        "style-src": _by_digest(style),
+        "script-src": _by_digest(script) + (" 'strict-dynamic'" if linked else ""),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    text = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            page=page,
+            left_out=left_out,
+            policy="; ".join(f"{name} {value}" for name, value in policy.items()),
+            script=Markup(script),  # ours, of the package
+            style=Markup(style),  # ours, of the package
+        )
+    )
+    return text.strip().encode() + b"\n"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(_resource),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"drawn": _drawn, "image_source": _image_source, "packed_text": _packed_text}
+    environment.globals |= {"marks_of": _marks, "scale_bar_mm": _scale_bar_mm, "structures": list(STRUCTURES)[::-1]}
+    return environment
+
+
+@lru_cache(maxsize=8)
+def _resource(name: str) -> str:
+    return files("pnetkit.report.page").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _by_digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _drawn(figure: Figure) -> Markup:
+    """Give the SVG of a figure, whose texts were escaped when it was drawn."""
+    return Markup(figure.svg)
+
+
+def _image_source(still: Still) -> str:
+    return still.link or f"data:image/webp;base64,{base64.b64encode(still.webp).decode()}"
+
+
+def _packed_text(volume: Volume) -> str:
+    return base64.b64encode(volume.packed).decode()
+
+
+def _marks(still: Still) -> list[tuple[str, str, float, float]]:
+    """Give the letter of each structure, who it is of, and where in mm it stands: at the top of its outline."""
+    found: dict[str, tuple[str, str, float, float]] = {}
+    size = still.width * still.voxel_mm[0] / 24
+    for outline in still.outlines:
+        if outline.structure not in found:
+            x, y = _top(outline)
+            x_mm, y_mm = x * still.voxel_mm[0], y * still.voxel_mm[1]
+            while any(abs(of[2] - x_mm) < size and abs(of[3] - y_mm) < size for of in found.values()):
+                x_mm += size / 4
+            found[outline.structure] = (outline.structure, outline.who, x_mm, y_mm)
+    return list(found.values())
+
+
+def _top(outline: Outline) -> tuple[int, int]:
+    """Give the first point of a path, which is its highest one."""
+    x, _, rest = outline.path[1:].partition(" ")
+    digits = rest[: next(i for i, letter in enumerate(rest) if not letter.isdigit())]
+    return int(x), int(digits)
+
+
+def _scale_bar_mm(width_mm: float) -> int:
+    """Give the length of a scale bar: the longest round one that takes no more than a third of the picture."""
+    return next((length for length in SCALE_BARS_MM if length <= width_mm / 3), SCALE_BARS_MM[-1])
