@@ -105,10 +105,8 @@ def _find(database: Path, folders: Sequence[str]) -> dict[_Place, tuple[str, str
                 for folder, name, state, text, digest in connection.execute(asked, some):
                     if digest == _digest(str(folder), str(name), str(state), str(text)):
                         found[folder, name] = (state, text)
-    except (sqlite3.OperationalError, OSError):  # it is being made, in use, or may not be locked: it is not damaged
-        return {}
-    except (OSError, StoreError):  # where the store itself is at fault, what is read next says so
-        return {}
+    except (sqlite3.OperationalError, OSError, StoreError):
+        return {}  # it is being made, in use, or may not be locked: it is not damaged; a store at fault says so next
     except (sqlite3.Error, ValueError):
         with suppress(OSError):
             database.unlink()
