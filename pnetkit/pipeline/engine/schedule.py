@@ -139,11 +139,21 @@ class _Run:
                 del self.elsewhere[key]
                 order.finish(key)
                 self.on_progress(Progress(node, node.weight, reused=True))
-            elif now - passed.tried >= self.waits[key] and self._has_room(node):
-                del self.elsewhere[key]
-                self._hand_in((node,))  # the other process may have failed, or be gone
-            else:
+            elif now - passed.tried < self.waits[key] or not self._has_room(node):
                 self.elsewhere[key] = _Passed(passed.tried, now)
+            elif self.context.store.is_being_made(
+                node.stage, key
+            ):  # looked at from here: no worker knows another's looks
+                self._pass_over(node)
+            else:
+                del self.elsewhere[key]
+                self._hand_in((node,))  # the other process has failed, or is gone
+
+    def _pass_over(self, node: Node) -> None:
+        """Note that another process is making a node, which is tried again after twice the time of the last time."""
+        now = time.monotonic()
+        self.elsewhere[node.key] = _Passed(now, now)
+        self.waits[node.key] = min(2 * self.waits[node.key], LONGEST_S) if node.key in self.waits else POLL_S
 
     def take_up_a_suspect(self, order: Order) -> bool:
         """Try a node again whose worker died, alone; tell whether there was one."""
@@ -179,9 +189,7 @@ class _Run:
             order.fail(node.key)
             self.on_progress(Progress(node, 0, error=ended.failure.reason))
         elif ended.is_elsewhere:
-            now = time.monotonic()
-            self.elsewhere[node.key] = _Passed(now, now)
-            self.waits[node.key] = min(2 * self.waits[node.key], LONGEST_S) if node.key in self.waits else POLL_S
+            self._pass_over(node)
         else:
             order.finish(node.key)
             if ended.was_made:
