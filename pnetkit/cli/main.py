@@ -20,6 +20,7 @@ from pnetkit.cli.report import report
 from pnetkit.cli.run import run
 from pnetkit.cli.runs import runs
 from pnetkit.cli.screen import screen
+from pnetkit.cli.sheet import sheet
 from pnetkit.errors import FaultsError, PnetkitError
 
 
@@ -40,6 +41,7 @@ for command in (
     compare,
     report,
     figure,
+    sheet,
     export,
     screen,
     plan,

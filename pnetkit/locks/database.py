@@ -15,7 +15,10 @@ from pnetkit.locks.way import way_of
 
 @contextmanager
 def opened(database: Path, *, patience_s: float) -> Iterator[sqlite3.Connection]:
-    """Open a database, waiting so long for whoever is writing; errors of SQLite come as they are."""
+    """Open a database in a store's folder, waiting for who writes into it.
+
+    Raises sqlite3.Error for a damaged one, or where somebody writes for longer than `patience_s`.
+    """
     way = way_of(database.parent)
     if way.kind == "flock":
         with closing(sqlite3.connect(database, timeout=patience_s)) as connection:

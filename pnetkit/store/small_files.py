@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from pnetkit.errors import StoreError
 from pnetkit.files import FRESH_NS
 from pnetkit.locks.database import opened
 from pnetkit.store.node import Ref
@@ -104,8 +105,8 @@ def _find(database: Path, folders: Sequence[str]) -> dict[_Place, tuple[str, str
                 for folder, name, state, text, digest in connection.execute(asked, some):
                     if digest == _digest(str(folder), str(name), str(state), str(text)):
                         found[folder, name] = (state, text)
-    except (sqlite3.OperationalError, OSError):  # it is being made, in use, or may not be locked: it is not damaged
-        return {}
+    except (sqlite3.OperationalError, OSError, StoreError):
+        return {}  # it is being made, in use, or may not be locked: it is not damaged; a store at fault says so next
     except (sqlite3.Error, ValueError):
         with suppress(OSError):
             database.unlink()
@@ -117,7 +118,7 @@ def _keep(database: Path, files: dict[_Place, tuple[str, str]]) -> None:
     """Keep what was read, all of it or nothing; a disk that takes no more says so where results are written."""
     rows = [(*place, *of, _digest(*place, *of)) for place, of in files.items()]
     with (
-        suppress(sqlite3.Error, OSError),
+        suppress(sqlite3.Error, OSError, StoreError),
         opened(database, patience_s=PATIENCE_S) as connection,
         connection,
     ):

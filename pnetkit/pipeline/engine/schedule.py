@@ -30,12 +30,16 @@ such nodes. Results are looked for more often, which costs a disk on a network l
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Say how far a node is: `done` of `node.weight` units, reused from the store or made anew, or why it failed."""
+    """Say how far a node is: `done` of `node.weight` units, reused from the store or made anew, or why it failed.
+
+    `loss` is the last that a training under way has told.
+    """
 
     node: Node
     done: int
     reused: bool = False
     error: str | None = None
+    loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +139,21 @@ class _Run:
                 del self.elsewhere[key]
                 order.finish(key)
                 self.on_progress(Progress(node, node.weight, reused=True))
-            elif now - passed.tried >= self.waits[key] and self._has_room(node):
-                del self.elsewhere[key]
-                self._hand_in((node,))  # the other process may have failed, or be gone
-            else:
+            elif now - passed.tried < self.waits[key] or not self._has_room(node):
                 self.elsewhere[key] = _Passed(passed.tried, now)
+            elif self.context.store.is_being_made(
+                node.stage, key
+            ):  # looked at from here: no worker knows another's looks
+                self._pass_over(node)
+            else:
+                del self.elsewhere[key]
+                self._hand_in((node,))  # the other process has failed, or is gone
+
+    def _pass_over(self, node: Node) -> None:
+        """Note that another process is making a node, which is tried again after twice the time of the last time."""
+        now = time.monotonic()
+        self.elsewhere[node.key] = _Passed(now, now)
+        self.waits[node.key] = min(2 * self.waits[node.key], LONGEST_S) if node.key in self.waits else POLL_S
 
     def take_up_a_suspect(self, order: Order) -> bool:
         """Try a node again whose worker died, alone; tell whether there was one."""
@@ -175,9 +189,7 @@ class _Run:
             order.fail(node.key)
             self.on_progress(Progress(node, 0, error=ended.failure.reason))
         elif ended.is_elsewhere:
-            now = time.monotonic()
-            self.elsewhere[node.key] = _Passed(now, now)
-            self.waits[node.key] = min(2 * self.waits[node.key], LONGEST_S) if node.key in self.waits else POLL_S
+            self._pass_over(node)
         else:
             order.finish(node.key)
             if ended.was_made:
@@ -240,4 +252,5 @@ def _died_twice(death: Death) -> str:
 def _tell_progress(running: Iterable[Node], store: Store, on_progress: Callable[[Progress], None]) -> None:
     for node in running:
         if node.weight > 1:
-            on_progress(Progress(node, int(store.progress(node.stage, node.key).get("done", 0))))
+            told = store.progress(node.stage, node.key)
+            on_progress(Progress(node, int(told.get("done", 0)), loss=told.get("loss")))

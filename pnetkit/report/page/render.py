@@ -45,7 +45,7 @@ def rendered(page: Page, left_out: LeftOut, *, linked: bool) -> bytes:
 
 @lru_cache(maxsize=1)
 def environment() -> Environment:
-    """Give what renders templates: everything that is put into them is escaped."""
+    """Give the templates of pages: all is escaped, and a value that is missing is an error."""
     made = Environment(
         loader=FunctionLoader(resource),
         autoescape=True,
@@ -60,12 +60,12 @@ def environment() -> Environment:
 
 @lru_cache(maxsize=8)
 def resource(name: str) -> str:
-    """Give the text of a template, the script or the style."""
+    """Read a template, a script or a style that comes with the package."""
     return files("pnetkit.report.page").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def by_digest(text: str) -> str:
-    """Give the source by which a policy lets a text in, and no other."""
+    """Give what a policy calls a script or a style that is in the page."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
