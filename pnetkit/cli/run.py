@@ -56,7 +56,7 @@ def run(
             print_table(table)
     for line in shared_in_words(result):
         echo(line)
-    if options["report"] and "report" not in result.failed:
+    if options["report"] and "report" not in result.failed and (result.folder / REPORT).is_file():
         click.echo(f"To look at: {result.folder / REPORT}")
     click.echo(f"Results: {result.folder}")
     require_success(result)

@@ -28,7 +28,7 @@ from pnetkit.pipeline.outcome.folder import claim_folder, write_figures, write_r
 from pnetkit.pipeline.outcome.fusing import write_fitted
 from pnetkit.pipeline.outcome.gathered import Gathered, gather
 from pnetkit.pipeline.outcome.lesions_csv import write_lesions
-from pnetkit.pipeline.outcome.pages.run_page import report_run
+from pnetkit.pipeline.outcome.pages.run_page import REPORT, report_run
 from pnetkit.pipeline.outcome.record import AFTER, failures, run_record
 from pnetkit.pipeline.plan.layout import Layout, lay_out
 from pnetkit.pipeline.plan.request import RunRequest
@@ -39,6 +39,9 @@ from pnetkit.store.code_change import plugins_of
 from pnetkit.store.holders import note_holder
 from pnetkit.store.locks import locked
 from pnetkit.store.store import Store
+
+MOST_PICTURED = 1000
+"""The cases of a run that ends with its page; 400 take half a minute of a processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
         }
         record |= times.told()
         write_record(folder, record)
-        if request.report:
+        if request.report and _is_page_due(folder, layout, outcome, listener):
             listener.say("Writing the report.")
             found.attempts.of("report", lambda: _report(folder, layout, context), None)
         if "report" in found.attempts.failed:
@@ -228,6 +231,15 @@ def _write(folder: Path, request: RunRequest, layout: Layout, context: Context, 
             metrics, method=request.loaded.recipe.name, cohort=layout.cohort, thresholds=found.thresholds
         )
         attempts.of("tables", lambda: write_figures(folder, metrics, "\n".join(map(to_markdown, tables))), None)
+
+
+def _is_page_due(folder: Path, layout: Layout, outcome: Outcome, listener: Listener) -> bool:
+    """Tell whether the page is to be made: not where nothing was made since it was, nor for thousands of cases."""
+    cases = len(layout.good) + len(layout.bad)
+    if cases > MOST_PICTURED:
+        listener.say(f"No {REPORT}: pictures of {cases} cases take minutes. `pnetkit report {folder}` makes it.")
+        return False
+    return not (folder / REPORT).is_file() or bool(outcome.made or outcome.failed)
 
 
 def _report(folder: Path, layout: Layout, context: Context) -> None:

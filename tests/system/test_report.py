@@ -55,6 +55,19 @@ def test_every_abnormal_case_that_a_phase_did_not_call_says_why(finished):
     assert silent == []
 
 
+def test_a_page_is_left_alone_where_nothing_was_made_since(finished, monkeypatch):
+    runner, first = finished
+    page = first.folder / "report.html"
+    kept = page.read_bytes()
+    page.write_text("kept")
+    runner(first.folder.name)
+    assert page.read_text() == "kept"
+    page.unlink()
+    monkeypatch.setattr("pnetkit.pipeline.run.MOST_PICTURED", 3)
+    assert not (runner(first.folder.name).folder / "report.html").exists()
+    page.write_bytes(kept)
+
+
 def test_a_page_that_cannot_be_made_keeps_nothing_else_from_being_written(finished, monkeypatch):
     runner, first = finished
 
