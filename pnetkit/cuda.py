@@ -133,7 +133,8 @@ def sent(array: NDArray[Any], device: str) -> Tensor:
 
     To a GPU it goes through page-locked memory: an ordinary copy would wait for all that the GPU still has to do.
     """
-    return pinned(torch.from_numpy(array), device).to(device, non_blocking=True)
+    # elsewhere nobody keeps the array until a copy that is not waited for has been made
+    return pinned(torch.from_numpy(array), device).to(device, non_blocking=is_gpu(device))
 
 
 def fetched(tensor: Tensor) -> Callable[[], NDArray[Any]]:

@@ -6,6 +6,7 @@ from pnetkit.errors import MissingExtraError
 
 EXTRAS = {
     "dicom": ("pydicom", "highdicom"),
+    "dask": ("dask", "distributed"),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino", "onnx", "onnxscript", "onnxruntime"),
 }

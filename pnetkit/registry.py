@@ -185,7 +185,16 @@ def _points() -> EntryPoints:
 @lru_cache(maxsize=4)
 def _read_points(_path: tuple[tuple[str, int], ...]) -> EntryPoints:
     found = importlib.metadata.entry_points()
-    return EntryPoints(point for group in found.groups for point in found.select(group=group))
+    return EntryPoints(_standard(point) for group in found.groups for point in found.select(group=group))
+
+
+def _standard(point: Any) -> EntryPoint:
+    """Give a point of the standard library: its backport gives its own once a library, as Dask, has imported it."""
+    if isinstance(point, EntryPoint):
+        return point
+    standard = EntryPoint(point.name, point.value, point.group)
+    vars(standard).update(dist=point.dist)  # as importlib.metadata does
+    return standard
 
 
 def _changed_ns(entry: str) -> int:

@@ -67,7 +67,9 @@ def compare(
     repeats: dict[Path, list[Any]] = {}
     with ExitStack() as stack:
         if recipes:
-            options["session"] = stack.enter_context(open_session(shared_machine(recipes, **options)))
+            options["session"] = stack.enter_context(
+                open_session(shared_machine(recipes, **options), options["engine"])
+            )
         for number, path in enumerate(paths, start=1):
             run, more, trainings = _finished(path, options, f"Arm {number} of {len(paths)}: {path}")
             finished.append(run)

@@ -20,6 +20,15 @@ def _gpus(_context: click.Context, _parameter: click.Parameter, text: str | None
     return tuple(int(number) for number in numbers)
 
 
+def _engine(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    """Take the name of an engine. Raises click.BadParameter for what is none."""
+    if text != "processes" and not (text.startswith("dask:") and text.strip("/") != "dask:"):
+        raise click.BadParameter(
+            f"wanted processes, dask://HOST:PORT or dask:FILE, got {text!r}", param_hint="--engine"
+        )
+    return text
+
+
 _OPTIONS = (
     click.option(
         "--cohort", "table", type=click.Path(path_type=Path), help="Table of cases (CSV). [default: phantoms]"
@@ -39,6 +48,14 @@ _OPTIONS = (
         default="auto",
         show_default=True,
         help="How runs that share the store exclude each other: flock on a disk, claims on what machines share.",
+    ),
+    click.option(
+        "--engine",
+        default="processes",
+        show_default=True,
+        callback=_engine,
+        metavar="processes|dask://HOST:PORT|dask:FILE",
+        help="What makes the stages: processes of this machine, or the workers of a Dask cluster (extra dask).",
     ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps; cuda is all GPUs."),
     click.option("--gpus", callback=_gpus, metavar="all|0,1,...", help="GPUs to use. [default: all that there are]"),

@@ -123,6 +123,7 @@ def _request(
     on_code_change: Any,
     verify_files: bool,
     store_locks: Any,
+    engine: str,
     report: bool = True,
 ) -> Any:
     """Turn options into a request; say so where phantoms stand in for a cohort."""
@@ -153,6 +154,7 @@ def _request(
         vram_bytes=vram_bytes,
         verify_files=verify_files,
         store_locks=store_locks,
+        engine=engine,
         report=report,
     )
 

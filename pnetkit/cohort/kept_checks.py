@@ -3,9 +3,6 @@
 One SQLite file holds it, each check under the state of its files: path, size, times of change, inode. A file that was
 written a moment ago is not kept, because it may be written again without another time of change. What a stage reads
 later is held to the digest that the check took, so a file that changes without any trace is still found out.
-
-SQLite trusts the locks of the file system, which on a network may hold nobody off. Where machines share the folder by
-claims, the file is opened under one, and SQLite is told to lock nothing.
 """
 
 import json
@@ -13,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -25,8 +22,7 @@ from pnetkit.cohort.check import CheckedScan, Content
 from pnetkit.errors import StoreError
 from pnetkit.files import FRESH_NS, digest
 from pnetkit.imaging.hounsfield import READING
-from pnetkit.locks.holding import held
-from pnetkit.locks.way import way_of
+from pnetkit.locks.database import opened
 from pnetkit.types import Grid
 
 T = TypeVar("T")
@@ -148,17 +144,8 @@ def _keep(database: Path, checks: Mapping[str, dict[str, Any]]) -> None:
 
 @contextmanager
 def _opened(database: Path) -> Iterator[sqlite3.Connection]:
-    way = way_of(database.parent)
     try:
-        if way.kind == "flock":
-            with closing(sqlite3.connect(database, timeout=PATIENCE_S)) as connection:
-                yield connection
-            return
-        alone = f"{database.resolve().as_uri()}?nolock=1"
-        with (
-            held(database.parent / "locks" / database.name, way),
-            closing(sqlite3.connect(alone, uri=True)) as connection,
-        ):
+        with opened(database, patience_s=PATIENCE_S) as connection:
             yield connection
     except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
         raise StoreError(

@@ -26,14 +26,16 @@ def bootstrap_interval(
     groups: dict[int, list[int]] = {}
     for index, patient in enumerate(patients):
         groups.setdefault(patient, []).append(index)
-    members = [np.array(group, dtype=np.int64) for group in groups.values()]
-    if len(members) < 2:  # noqa: PLR2004
+    if len(groups) < 2:  # noqa: PLR2004
         return None
+    cases = np.array([index for group in groups.values() for index in group], dtype=np.int64)
+    sizes = np.array([len(group) for group in groups.values()], dtype=np.int64)
+    starts = np.cumsum(sizes) - sizes
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(resamples):
-        drawn = rng.integers(len(members), size=len(members))
-        value = statistic(np.concatenate([members[i] for i in drawn]))
+        drawn = rng.integers(len(sizes), size=len(sizes))
+        value = statistic(cases[_runs(starts[drawn], sizes[drawn])])
         if value is not None:
             values.append(value)
     if 2 * len(values) < resamples:
@@ -41,3 +43,9 @@ def bootstrap_interval(
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _runs(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the numbers of some runs of given lengths, one run after the other."""
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))

@@ -48,13 +48,14 @@ def sensitivity_at(scores: NDArray[np.float64], abnormal: NDArray[np.bool_], *, 
 
     None when one of the two groups is empty.
     """
-    positives, negatives = scores[abnormal], np.sort(scores[~abnormal])
+    positives, negatives = scores[abnormal], scores[~abnormal]
     if not positives.size or not negatives.size:
         return None
     allowed = math.floor((1 - specificity) * negatives.size + 1e-9)  # normal cases that may be called abnormal
     if allowed >= negatives.size:
         return 1.0
-    limit = negatives[negatives.size - allowed - 1]  # the threshold lies just above this normal case
+    place = negatives.size - allowed - 1
+    limit = np.partition(negatives, place)[place]  # the threshold lies just above this normal case
     return float((positives > limit).mean())
 
 

@@ -18,6 +18,7 @@ from pnetkit.method.device_fit import weakest
 from pnetkit.pipeline.budget.estimate import StageEstimate, estimate
 from pnetkit.pipeline.budget.fit import Fit, fit_budget, fitted, require_dealable
 from pnetkit.pipeline.budget.held import memory_held
+from pnetkit.pipeline.engine.dask_lanes import DaskLanes
 from pnetkit.pipeline.engine.machine import Machine
 from pnetkit.pipeline.engine.schedule import Outcome, run_nodes
 from pnetkit.pipeline.engine.session import Listener, Session, open_session
@@ -34,6 +35,7 @@ from pnetkit.pipeline.plan.request import RunRequest
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.recipe.check import resolved, to_yaml
 from pnetkit.report.tables import run_tables, to_markdown
+from pnetkit.store.code_change import plugins_of
 from pnetkit.store.holders import note_holder
 from pnetkit.store.locks import locked
 from pnetkit.store.store import Store
@@ -67,9 +69,11 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
     times = _Times(datetime.now(UTC), time.perf_counter())
     machine = request.machine() if session is None else session.machine
     request, machine, fit = _within_budget(request, machine, listener, session)
+    request = _within_reach(request)
     gpu_bytes = None if fit is None else fit.gpu_bytes
     context = Context(request.store_root, request.device, THREADS, gpu_bytes, helpers=machine.helpers)
-    with _shared(session, machine) as lanes:
+    with _shared(session, machine, request.engine) as lanes:
+        _prepare(lanes, request, listener)
         layout = lay_out(request, context.store, lanes, listener)
         folder = _claimed(request, layout, context.store)
         listener.planned(layout.graph.nodes)
@@ -80,7 +84,7 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
         _write(folder, request, layout, context, found)
         record |= {
             "fusion": _fitted(folder, layout, found),
-            **_used(lanes.machine),
+            **_used(lanes),
             **_memory(fit, layout, outcome, context.store, listener),
             "failed": failures(layout, outcome, found),
         }
@@ -137,13 +141,38 @@ class _Times:
 
 
 @contextmanager
-def _shared(session: Session | None, machine: Machine) -> Iterator[Session]:
+def _shared(session: Session | None, machine: Machine, engine: str) -> Iterator[Session]:
     """Give the session that runs share, or one for this run alone."""
     if session is not None:
         yield session
         return
-    with open_session(machine) as own:
+    with open_session(machine, engine) as own:
         yield own
+
+
+def _within_reach(request: RunRequest) -> RunRequest:
+    """Give a request whose paths other machines find: their workers begin in other folders."""
+    if request.engine == "processes":
+        return request
+    if request.ram_bytes is not None or request.vram_bytes is not None:
+        raise RunError(
+            "--ram and --vram hold for the lanes of one machine. With --engine, limit the cluster's workers."
+        )
+    if request.per_training > 1:
+        raise RunError("--devices-per-training is for the devices of one machine; with --engine a worker has one.")
+    predictions = request.predictions
+    if predictions is not None:
+        predictions = replace(predictions, folder=predictions.folder.absolute())
+    table = None if request.table is None else request.table.absolute()
+    return replace(request, store_root=request.store_root.absolute(), table=table, predictions=predictions)
+
+
+def _prepare(session: Session, request: RunRequest, listener: Listener) -> None:
+    """Hold a cluster, where stages are made by one, to what this run needs of it."""
+    if isinstance(session.lanes, DaskLanes):
+        plugins = plugins_of(request.loaded.recipe)
+        for line in session.lanes.prepare(request.store_root, plugins, device=request.device):
+            listener.say(line)
 
 
 def _within_budget(
@@ -163,8 +192,11 @@ def _within_budget(
     return fitted(request, fit), machine if session is not None else fit.machine, fit
 
 
-def _used(machine: Machine) -> dict[str, Any]:
+def _used(session: Session) -> dict[str, Any]:
     """Give what the record says of the lanes; without GPUs there is nothing but workers."""
+    machine = session.machine
+    if isinstance(session.lanes, DaskLanes):
+        return {"engine": "dask", "workers": session.lanes.size}
     spread = {} if machine.per_training == 1 else {"devices_per_training": machine.per_training}
     if not machine.gpus or not machine.workers:
         return {"workers": machine.workers} | spread

@@ -31,25 +31,25 @@ def unused_results(store: Store, runs: Iterable[Path], stages: Iterable[str]) ->
     Raises:
         StoreError: a run's record cannot be read, so that it is not known what it needs.
     """
-    needed: set[tuple[str, str]] = set()
+    needed: set[str] = set()  # as STAGE/NAME: there may be hundreds of thousands
     for folder in runs:
         path = folder / RUN_RECORD
         try:
             named = json.loads(path.read_text(encoding="utf-8"))["stages"]
-            needed |= {(of["stage"], store.folder(of["stage"], of["key"]).name) for of in named}
+            needed |= {f"{of['stage']}/{of['key'][:32]}" for of in named}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{path}: cannot be read ({error}), so nothing is deleted. Mend or remove it.") from error
-    needed |= {(of.parent.name, of.name) for holder in holders(store) if holder.is_there for of in holder.results}
+    needed |= {of for holder in holders(store) if holder.is_there for of in holder.results}
     found = []
     for stage in stages:
         folder = store.root / stage
-        results = sorted(folder.iterdir()) if folder.is_dir() else []
+        results = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         found += [
-            Unused(result, _size(result), f"{stage}-{result.name}")
-            for result in results
-            if (stage, result.name) not in needed
+            Unused(folder / name, _size(folder / name), f"{stage}-{name}")
+            for name in results
+            if f"{stage}/{name}" not in needed
         ]
-    named = {f"{stage}-{name}" for stage, name in needed}
+    named = {of.replace("/", "-", 1) for of in needed}
     for work in store.partials():
         name = work.name.partition(".")[0]  # what comes after is its maker's token; empty: taken from one that was gone
         if name not in named:

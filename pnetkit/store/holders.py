@@ -20,12 +20,12 @@ CLAIM = "claim.json"
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Hold what is noted of a run: its note, its key, its folder, and the folders of the results that it needs."""
+    """Hold what is noted of a run: its note, its key, its folder, and the results that it needs, as `STAGE/NAME`."""
 
     note: Path
     run_key: str
     folder: Path
-    results: frozenset[Path]
+    results: frozenset[str]
 
     @property
     def is_there(self) -> bool:
@@ -57,7 +57,7 @@ def holders(store: Store) -> list[Holder]:
         try:
             said = json.loads(note.read_text(encoding="utf-8"))
             folder = Path(os.path.normpath(store.root.resolve() / said["folder"]))
-            results = frozenset(store.root / name for name in said["results"])
+            results = frozenset(str(name).replace("\\", "/") for name in said["results"])
             found.append(Holder(note, said["run_key"], folder, results))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{note}: cannot be read ({error}), so nothing is deleted. Remove it.") from error

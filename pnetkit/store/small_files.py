@@ -12,11 +12,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from pnetkit.errors import StoreError
 from pnetkit.files import FRESH_NS
+from pnetkit.locks.database import opened
 from pnetkit.store.node import Ref
 from pnetkit.store.store import RECORD, Store
 
@@ -95,7 +97,7 @@ def _find(database: Path, folders: Sequence[str]) -> dict[_Place, tuple[str, str
     if not database.is_file():
         return found
     try:
-        with closing(sqlite3.connect(database, timeout=PATIENCE_S)) as connection:
+        with opened(database, patience_s=PATIENCE_S) as connection:
             for start in range(0, len(folders), AT_A_TIME):
                 some = folders[start : start + AT_A_TIME]
                 marks = ", ".join("?" * len(some))
@@ -103,8 +105,8 @@ def _find(database: Path, folders: Sequence[str]) -> dict[_Place, tuple[str, str
                 for folder, name, state, text, digest in connection.execute(asked, some):
                     if digest == _digest(str(folder), str(name), str(state), str(text)):
                         found[folder, name] = (state, text)
-    except sqlite3.OperationalError:  # it is being made, or is in use: it is not damaged
-        return {}
+    except (sqlite3.OperationalError, OSError, StoreError):
+        return {}  # it is being made, in use, or may not be locked: it is not damaged; a store at fault says so next
     except (sqlite3.Error, ValueError):
         with suppress(OSError):
             database.unlink()
@@ -116,8 +118,8 @@ def _keep(database: Path, files: dict[_Place, tuple[str, str]]) -> None:
     """Keep what was read, all of it or nothing; a disk that takes no more says so where results are written."""
     rows = [(*place, *of, _digest(*place, *of)) for place, of in files.items()]
     with (
-        suppress(sqlite3.Error, OSError),
-        closing(sqlite3.connect(database, timeout=PATIENCE_S)) as connection,
+        suppress(sqlite3.Error, OSError, StoreError),
+        opened(database, patience_s=PATIENCE_S) as connection,
         connection,
     ):
         connection.execute(

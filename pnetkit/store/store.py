@@ -142,6 +142,14 @@ class Store:
                     raise MadeElsewhereError
                 time.sleep(POLL_S)
 
+    def is_being_made(self, stage: str, key: str) -> bool:
+        """Tell whether a process is making a result at this moment.
+
+        Of one on another machine that has died only this process can tell that has asked for a minute.
+        """
+        with disk_errors_in_words(self.root), locked_if_free(self.root, self._name(stage, key)) as hold:
+            return hold is None
+
     def _make(
         self,
         stage: str,

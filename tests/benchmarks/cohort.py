@@ -1,7 +1,8 @@
 """Time runs over cohorts of many tiny scans, whose segmentations are given: what pnetkit itself costs, case by case.
 
 Nothing is trained and no network asked, so all that is timed is checking, planning, small stages, gathering, writing.
-The first run makes everything, the second finds it there, the third has ten cases more; each in a process of its own.
+The first run makes everything, the second finds it there, the third has ten cases more; then the runs are looked at,
+tidied and compared. Each in a process of its own.
 """
 
 import csv
@@ -75,7 +76,7 @@ def timed(folder: Path, command: list[str]) -> tuple[float, float, float]:
 def main(cases: tuple[int, ...], workers: int) -> None:
     """Print a row for each cohort and run."""
     click.echo("Cohorts of generated scans of 16 x 16 x 16 voxels (synthetic, not clinical data), predictions given.")
-    click.echo("| cases | run | seconds | processor s | ms a case | largest process so far, MiB | made |")
+    click.echo("| cases | run | seconds | processor s | ms a case | largest process so far, MiB | results |")
     click.echo("|---|---|---|---|---|---|---|")
     for count in cases:
         with TemporaryDirectory() as place:
@@ -93,8 +94,18 @@ def main(cases: tuple[int, ...], workers: int) -> None:
                 if rows != (count if out == "one" else count + MORE):
                     raise click.ClickException(f"{out} has {rows} cases")
                 each = 1000 * seconds / rows
-                made = len(record["stages"])
-                click.echo(f"| {count} | {what} | {seconds:.1f} | {used:.1f} | {each:.1f} | {peak:.0f} | {made} |")
+                results = len(record["stages"])
+                click.echo(f"| {count} | {what} | {seconds:.1f} | {used:.1f} | {each:.1f} | {peak:.0f} | {results} |")
+            for command in (
+                ["runs", "show", "one"],
+                ["runs", "gc", "--runs", "."],
+                ["compare", "one", "two", "--anyway"],
+            ):
+                seconds, used, peak = timed(folder, command)
+                what = " ".join(command[:2])
+                click.echo(
+                    f"| {count} | {what} | {seconds:.1f} | {used:.1f} | {1000 * seconds / count:.1f} | {peak:.0f} | |"
+                )
 
 
 if __name__ == "__main__":

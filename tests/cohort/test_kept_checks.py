@@ -12,6 +12,7 @@ from pnetkit.cohort.checked import check_cohort
 from pnetkit.cohort.kept_checks import Kept
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.errors import StoreError
+from pnetkit.locks import database
 from pnetkit.locks.holding import hold_if_free
 from pnetkit.locks.way import NOTE, way_of
 
@@ -143,14 +144,14 @@ def test_where_machines_share_the_file_it_is_opened_by_one_at_a_time_and_sqlite_
 ):
     """A lock that the file system does not keep would let two write at once, and one it refuses ends in an error."""
     (table.parent.parent / NOTE).write_text('{"locks": "claims", "asked": true, "beat_s": 1, "stale_s": 10}')
-    real, seen = kept_checks.sqlite3.connect, []
+    real, seen = database.sqlite3.connect, []
 
-    def connect(database, **options):
-        seen.append((str(database).endswith("?nolock=1"), hold_if_free(place, way_of(table.parent.parent)) is None))
-        return real(database, **options)
+    def connect(named, **options):
+        seen.append((str(named).endswith("?nolock=1"), hold_if_free(place, way_of(table.parent.parent)) is None))
+        return real(named, **options)
 
     place = table.parent.parent / "locks" / "checks.sqlite"
-    monkeypatch.setattr(kept_checks.sqlite3, "connect", connect)
+    monkeypatch.setattr(database.sqlite3, "connect", connect)
     first = checked(table)
     assert plain(checked(table)) == plain(first)
     assert len(opened) == 4

@@ -35,6 +35,21 @@ def test_cases_of_one_patient_are_drawn_together():
     assert len({tuple(draw) for draw in seen}) == 3
 
 
+def test_draws_are_those_of_patients_one_after_the_other():
+    patients = [3, 1, 3, 2, 1, 1, 9]
+    members = [[0, 2], [1, 4, 5], [3], [6]]  # in the order in which patients come
+    rng = np.random.default_rng(4)
+    wanted = [[case for patient in rng.integers(4, size=4) for case in members[patient]] for _ in range(20)]
+    seen = []
+
+    def note(drawn):
+        seen.append(drawn.tolist())
+        return 0.0
+
+    bootstrap_interval(note, patients, seed=4, resamples=20)
+    assert seen == wanted
+
+
 def test_without_values_in_half_of_the_draws_there_is_no_interval():
     assert bootstrap_interval(lambda _: None, range(5)) is None
     assert bootstrap_interval(lambda _: 1.0, []) is None

@@ -41,7 +41,7 @@ def test_a_single_value_that_is_not_finite_is_an_error(value, make):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_on_a_gpu_a_value_that_is_not_finite_is_an_error_when_all_windows_were_run(value, monkeypatch):
     finite, good = FiniteLater(), Gives(1.0)
-    cuda = CudaStandIn().install(monkeypatch)
+    cuda = CudaStandIn(begun=True).install(monkeypatch)  # by the network, which is there already
     with OnCpuInstead(cuda):
         for network in (good, Gives(value), good):
             label_predictor(network, device="cuda:0", precision="fp32", finite=finite)(PATCHES)

@@ -32,7 +32,13 @@ def store(tmp_path, monkeypatch):
 def opened(monkeypatch):
     """The small files that are read."""
     seen, real = [], Path.read_text
-    monkeypatch.setattr(Path, "read_text", lambda path, **how: (seen.append(path.name), real(path, **how))[1])
+
+    def read_text(path, **how):
+        if path.parent.parent.name == "classify":
+            seen.append(path.name)
+        return real(path, **how)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
     return seen
 
 

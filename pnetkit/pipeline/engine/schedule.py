@@ -23,6 +23,11 @@ POLL_S = 0.5
 """Seconds between two looks at how far running trainings are."""
 
 
+LONGEST_S = 5.0
+"""The most seconds between two tries of what another process is making: of a hundred processes each has ninety-nine
+such nodes. Results are looked for more often, which costs a disk on a network less."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Say how far a node is: `done` of `node.weight` units, reused from the store or made anew, or why it failed."""
@@ -86,6 +91,14 @@ def run_nodes(
         run.tell_progress()
 
 
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """When a node that another process is making was tried, and when its result was looked for."""
+
+    tried: float
+    looked: float
+
+
 @dataclass(slots=True)
 class _Run:
     """What goes on in one call of `run_nodes`."""
@@ -94,7 +107,8 @@ class _Run:
     context: Context
     on_progress: Callable[[Progress], None]
     running: dict[Future[dict[str, Attempted]], tuple[Node, ...]] = field(default_factory=dict)
-    elsewhere: dict[str, float] = field(default_factory=dict)
+    elsewhere: dict[str, _Passed] = field(default_factory=dict)
+    waits: dict[str, float] = field(default_factory=dict)
     suspects: dict[str, Death] = field(default_factory=dict)
     tried_alone: set[str] = field(default_factory=set)
     failed: dict[str, Failure] = field(default_factory=dict)
@@ -111,19 +125,31 @@ class _Run:
                 return
 
     def look_elsewhere(self, order: Order) -> None:
-        """Take in what other processes have made, and try again what they have left; each node once in a while."""
+        """Take in what other processes have made, and try again what they have left; each node less and less often."""
         now = time.monotonic()
-        for key, looked in list(self.elsewhere.items()):
-            if now - looked < POLL_S:
+        for key, passed in list(self.elsewhere.items()):
+            if now - passed.looked < POLL_S:
                 continue
             node = order.by_key[key]
             if self.context.store.has(node.stage, key):
                 del self.elsewhere[key]
                 order.finish(key)
                 self.on_progress(Progress(node, node.weight, reused=True))
-            elif self._has_room(node):
+            elif now - passed.tried < self.waits[key] or not self._has_room(node):
+                self.elsewhere[key] = _Passed(passed.tried, now)
+            elif self.context.store.is_being_made(
+                node.stage, key
+            ):  # looked at from here: no worker knows another's looks
+                self._pass_over(node)
+            else:
                 del self.elsewhere[key]
-                self._hand_in((node,))  # the other process may have failed, or be gone
+                self._hand_in((node,))  # the other process has failed, or is gone
+
+    def _pass_over(self, node: Node) -> None:
+        """Note that another process is making a node, which is tried again after twice the time of the last time."""
+        now = time.monotonic()
+        self.elsewhere[node.key] = _Passed(now, now)
+        self.waits[node.key] = min(2 * self.waits[node.key], LONGEST_S) if node.key in self.waits else POLL_S
 
     def take_up_a_suspect(self, order: Order) -> bool:
         """Try a node again whose worker died, alone; tell whether there was one."""
@@ -159,7 +185,7 @@ class _Run:
             order.fail(node.key)
             self.on_progress(Progress(node, 0, error=ended.failure.reason))
         elif ended.is_elsewhere:
-            self.elsewhere[node.key] = time.monotonic()
+            self._pass_over(node)
         else:
             order.finish(node.key)
             if ended.was_made:

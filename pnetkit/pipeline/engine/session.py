@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from pnetkit.cohort.checked import CheckedCohort
+from pnetkit.pipeline.engine.dask_lanes import open_cluster
 from pnetkit.pipeline.engine.lanes import GpuLane, Lanes, LocalLanes, OneLane
 from pnetkit.pipeline.engine.machine import Machine
 from pnetkit.pipeline.engine.schedule import Progress
@@ -36,10 +37,16 @@ class Session:
 
 
 @contextmanager
-def open_session(machine: Machine) -> Iterator[Session]:
-    """Open the lanes of a machine for one run or several; a worker begins when there is something for its lane."""
+def open_session(machine: Machine, engine: str = "processes") -> Iterator[Session]:
+    """Open the lanes of a machine for one run or several; a worker begins when there is something for its lane.
+
+    With another engine than `processes` the stages have the lanes of a cluster, and the machine's cores check files.
+    """
     with ExitStack() as stack:
         cores = stack.enter_context(WorkerPool(machine.workers, threads=THREADS))
+        if engine != "processes":
+            yield Session(cores, stack.enter_context(open_cluster(engine)), machine)
+            return
         if not machine.gpus or not machine.workers:
             yield Session(cores, OneLane(cores), machine)
             return

@@ -63,6 +63,8 @@ def in_order(
         ended[node.key] = make(node, context)
         if ended[node.key].failure is not None or ended[node.key].is_elsewhere:
             missing.add(node.key)
+    if context.is_shared and any(STAGES[node.stage].needs.is_for_gpu for node in nodes):
+        cuda.give_back_freed()  # here: an error held what a network had computed, and others may need it now
     made = [node for node in nodes if node.key in ended and ended[node.key].was_made]
     try:
         context.store.sync(node.stage for node in made)
@@ -95,10 +97,7 @@ def execute(node: Node, context: Context) -> bool:
             for file in files:
                 require_digest(file.path, file.digest)
             details = stage.run(node.spec, context, folder)
-        record = _record(node, context, details, time.perf_counter() - started, before)
-        if stage.needs.is_for_gpu and context.is_shared:
-            cuda.give_back_freed()  # while this worker waits for its next task, others may need it
-        return record
+        return _record(node, context, details, time.perf_counter() - started, before)
 
     return context.store.produce(
         node.stage, node.key, make, keeps_partial=stage.keeps_partial, wait=False, is_synced=False

@@ -19,7 +19,7 @@ class RunRequest:
     `workers`, `gpu_workers` and `per_training` are those of `choose_machine`. `ram_bytes` (of all processes together)
     and `vram_bytes` (of each GPU) are limits, None for none. With `verify_files` every file of the cohort is read
     again, also those that did not change since they were checked. `store_locks` says how processes that share the
-    store exclude each other. `report` asks for the page at the end.
+    store exclude each other; `engine` is `processes`, or names a Dask cluster. `report` asks for the page at the end.
     """
 
     loaded: LoadedRecipe
@@ -39,6 +39,7 @@ class RunRequest:
     verify_files: bool = False
     store_locks: Asked = "auto"
     report: bool = True
+    engine: str = "processes"
 
     def machine(self) -> Machine:
         """Choose what is used of this machine. Raises PnetkitError where that is not there."""

@@ -10,7 +10,16 @@ from collections import Counter
 
 import pytest
 
+from pnetkit.locks import claims
 from pnetkit.locks.way import NOTE
+from pnetkit.pipeline.engine import schedule
+from pnetkit.pipeline.engine.schedule import run_nodes
+from pnetkit.pipeline.engine.task import attempt
+from pnetkit.pipeline.engine.workers import SerialExecutor
+from pnetkit.pipeline.stages.context import Context
+from pnetkit.pipeline.stages.stage import Stage
+from pnetkit.pipeline.stages.table import STAGES
+from tests.nodes import a_node
 from tests.two_hosts import two_hosts
 
 PROCESS = """
@@ -63,6 +72,35 @@ def bytes_in(root):
 
 def noted(root):
     (root / NOTE).write_text(json.dumps({"locks": "claims", "asked": True, "beat_s": 0.5, "stale_s": 20}))
+
+
+def test_what_a_machine_that_is_gone_left_is_taken_up_after_its_time_however_many_workers_there_are(
+    tmp_path, monkeypatch
+):
+    """Each look of a worker would be the first one that it has of the claim: the run's own process looks."""
+    monkeypatch.setattr(schedule, "POLL_S", 0.01)
+    monkeypatch.setattr(schedule, "LONGEST_S", 0.05)
+    (tmp_path / NOTE).write_text(json.dumps({"locks": "claims", "asked": True, "beat_s": 0.05, "stale_s": 0.5}))
+    monkeypatch.setitem(STAGES, "measure", Stage("measure", lambda *_: {}))
+    one = a_node()
+    left = tmp_path / "locks" / f"measure-{one.key[:32]}.claim" / "gone"
+    left.parent.mkdir(parents=True)
+    left.write_text('0\n{"host": "another", "boot": "x", "processes": "1", "pid": 1, "started": "1"}')
+    monkeypatch.setattr(schedule, "attempt", forgetful)
+    started = time.monotonic()
+    assert run_nodes([one], SerialExecutor(), Context(tmp_path, "cpu", 1)).made == {one.key}
+    assert 0.4 < time.monotonic() - started < 20
+
+
+def forgetful(node, context):
+    """Make a node as a worker does that has never seen the claim before."""
+    known = dict(claims._SEEN)
+    claims._SEEN.clear()
+    try:
+        return attempt(node, context)
+    finally:
+        claims._SEEN.clear()
+        claims._SEEN.update(known)
 
 
 @pytest.mark.slow

@@ -19,15 +19,18 @@ import torch
 from pnetkit.errors import ProcessDiedError, StoreError, TrainingError
 from pnetkit.files import file_digest
 from pnetkit.pipeline.engine import schedule
+from pnetkit.pipeline.engine.lanes import GpuLane, LocalLanes, OneLane
 from pnetkit.pipeline.engine.order import Order
 from pnetkit.pipeline.engine.schedule import run_nodes
 from pnetkit.pipeline.engine.task import attempt
 from pnetkit.pipeline.engine.workers import Death, SerialExecutor, WorkerDiedError, WorkerPool
 from pnetkit.pipeline.stages.context import Context
+from pnetkit.pipeline.stages.needs import WHOLE_GPU
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.store.node import File, Node, Subject
 from pnetkit.store.store import Store
+from tests.cuda_stand_in import CudaStandIn
 from tests.nodes import AnySpec, killed_or_made
 
 
@@ -226,6 +229,21 @@ def test_a_gpu_whose_memory_runs_out_is_said_in_words(context, monkeypatch):
     (failure,) = outcome.failed.values()
     assert failure.reason.startswith("the GPU's memory ran out (CUDA out of memory). Run again with more --vram")
     assert failure.traceback is None
+
+
+@pytest.mark.parametrize(("workers", "calls"), [(1, 0), (2, 1)])
+def test_a_task_that_fails_on_a_shared_gpu_leaves_none_of_its_memory_to_an_idle_worker(
+    context, monkeypatch, workers, calls
+):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    cuda = CudaStandIn(begun=True).install(monkeypatch)
+    monkeypatch.setitem(STAGES, "train", Stage("train", full, needs=WHOLE_GPU))
+    lanes = LocalLanes(OneLane(SerialExecutor()), [GpuLane("cuda:0", workers, SerialExecutor())])
+    outcome = run_nodes([node("large", stage="train")], lanes, context)
+    assert len(outcome.failed) == 1
+    assert cuda.calls.count("empty_cache") == calls
 
 
 def test_what_the_store_holds_is_told_and_not_made(context, task):
@@ -438,3 +456,28 @@ def test_a_worker_ends_with_the_process_that_started_it_even_if_that_is_killed(t
     while runs(worker) and time.monotonic() < until:
         time.sleep(0.1)
     assert not runs(worker)
+
+
+def test_what_another_process_makes_for_long_is_tried_less_and_less_often_and_taken_in_at_once(
+    context, task, monkeypatch
+):
+    monkeypatch.setattr(schedule, "POLL_S", 0.01)
+    monkeypatch.setattr(schedule, "LONGEST_S", 60.0)
+    one, tried, real = node("one"), [], Store.is_being_made
+    begun, end = threading.Event(), threading.Event()
+    monkeypatch.setattr(Store, "is_being_made", lambda *of: (tried.append(of), real(*of))[1])
+
+    def made_there(_folder):
+        begun.set()
+        end.wait()
+        return {}
+
+    other = threading.Thread(target=context.store.produce, args=(one.stage, one.key, made_there))
+    other.start()
+    begun.wait()
+    threading.Timer(1.0, end.set).start()
+    outcome = run_nodes([one], SerialExecutor(), context)
+    other.join()
+    assert outcome.by_others([one]) == [one]
+    assert task == []
+    assert 1 <= len(tried) <= 8  # of a hundred that there would be: 0.01 s, 0.02 s, ... 0.64 s
