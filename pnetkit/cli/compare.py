@@ -58,7 +58,7 @@ def compare(
         if reference is None:
             raise click.UsageError("Name runs or recipes to compare, or give --reference paper.")
         tables = _published(by)
-        page = _page({}, [], tables, (), budget) if style == "html" else None
+        page = _page({}, [], tables, (), budget, options) if style == "html" else None
         _deliver(tables, {}, style, out, published=_published_views(by), page=page)
         return
     paths = list(dict.fromkeys([*([baseline] if baseline else []), *arms]))
@@ -95,7 +95,7 @@ def compare(
         others.append(costs_table(took, cohort=next(iter(runs.values())).cohort))
         plain["costs"] = took
     tables = [*(table for of in views for table in of.tables), *others]
-    page = _page(runs, views, others, warnings, budget) if style == "html" else None
+    page = _page(runs, views, others, warnings, budget, options) if style == "html" else None
     _deliver(tables, plain, style, out, published=_published_views(by) if reference == "paper" else (), page=page)
     if style == "console":
         everything = [*finished, *(run for more in repeats.values() for run in more)]
@@ -254,12 +254,20 @@ def _published(by: str) -> list[Any]:
     return [published_table(view) for view in _published_views(by)]
 
 
-def _page(runs: dict[str, Any], views: Any, others: Sequence[Any], warnings: Sequence[str], budget: int | None) -> Any:
+def _page(
+    runs: dict[str, Any],
+    views: Any,
+    others: Sequence[Any],
+    warnings: Sequence[str],
+    budget: int | None,
+    options: dict[str, Any],
+) -> Any:
     """Make the page of `--format html`: its bytes, and what was left out of it."""
     from pnetkit.pipeline.outcome.pages.comparison_page import comparison_page
     from pnetkit.report.page.budget import BUDGET
 
-    return comparison_page(runs, views, others, warnings=warnings, budget=budget or BUDGET)
+    places = {"store": options["store"], "table": options["table"]}
+    return comparison_page(runs, views, others, warnings=warnings, budget=budget or BUDGET, **places)
 
 
 def _deliver(

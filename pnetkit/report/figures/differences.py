@@ -19,7 +19,7 @@ LEVEL = 0.05
 ROW, HEAD = 26, 30
 """Heights of a row and of the name of a figure above its rows."""
 
-WIDTH, LETTER, LEAST_LEFT, MOST_LEFT = 900, 6.6, 120, 260
+WIDTH, LETTER, LEAST_LEFT, MOST_LEFT = 900, 6.6, 190, 260
 NUMBERS, WORDS = 355, 76
 """Places right of the axis: of the numbers, and of the verdict."""
 

@@ -1,9 +1,10 @@
 """Cut out of a case's scans what is shown of them: the pancreas with a margin, each phase on its own grid."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ from pnetkit.types import BACKGROUND, Grid, ScanFiles
 MARGIN_MM = 20.0
 """What is shown around the pancreas."""
 
+T = TypeVar("T")
+
 Files = Mapping[tuple[str, str], ScanFiles]
 """The cohort's files by case and phase."""
 
@@ -50,6 +53,24 @@ class _Volumes:
     windows_hu: Sequence[tuple[float, float]]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Opened:
+    """Hold what there is of one input of a case: its phases, what the rules left, on which grid, and the volumes.
+
+    `boxes` are where something was found, and where the organ lies.
+    """
+
+    phases: Sequence[str]
+    left: NDArray[np.uint8]
+    grid: Grid
+    volumes: _Volumes
+    boxes: tuple[Box | None, Box | None]
+
+    def fits(self, other: "_Opened") -> bool:
+        """Tell whether both lie on the same grid."""
+        return self.grid.shape == other.grid.shape and bool(np.allclose(self.grid.affine, other.grid.affine))
+
+
 def cohort_files(run: FinishedRun, found: Stored, table: Path | None) -> dict[tuple[str, str], ScanFiles]:
     """Find the files of a run's scans: in the table that is given, else those of its phantoms in the store.
 
@@ -69,21 +90,52 @@ def cohort_files(run: FinishedRun, found: Stored, table: Path | None) -> dict[tu
 
 def shown(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str) -> dict[str, Shown] | str:
     """Cut out what is shown of one input of a case, by phase; or say why it cannot be shown."""
+    return shown_by_all([(run, found, files)], case_id, name)[0]
+
+
+def shown_by_all(
+    told: Sequence[tuple[FinishedRun, Stored, Files]], case_id: str, name: str
+) -> list[dict[str, Shown] | str]:
+    """Cut out of several runs what is shown of one input of a case: the same of all whose scans lie on one grid."""
+    read: dict[str, _Volumes | str] = {}
+    openings = [_in_words(partial(_opened, *of, case_id, name, read)) for of in told]
+    there = [of for of in openings if not isinstance(of, str)]
+    return [
+        of if isinstance(of, str) else _in_words(partial(_cut_out, of, [o for o in there if o.fits(of)]))
+        for of in openings
+    ]
+
+
+def _in_words(make: Callable[[], T | str]) -> T | str:
+    """Make something of a scan, or say why it cannot be made."""
     try:
-        return _shown(run, found, files, case_id, name)
+        return make()
     except (PnetkitError, OSError, ValueError, KeyError) as error:
         return f"The scan cannot be shown: {error}"
 
 
-def _shown(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str) -> dict[str, Shown] | str:
+def _opened(
+    run: FinishedRun, found: Stored, files: Files, case_id: str, name: str, read: dict[str, _Volumes | str]
+) -> _Opened | str:
+    """Open one input of a case; `read` holds the scans that others had to read from the cohort's files."""
     phases, labels = run.record["inputs"][name], _labels(run, found, case_id, name)
     if labels is None:
         return "Nothing to show: the segmentation is neither in the run's folder nor in its store."
-    left, grid = labels
-    volumes = _prepared(found, Subject(name, case_id)) or _of_files(run, files, case_id, phases)
+    volumes: _Volumes | str | None = _prepared(found, Subject(name, case_id))
+    if volumes is None:
+        digests = run.record["cases"][case_id]["files"]
+        same = repr([(phase, digests.get(phase)) for phase in phases] + [run.record["labels"]])
+        volumes = read[same] = read[same] if same in read else _of_files(run, files, case_id, phases)
     if isinstance(volumes, str):
         return volumes
-    box = _around([bounding_box(left > BACKGROUND), volumes.organ], grid)
+    left, grid = labels
+    return _Opened(phases, left, grid, volumes, (bounding_box(left > BACKGROUND), volumes.organ))
+
+
+def _cut_out(of: _Opened, together: Sequence[_Opened]) -> dict[str, Shown]:
+    """Cut out what is shown of an input: the box around what all that are shown together have found."""
+    phases, left, grid, volumes = of.phases, of.left, of.grid, of.volumes
+    box = _around([part for one in together for part in one.boxes], grid)
     is_whole = box is None
     box = box or Box((0, 0, 0), grid.shape)
     middle = [(a + b - 1) / 2 for a, b in zip(box.start[:2], box.stop[:2], strict=True)]
