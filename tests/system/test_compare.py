@@ -125,6 +125,15 @@ def test_runs_of_other_folds_are_refused_unless_asked_for(pnetkit, workplace):
     assert "COMPARED ANYWAY" in out
 
 
+def test_a_budget_is_of_the_page_alone(pnetkit):
+    code, _, err = pnetkit("compare", "--reference", "paper", "--budget", "1MB")
+    assert (code, "--budget is of the page that --format html writes" in err) == (2, True)
+    code, out, _ = pnetkit("compare", "--reference", "paper", "--format", "html", "--budget", "1MB")
+    assert (code, out.startswith("<!doctype html>"), "24/228" in out) == (0, True, True)
+    code, _, err = pnetkit("compare", "--reference", "paper", "--format", "html", "--budget", "1kB")
+    assert (code != 0, "Give a larger --budget." in err) == (True, True)
+
+
 def test_what_is_no_run_is_refused(pnetkit, workplace):
     (workplace.folder / "empty").mkdir(exist_ok=True)
     code, _, err = pnetkit("compare", "empty")

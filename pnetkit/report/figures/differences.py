@@ -70,7 +70,7 @@ def differences_figure(found: Comparison, overlaps: Sequence[str]) -> Figure | N
 
 
 _AXIS = "Difference, percentage points; right of the line is better"
-_TITLES = {"Sensitivity": "Sensitivity", "Specificity": "Specificity", "AUC": "AUC, in hundredths on the axis"}
+_TITLES = {"Sensitivity": "Sensitivity", "Specificity": "Specificity", "AUC": "AUC (axis: hundredths)"}
 
 
 def _rows(found: Comparison, name: str) -> list[Row]:
