@@ -2,7 +2,9 @@
 
 import re
 
-OWN_FILES = frozenset({"findings.csv", "screening.json", "cases.csv", "lesions.csv", "metrics.json", "run.json"})
+OWN_FILES = frozenset(
+    {"findings.csv", "screening.json", "index.html", "cases.csv", "lesions.csv", "metrics.json", "run.json"}
+)
 """Files that pnetkit writes beside the folders of cases; compared without case, as some disks do."""
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

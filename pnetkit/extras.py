@@ -7,8 +7,12 @@ from pnetkit.errors import MissingExtraError
 EXTRAS = {
     "dicom": ("pydicom", "highdicom"),
     "dask": ("dask", "distributed"),
+    "figures": ("matplotlib",),
+    "mlflow": ("mlflow",),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino", "onnx", "onnxscript", "onnxruntime"),
+    "pdf": ("reportlab",),
+    "tensorboard": ("tensorboard",),
 }
 """The packages that an extra of pnetkit brings."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pnetkit.cli.console import echo
-from pnetkit.cli.options import run_options
+from pnetkit.cli.options import Following, following_options, run_options
 from pnetkit.cli.sizes import optional_size
 from pnetkit.errors import counted
 
@@ -30,9 +30,11 @@ from pnetkit.errors import counted
 @click.option("--budget", callback=optional_size, help="Most bytes of the HTML page, as 15MB. [default: 15MB]")
 @click.option("--anyway", is_flag=True, help="Compare runs of different cohorts, folds or labels; the tables say so.")
 @click.option("--reference", type=click.Choice(["paper"]), help="Add the published rows, set apart.")
+@following_options
 @run_options
 def compare(
     arms: tuple[Path, ...],
+    *,
     baseline: Path | None,
     by: str,
     style: str,
@@ -40,6 +42,9 @@ def compare(
     budget: int | None,
     anyway: bool,
     reference: str | None,
+    live: bool,
+    tensorboard: Path | None,
+    mlflow: Path | None,
     **options: Any,
 ) -> None:
     """Compare finished runs, or recipes (files or shipped ones), which are run first where that is needed.
@@ -63,7 +68,7 @@ def compare(
         return
     paths = list(dict.fromkeys([*([baseline] if baseline else []), *arms]))
     recipes = [path for path in paths if _run_folder(path) is None]
-    finished, made = [], 0
+    finished, made, following = [], 0, Following(live, tensorboard, mlflow)
     repeats: dict[Path, list[Any]] = {}
     with ExitStack() as stack:
         if recipes:
@@ -71,7 +76,7 @@ def compare(
                 open_session(shared_machine(recipes, **options), options["engine"])
             )
         for number, path in enumerate(paths, start=1):
-            run, more, trainings = _finished(path, options, f"Arm {number} of {len(paths)}: {path}")
+            run, more, trainings = _finished(path, options, following, f"Arm {number} of {len(paths)}: {path}")
             finished.append(run)
             repeats[run.folder] = more
             made += trainings
@@ -115,7 +120,7 @@ def _run_folder(path: Path) -> Path | None:
     return path.parent if is_run(path.parent) and path.name == "run.json" else None
 
 
-def _finished(path: Path, options: dict[str, Any], arm: str) -> tuple[Any, list[Any], int]:
+def _finished(path: Path, options: dict[str, Any], following: Following, arm: str) -> tuple[Any, list[Any], int]:
     """Read a run, or run a recipe and read what came of it, with its repetitions under other seeds.
 
     `arm` says which one it is, before it is run. Gives the number of trainings made too.
@@ -127,12 +132,12 @@ def _finished(path: Path, options: dict[str, Any], arm: str) -> tuple[Any, list[
     if folder is not None:
         return read_run(folder), [], 0
     echo(arm, err=True)
-    result = run_and_report(path, **options)
+    result = run_and_report(path, following=following, **options)
     made, repeats = result.made.get("train", 0), []
     for seed in result.repeat_seeds:
         echo(f"{arm}, with the seed {seed}", err=True)
         only = (*options["overrides"], "training.repeat_seeds=[]", f"training.seed={seed}")
-        again = run_and_report(path, **{**options, "overrides": only, "report": False})
+        again = run_and_report(path, following=following, **{**options, "overrides": only, "report": False})
         repeats.append(read_run(again.folder))
         made += again.made.get("train", 0)
     return read_run(result.folder), repeats, made

@@ -12,6 +12,7 @@ from pnetkit.cli.compare import compare
 from pnetkit.cli.console import echo
 from pnetkit.cli.doctor import doctor
 from pnetkit.cli.export import export
+from pnetkit.cli.figure import figure
 from pnetkit.cli.plan import plan
 from pnetkit.cli.plugins import plugins
 from pnetkit.cli.recipe import recipe
@@ -19,6 +20,7 @@ from pnetkit.cli.report import report
 from pnetkit.cli.run import run
 from pnetkit.cli.runs import runs
 from pnetkit.cli.screen import screen
+from pnetkit.cli.sheet import sheet
 from pnetkit.errors import FaultsError, PnetkitError
 
 
@@ -34,7 +36,23 @@ def cli() -> None:
     """
 
 
-for command in (run, compare, report, export, screen, plan, runs, plugins, recipe, cohort, bench, agree, doctor):
+for command in (
+    run,
+    compare,
+    report,
+    figure,
+    sheet,
+    export,
+    screen,
+    plan,
+    runs,
+    plugins,
+    recipe,
+    cohort,
+    bench,
+    agree,
+    doctor,
+):
     cli.add_command(command)
 
 

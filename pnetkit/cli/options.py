@@ -1,6 +1,7 @@
 """Options that `pnetkit run` and `pnetkit compare` share."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,50 @@ _OPTIONS = (
         help="A plugin's source has changed: make anew what depends on it, use the old results, or stop.",
     ),
 )
+
+
+_FOLLOWING = (
+    click.option("--live", is_flag=True, help="Keep a page in the run's folder that shows how far it is: live.html."),
+    click.option(
+        "--tensorboard",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Write losses and figures for TensorBoard into this folder. [extra: tensorboard]",
+    ),
+    click.option(
+        "--mlflow",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Write settings, losses and figures into MLflow's files in this folder. [extra: mlflow]",
+    ),
+)
+
+
+def following_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say who follows its runs."""
+    return reduce(lambda decorated, option: option(decorated), reversed(_FOLLOWING), command)
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Say who follows a run while it goes: a page, TensorBoard and MLflow, each into its folder."""
+
+    live: bool = False
+    tensorboard: Path | None = None
+    mlflow: Path | None = None
+
+    def followers(self, store: Path) -> list[Any]:
+        """Give new followers for one run. Raises MissingExtraError where one's package is not installed."""
+        from pnetkit.pipeline.follow.mlflow import mlflow_follower
+        from pnetkit.pipeline.follow.page import page_follower
+        from pnetkit.pipeline.follow.tensorboard import tensorboard_follower
+        from pnetkit.pipeline.outcome.pages.run_page import REPORT
+
+        return [
+            *([page_follower(store, report=REPORT)] if self.live else []),
+            *([tensorboard_follower(self.tensorboard, store)] if self.tensorboard else []),
+            *([mlflow_follower(self.mlflow, store)] if self.mlflow else []),
+        ]
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:

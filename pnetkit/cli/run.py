@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pnetkit.cli.console import echo, print_grid
-from pnetkit.cli.options import run_options
+from pnetkit.cli.options import Following, following_options, run_options
 
 
 @click.command()
@@ -24,8 +24,17 @@ from pnetkit.cli.options import run_options
     help="Their values as 1 pancreas, 2 tumor, 3 duct.",
 )
 @click.option("--report/--no-report", default=True, help="Write report.html at the end. [default: yes]")
+@following_options
 @run_options
-def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> None:
+def run(
+    recipe_path: Path,
+    out: Path | None,
+    dry_run: bool,
+    live: bool,
+    tensorboard: Path | None,
+    mlflow: Path | None,
+    **options: Any,
+) -> None:
     """Train, segment, clean up, classify, fuse and evaluate RECIPE, and print the paper's two tables.
 
     RECIPE is a file, or the name of a shipped recipe as `pnetkit recipe list` gives it. Without --cohort it takes the
@@ -40,7 +49,7 @@ def run(recipe_path: Path, out: Path | None, dry_run: bool, **options: Any) -> N
     if dry_run:
         _print_plan(recipe_path, out, options)
         return
-    result = run_and_report(recipe_path, out=out, **options)
+    result = run_and_report(recipe_path, out=out, following=Following(live, tensorboard, mlflow), **options)
     if result.metrics is not None:
         said = {"method": result.recipe, "cohort": result.cohort, "thresholds": result.thresholds}
         for table in run_tables(result.metrics, **said):
@@ -66,21 +75,33 @@ def _by_stage(made: Any) -> str:
     return f"{sum(made.values())} ({', '.join(f'{count} {stage}' for stage, count in made.items())})"
 
 
-def run_and_report(recipe_path: Path, *, out: Path | None = None, session: Any = None, **options: Any) -> Any:
+def run_and_report(
+    recipe_path: Path,
+    *,
+    out: Path | None = None,
+    session: Any = None,
+    following: Following | None = None,
+    **options: Any,
+) -> Any:
     """Run one recipe with progress on the screen, and give the result."""
     from pnetkit.cli.progress import ProgressView
     from pnetkit.pipeline.engine.session import Listener
+    from pnetkit.pipeline.follow.follower import followed
+    from pnetkit.pipeline.follow.page import LIVE
     from pnetkit.pipeline.run import run as run_recipe
 
-    request = _request(recipe_path, out, **options)
+    request, following = _request(recipe_path, out, **options), following or Following()
+    followers = following.followers(request.store_root)
     with ProgressView() as view:
         listener = Listener(
             say=echo,
+            opened=lambda folder: echo(f"To follow: {folder / LIVE}") if following.live else None,
             planned=view.plan,
-            progress=lambda p: view.update(p.node, p.done, reused=p.reused),
+            progress=lambda p: view.update(p.node, p.done, reused=p.reused, loss=p.loss),
         )
         try:
-            return run_recipe(request, listener, session)
+            with followed(listener, followers) as told:
+                return run_recipe(request, told, session)
         except KeyboardInterrupt:
             click.echo("Interrupted. Run the same command again: it goes on where it stopped.", err=True)
             raise click.exceptions.Exit(130) from None
@@ -176,8 +197,8 @@ def _predictions(folder: Path | None, files: str, labels: str | None) -> Any:
 
 
 def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) -> None:
-    from pnetkit.cli.progress import WORDS
     from pnetkit.pipeline.engine.session import Listener
+    from pnetkit.pipeline.follow.counts import WORDS
     from pnetkit.pipeline.run import dry_run
     from pnetkit.pipeline.stages.table import STAGES
     from pnetkit.process_memory import keep_freed_memory

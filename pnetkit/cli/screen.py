@@ -34,6 +34,10 @@ import click
     help="DICOM: how phases are told that no --series names.",
 )
 @click.option("--dicom-results", is_flag=True, help="DICOM: also write SEG and SR, which carry the patient's identity.")
+@click.option("--no-report", is_flag=True, help="Make no page of each case and no index of the folder.")
+@click.option(
+    "--pdf", is_flag=True, help="Also make a page of PDF of each case, with --dicom-results as DICOM too (extra pdf)."
+)
 @click.option(
     "--trace",
     type=click.Path(path_type=Path),
@@ -65,6 +69,8 @@ def screen(
     description: tuple[str, ...],
     by: Any,
     dicom_results: bool,
+    no_report: bool,
+    pdf: bool,
     same_patient: bool,
     trace: Path | None,
     on_gate: Any,
@@ -81,13 +87,19 @@ def screen(
     """
     import torch
 
+    from pnetkit.extras import require_extra
     from pnetkit.model.folder import read_model
     from pnetkit.process_memory import keep_freed_memory
     from pnetkit.screening.cases import Asked, cases_of
+    from pnetkit.screening.pages import INDEX, Pages
     from pnetkit.screening.screen import require_all_screened, screen_cases
     from pnetkit.screening.screener import load_screener
     from pnetkit.screening.trace import write_trace
 
+    if pdf and no_report:
+        raise click.UsageError("--pdf makes a page of PDF, and --no-report no page at all; leave one of them out.")
+    if pdf:
+        require_extra("pdf", "--pdf")
     keep_freed_memory()
     torch.set_num_threads(threads or os.cpu_count() or 1)
     model = read_model(model_folder)
@@ -102,11 +114,13 @@ def screen(
         click.echo(f"Trace: {trace}. It names patients: keep it apart from the findings.")
     screener = load_screener(model, device=device, folds=folds or None)
     try:
-        done = screen_cases(screener, cases, out, gates=on_gate, say=click.echo)
+        pages = None if no_report else Pages(pdf)
+        done = screen_cases(screener, cases, out, gates=on_gate, say=click.echo, pages=pages)
     except KeyboardInterrupt:
         click.echo("Interrupted. Run the same command again: it goes on where it stopped.", err=True)
         raise click.exceptions.Exit(130) from None
-    click.echo(f"Findings: {out / 'findings.csv'}. Research use only, not for diagnosis.")
+    look = "" if no_report else f" To look at: {out / INDEX}."
+    click.echo(f"Findings: {out / 'findings.csv'}.{look} Research use only, not for diagnosis.")
     require_all_screened(done, out)
 
 

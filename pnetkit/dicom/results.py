@@ -4,10 +4,9 @@ They carry the identity of the patient and study of their images, as a PACS need
 has one; the decision has codes of pnetkit's own (scheme 99PNETKIT).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,21 @@ from highdicom import seg, sr
 from numpy.typing import NDArray
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from pydicom.valuerep import DA, TM
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from pnetkit.dicom.attributes import readable_copy
 from pnetkit.dicom.geometry import Stack
+from pnetkit.dicom.place import Place
 from pnetkit.dicom.series import Series
+from pnetkit.dicom.source_headers import (
+    MANUFACTURER,
+    RESEARCH,
+    SERIES_NUMBER,
+    Author,
+    own_uid,
+    save,
+    source_headers,
+)
 from pnetkit.dicom.volume import on_images
-from pnetkit.files import write_atomically
 from pnetkit.types import DUCT, PANCREAS, TUMOR
 
 SEGMENTS = {
@@ -42,41 +48,20 @@ PATIENT = Code("PATIENT_IDENTITY", "99PNETKIT", "Identity of the patient (resear
 OVERRULED = Code("CONTRADICTED", "99PNETKIT", "Images contradict each other; overruled by the user")
 """What a report says where the images of a case contradict each other about their patient."""
 
-MAY_BE_EMPTY: Mapping[str, Callable[[Any], object]] = {
-    "PatientID": str,
-    "PatientName": str,
-    "PatientBirthDate": DA,
-    "PatientSex": hd.PatientSexValues,
-    "StudyID": str,
-    "AccessionNumber": str,
-    "StudyDate": DA,
-    "StudyTime": TM,
-}
-"""What every result has to have and may leave empty (type 2), and what each value has to be readable as."""
-
-_MANUFACTURER, _SERIES_NUMBER = "pnetkit", 9000
-_RESEARCH = "RESEARCH USE ONLY"
-
 
 @dataclass(frozen=True, slots=True)
 class Said:
     """Hold what a report says of one series: the decision on it and on the case, and mm³ by label value.
 
     `overruled` says that the images of the case contradict each other about the patient, and were taken all the same.
+    `places` are those that the report points at.
     """
 
     abnormal: bool
     case_abnormal: bool
     volume_mm3: Mapping[int, float]
     overruled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Name the model that wrote a result; `digest` makes the results' UIDs its own."""
-
-    name: str
-    digest: str
+    places: Sequence[Place] = ()
 
 
 def write_segmentation(
@@ -96,66 +81,74 @@ def write_segmentation(
             algorithm_type=seg.SegmentAlgorithmTypeValues.AUTOMATIC,
             algorithm_identification=algorithm,
             anatomic_regions=[codes.SCT.Pancreas] if number != PANCREAS else None,
-            tracking_uid=_uid(author, series, f"segment {number}"),
+            tracking_uid=own_uid(author, series, f"segment {number}"),
             tracking_id=f"{label} of pnetkit",
         )
         for number, (label, category, kind) in SEGMENTS.items()
     ]
     written = seg.Segmentation(
-        source_images=_sources(series, pile),
+        source_images=source_headers(series, pile),
         pixel_array=frames,
         segmentation_type=seg.SegmentationTypeValues.BINARY,
         segment_descriptions=described,
-        series_instance_uid=_uid(author, series, "SEG series"),
-        series_number=_SERIES_NUMBER,
-        sop_instance_uid=_uid(author, series, "SEG"),
+        series_instance_uid=own_uid(author, series, "SEG series"),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=own_uid(author, series, "SEG"),
         instance_number=1,
-        manufacturer=_MANUFACTURER,
+        manufacturer=MANUFACTURER,
         manufacturer_model_name=f"pnetkit {author.name}",
         software_versions=version("pnetkit"),
         device_serial_number=author.digest[:16],
-        content_description=_RESEARCH,
+        content_description=RESEARCH,
         content_label="PNETKIT",
-        series_description=f"pnetkit segmentation, {_RESEARCH}",
+        series_description=f"pnetkit segmentation, {RESEARCH}",
         omit_empty_frames=bool(frames.any()),
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
-    _save(path, written)
+    save(path, written)
     return written
 
 
 def write_report(
     path: Path, segmentation: pydicom.Dataset, series: Series, pile: Stack, said: Said, author: Author
 ) -> pydicom.Dataset:
-    """Write a TID 1500 report that refers to the segments of a SEG and to its images, and give what was written."""
+    """Write a TID 1500 report that refers to the segments of a SEG and to its images, and give what was written.
+
+    It points at each place by its center in the patient, because many viewers show nothing of a report without that.
+    """
     device = sr.ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
             uid=generate_uid(entropy_srcs=["pnetkit", author.digest]),
             name=f"pnetkit {author.name}",
-            manufacturer_name=_MANUFACTURER,
+            manufacturer_name=MANUFACTURER,
             model_name=author.name,
         ),
     )
+    sources = source_headers(series, pile)
+    frame = str(sources[0].FrameOfReferenceUID)
     report = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=device),
         procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
-        imaging_measurements=[_answers(series, said, author), *_volumes(segmentation, series, said, author)],
+        imaging_measurements=[
+            _answers(series, said, author),
+            *_volumes(segmentation, series, said, author),
+            *_places(frame, series, said, author),
+        ],
         title=codes.DCM.ImagingMeasurementReport,
     )
-    sources = _sources(series, pile)
     written = sr.Comprehensive3DSR(
         evidence=[segmentation, *sources],
         content=report,
-        series_instance_uid=_uid(author, series, "SR series"),
-        series_number=_SERIES_NUMBER + 1,
-        sop_instance_uid=_uid(author, series, "SR"),
+        series_instance_uid=own_uid(author, series, "SR series"),
+        series_number=SERIES_NUMBER + 1,
+        sop_instance_uid=own_uid(author, series, "SR"),
         instance_number=1,
-        manufacturer=_MANUFACTURER,
+        manufacturer=MANUFACTURER,
         is_complete=True,
-        series_description=f"pnetkit report, {_RESEARCH}",
+        series_description=f"pnetkit report, {RESEARCH}",
     )
-    _save(path, written)
+    save(path, written)
     return written
 
 
@@ -164,7 +157,7 @@ def _volumes(segmentation: pydicom.Dataset, series: Series, said: Said, author: 
     return [
         sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
             tracking_identifier=sr.TrackingIdentifier(
-                uid=_uid(author, series, f"segment {number}"), identifier=f"{label} of pnetkit"
+                uid=own_uid(author, series, f"segment {number}"), identifier=f"{label} of pnetkit"
             ),
             referenced_segment=sr.ReferencedSegment(
                 sop_class_uid=segmentation.SOPClassUID,
@@ -186,10 +179,40 @@ def _volumes(segmentation: pydicom.Dataset, series: Series, said: Said, author: 
     ]
 
 
+def _places(frame: str, series: Series, said: Said, author: Author) -> list[Any]:
+    """Give a group of measurements for each place: a point in the images' frame of reference, and the volume there."""
+    groups = []
+    for of in said.places:
+        label, _, kind = SEGMENTS[of.label]
+        x, y, z = of.center_mm
+        groups.append(
+            sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+                tracking_identifier=sr.TrackingIdentifier(
+                    uid=own_uid(author, series, f"place {of.label} {of.number}"),
+                    identifier=f"{label} of pnetkit, {of.number} of {of.count}",
+                ),
+                referenced_region=sr.ImageRegion3D(
+                    graphic_type=sr.GraphicTypeValues3D.POINT,
+                    graphic_data=np.array([[-x, -y, z]]),  # LPS, as DICOM has it
+                    frame_of_reference_uid=frame,
+                ),
+                finding_type=kind,
+                finding_sites=[sr.FindingSite(codes.SCT.Pancreas)],
+                measurements=[
+                    sr.Measurement(
+                        name=codes.SCT.Volume, value=round(of.volume_mm3, 3), unit=codes.UCUM.CubicMillimeter
+                    )
+                ],
+                geometric_purpose=codes.DCM.CenterOfMass,
+            )
+        )
+    return groups
+
+
 def _answers(series: Series, said: Said, author: Author) -> Any:
     """Give the decisions, on this series and on the case."""
     return sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(uid=_uid(author, series, "decision"), identifier="decision"),
+        tracking_identifier=sr.TrackingIdentifier(uid=own_uid(author, series, "decision"), identifier="decision"),
         qualitative_evaluations=[
             sr.QualitativeEvaluation(DECISION, ANSWERS[said.abnormal]),
             sr.QualitativeEvaluation(
@@ -199,45 +222,3 @@ def _answers(series: Series, said: Said, author: Author) -> Any:
             *([sr.QualitativeEvaluation(PATIENT, OVERRULED)] if said.overruled else []),
         ],
     )
-
-
-def _sources(series: Series, pile: Stack) -> list[pydicom.Dataset]:
-    """Give the headers of the images in the stack's order, with UIDs where the files have none."""
-    sources = []
-    for instance in pile.instances:
-        header = readable_copy(instance.header)
-        header.StudyInstanceUID, header.SeriesInstanceUID = series.study_uid, series.uid
-        header.SOPInstanceUID = instance.uid
-        header.SOPClassUID = header.get("SOPClassUID") or CTImageStorage
-        if not header.get("FrameOfReferenceUID"):
-            header.FrameOfReferenceUID = generate_uid(entropy_srcs=["frame of reference", series.uid])
-        if not header.get("SliceThickness"):
-            header.SliceThickness = round(float(np.linalg.norm(pile.affine[:3, 2])), 6)
-        _leave_empty(header)
-        sources.append(header)
-    return sources
-
-
-def _leave_empty(header: pydicom.Dataset) -> None:
-    """Give a header what results have to have: empty where it was taken away, or holds a text in its place."""
-    for keyword, kind in MAY_BE_EMPTY.items():
-        value = header.get(keyword)
-        try:
-            if value is None or value == "":
-                setattr(header, keyword, "")
-            else:
-                kind(value)
-        except (TypeError, ValueError):
-            setattr(header, keyword, "")
-
-
-def _save(path: Path, written: pydicom.Dataset) -> None:
-    """Write a result complete or not at all."""
-    packed = BytesIO()
-    written.save_as(packed)
-    write_atomically(path, packed.getvalue())
-
-
-def _uid(author: Author, series: Series, what: str) -> str:
-    """Make a UID that is the same whenever a model speaks of a series, or of one acquisition of a series."""
-    return str(generate_uid(entropy_srcs=[what, author.digest, series.name]))

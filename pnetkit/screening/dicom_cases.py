@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pnetkit.dicom.homeless import homeless
+from pnetkit.dicom.page import write_page
 from pnetkit.dicom.patient import contradictions, values_of
-from pnetkit.dicom.results import Author, Said, write_report, write_segmentation
+from pnetkit.dicom.results import Said, write_report, write_segmentation
 from pnetkit.dicom.series import Found, Series, case_id_of, find_series
+from pnetkit.dicom.source_headers import Author
 from pnetkit.dicom.stacks import Study, sort_study
 from pnetkit.dicom.volume import SeriesScan, read_series
 from pnetkit.errors import CohortError, Fault, SeriesError
 from pnetkit.files import file_digest
 from pnetkit.screening.series_choice import Choice, SeriesRules, choose_series
-from pnetkit.screening.source import Answer, Loaded, Origin, ScanSource, ScreeningCase
+from pnetkit.screening.source import Answer, Loaded, Origin, PageWriter, ScanSource, ScreeningCase
 
 
 def dicom_cases(
@@ -147,7 +149,8 @@ def _case(
     )
     scans = {phase: dicom_source(choice, write_dicom) for phase, choice in chosen.items()}
     flags = _left_out_flags(study, chosen)
-    return ScreeningCase(name, scans, flags=flags, overruled=overruled if apart else "")
+    wrap = _page_writer([choice.series for choice in chosen.values()]) if write_dicom else None
+    return ScreeningCase(name, scans, flags=flags, overruled=overruled if apart else "", wrap_page=wrap)
 
 
 def _left_out_flags(study: Study, chosen: Mapping[str, Choice]) -> tuple[str, ...]:
@@ -187,12 +190,21 @@ def dicom_source(choice: Choice, write_dicom: bool) -> ScanSource:
 
     def write(stem: Path, labels: NDArray[np.uint8], answer: Answer) -> None:
         pile, author = read[0].stack, Author(answer.model_name, answer.model_digest)
-        said = Said(answer.abnormal, answer.case_abnormal, answer.volume_mm3, answer.overruled)
+        said = Said(answer.abnormal, answer.case_abnormal, answer.volume_mm3, answer.overruled, answer.places)
         segmentation = write_segmentation(stem.with_name(f"{stem.name}_segmentation.dcm"), labels, series, pile, author)
         write_report(stem.with_name(f"{stem.name}_report.dcm"), segmentation, series, pile, said, author)
 
     about = {"kind": "DICOM", "images": str(len(series.instances)), "chosen_by": choice.by}
     return ScanSource(load, digest, about, write if write_dicom else None)
+
+
+def _page_writer(about: Sequence[Series]) -> PageWriter:
+    """Give what writes a page about series into their study."""
+
+    def wrap(path: Path, pdf: bytes, model_name: str, model_digest: str) -> None:
+        write_page(path, pdf, about, Author(model_name, model_digest))
+
+    return wrap
 
 
 def _study_of(series: Sequence[Series], rules: SeriesRules) -> str:

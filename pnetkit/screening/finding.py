@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from pnetkit.dicom.place import Place
 from pnetkit.imaging.boxes import bounding_box
 from pnetkit.method.rules import finding_to_json
 from pnetkit.provenance import versions
@@ -73,6 +74,16 @@ def components(segmentation: Segmentation, label: int) -> list[dict[str, Any]]:
             }
         )
     return sorted(found, key=lambda item: (-item["voxels"], item["center_mm"]))
+
+
+def places_of(segmentation: Segmentation) -> list[Place]:
+    """Give where each component of tumor and duct lies, as a record lists them."""
+    return [
+        Place(label, number, len(listed), (*item["center_mm"],), item["volume_mm3"])
+        for label in (TUMOR, DUCT)
+        for listed in [components(segmentation, label)]
+        for number, item in enumerate(listed[:MOST_COMPONENTS], start=1)
+    ]
 
 
 def _input_record(found: InputResult) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 out/findings.csv         one line for each case that lies there, by case id
 out/screening.json       which model, and what the last call did
+out/index.html           the same lines to be looked at, where pages are made
 out/CASE/                what became of a case: it takes its place as a whole
 out/.CASE.part/          a case under way
 out/.locks/CASE.lock     held by the call that screens a case, from its reading to its place
@@ -122,6 +123,11 @@ class FindingsFolder:
         with disk_errors_in_words(self.out), self._table_held():
             write_json(self.out / SCREENING, record)
 
+    def write_beside(self, name: str, make: Callable[[Sequence[Mapping[str, str]]], bytes]) -> None:
+        """Write a file beside the table, of the lines of all cases that lie here. Raises StoreError as `note`."""
+        with disk_errors_in_words(self.out), self._table_held():
+            write_atomically(self.out / name, make(self._lines()))
+
     def _work(self, case_id: str) -> Path:
         """Give where a case is under way: where a holder can be taken for gone, in a folder of its own."""
         token = self._holds[case_id].token if case_id in self._holds else ""
@@ -144,11 +150,14 @@ class FindingsFolder:
 
     def _write_table(self) -> None:
         """Write the table of the cases that lie here; the lock is held. What was read before is not read again."""
-        folders = sorted(path for path in self.out.iterdir() if not path.name.startswith("."))
-        rows = [found for folder in folders if (found := self._row(folder)) is not None]
-        data = table(self.inputs, rows)
+        data = table(self.inputs, self._lines())
         if not (self.out / TABLE).is_file() or (self.out / TABLE).read_bytes() != data:
             write_atomically(self.out / TABLE, data)
+
+    def _lines(self) -> list[dict[str, str]]:
+        """Give the lines of the cases that lie here, by case id."""
+        folders = sorted(path for path in self.out.iterdir() if not path.name.startswith("."))
+        return [found for folder in folders if (found := self._row(folder)) is not None]
 
     def _row(self, folder: Path) -> dict[str, str] | None:
         """Give the line of a case's folder; None for what is none."""

@@ -21,7 +21,10 @@ def table(inputs: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
 
 
 def row(case_id: str, status: str, record: Mapping[str, Any]) -> dict[str, str]:
-    """Give the line of one case, of its record in `finding.json`, or of what is known of its failure."""
+    """Give the line of one case, of its record in `finding.json`, or of what is known of its failure.
+
+    How many flags there are is no column of the table; it is for an index.
+    """
     cells = {"case_id": case_id, "status": status, "reason": record.get("reason", "")}
     if status == "failed":
         return cells
@@ -31,6 +34,7 @@ def row(case_id: str, status: str, record: Mapping[str, Any]) -> dict[str, str]:
         "fired": ";".join(record["fired"]),
         "missing": ";".join(record["missing"]),
         "flags": "; ".join(record["flags"]),
+        "flag_count": str(len(record["flags"])),
     }
     for name, of in record["inputs"].items():
         cells |= {

@@ -5,6 +5,7 @@ out/screening.json                which model, on what, how many
 out/CASE/finding.json             the decision and its reasons
 out/CASE/PHASE_segmentation.nii.gz    on the scan's own grid
 out/CASE/failed.json              instead of all these, where a case could not be screened
+Pages to be looked at lie beside these: see `pages`.
 
 Calls that write into one folder at once end as one after the other would: see `findings_folder`.
 """
@@ -17,34 +18,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 
 from pnetkit.ahead import one_ahead
 from pnetkit.errors import ImageError, PnetkitError, ScreeningError, StoreError
 from pnetkit.files import digest, disk_errors_in_words, write_json
 from pnetkit.imaging.hounsfield import READING
-from pnetkit.imaging.nifti import write_labels
 from pnetkit.process_memory import peak_memory_mib
 from pnetkit.provenance import hardware
 from pnetkit.screening.finding import finding_record
 from pnetkit.screening.findings_folder import FAILED, FINDING, FindingsFolder
 from pnetkit.screening.gates import GatePolicy, held_to_gates
-from pnetkit.screening.screener import CaseResult, InputResult, Screener, screen_scans
-from pnetkit.screening.source import Answer, Loaded, ScreeningCase
-from pnetkit.types import CLASSES
+from pnetkit.screening.pages import Pages, lacking, paged, seen_again, seen_now, write_index
+from pnetkit.screening.results import write_results
+from pnetkit.screening.screener import CaseResult, Screener, screen_scans
+from pnetkit.screening.source import Loaded, ScreeningCase
 
 Status = Literal["ok", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """Say what became of one case: its finding as in `finding.json`, or why there is none; `reused` from before."""
+    """Say what became of one case: its finding as in `finding.json`, or why there is none; `reused` from before.
+
+    `no_page` says why a page that was wanted could not be made.
+    """
 
     case_id: str
     status: Status
     record: Mapping[str, Any]
     reused: bool = False
+    no_page: str = ""
 
     @property
     def in_words(self) -> str:
@@ -53,7 +57,9 @@ class Screened:
             return f"{self.case_id}: failed. {self.record['reason']}"
         fired = f" ({', '.join(self.record['fired'])})" if self.record["fired"] else ""
         flags = f"; {len(self.record['flags'])} flags" if self.record["flags"] else ""
-        return f"{self.case_id}: {self.record['decision']}{fired}{flags}{' (done before)' if self.reused else ''}"
+        before = " (done before)" if self.reused else ""
+        page = f"; no page: {self.no_page}" if self.no_page else ""
+        return f"{self.case_id}: {self.record['decision']}{fired}{flags}{before}{page}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,10 +83,12 @@ def screen_cases(
     *,
     gates: GatePolicy,
     say: Callable[[str], None],
+    pages: Pages | None = None,
 ) -> list[Screened]:
     """Screen cases one after the other and give what became of each; findings of an interrupted call are taken over.
 
-    The scans of one case are read and held to the gates while the networks run on those of the case before.
+    With `pages` each case has a page, and the folder an index; pages that are not there yet are made of findings that
+    are. The scans of one case are read and held to the gates while the networks run on those of the case before.
 
     Raises:
         StoreError: `out` holds something else, or cannot be written.
@@ -92,16 +100,21 @@ def screen_cases(
     def read(case: ScreeningCase) -> _Read | None:
         return None if case.fault else _read(screener, case, findings, gates)
 
-    with closing(one_ahead(read, cases, ahead=True)) as coming:
-        for case, scans in coming:
-            with findings.held(case.id, say):
-                found = _screened(screener, case, findings, scans, gates)
-            done.append(found)
-            say(found.in_words)
+    try:
+        with closing(one_ahead(read, cases, ahead=True)) as coming:
+            for case, scans in coming:
+                with findings.held(case.id, say):
+                    found = _screened(screener, case, findings, scans, gates, pages)
+                done.append(found)
+                say(found.in_words)
+    finally:
+        if pages is not None:
+            write_index(findings, screener.model.name)
     record = _head(screener) | {
         "cases": len(done),
         "failed": [found.case_id for found in done if found.status == "failed"],
         "reused": sum(found.reused for found in done),
+        **({"without_page": without} if (without := {of.case_id: of.no_page for of in done if of.no_page}) else {}),
         "scans_searched_as_a_whole": _searched_as_a_whole(screener, done),
         "seconds": round(time.perf_counter() - started, 1),
         "peak_memory_mib": peak_memory_mib(),
@@ -112,7 +125,7 @@ def screen_cases(
 
 
 def require_all_screened(done: Sequence[Screened], out: Path) -> None:
-    """Raise ScreeningError naming the cases without a finding, and those whose results are not all written, if any."""
+    """Raise ScreeningError naming the cases without a finding, or without all of its results or its page, if any."""
     failed = [found for found in done if found.status == "failed"]
     part = [found for found in done if found.status == "ok" and found.record.get("unwritten")]
     lines = []
@@ -122,6 +135,10 @@ def require_all_screened(done: Sequence[Screened], out: Path) -> None:
     if part:
         lines += [f"{len(part)} of {len(done)} cases have a finding, but not all of its results, in {out}:"]
         lines += [f"  {of.case_id}, {name}: {why}" for of in part for name, why in of.record["unwritten"].items()]
+    pageless = [found for found in done if found.no_page]
+    if pageless:
+        lines += [f"{len(pageless)} of {len(done)} cases have a finding, but no page, in {out}:"]
+        lines += [f"  {of.case_id}: {of.no_page}" for of in pageless]
     if lines:
         raise ScreeningError("\n".join(lines))
 
@@ -155,6 +172,7 @@ def _screened(
     findings: FindingsFolder,
     scans: Callable[[], _Read | None],
     gates: GatePolicy,
+    pages: Pages | None,
 ) -> Screened:
     """Screen a case that is held; `scans` gives what was read of it, or raises why it cannot be: that is its error.
 
@@ -166,15 +184,19 @@ def _screened(
             return _failed(case, findings, {"reason": case.fault})
         known = findings.known(case.id, read.key)
         if known is not None:
-            return Screened(case.id, "ok", known, reused=True)
+            folder, no_page = findings.out / case.id, ""
+            if lacking(pages, case, folder):
+                no_page = paged(pages, case, screener, folder, lambda: seen_again(case, known, screener, folder))
+            return Screened(case.id, "ok", known, reused=True, no_page=no_page)
         if read.known is not None:  # its finding was replaced, so its scans are needed after all
             read = _read(screener, case, findings, gates)
         work = findings.begin(case.id)
-        record = _screen(screener, case, work, read)
+        result, record = _screen(screener, case, work, read)
         with disk_errors_in_words(work):
             write_json(work / FINDING, record | {"key": read.key})
+        no_page = paged(pages, case, screener, work, lambda: seen_now(read.loaded, result, record))
         findings.place(case.id)
-        return Screened(case.id, "ok", record)
+        return Screened(case.id, "ok", record, no_page=no_page)
     except StoreError:
         raise  # the place of the results, not the case, is at fault
     except PnetkitError as error:
@@ -187,11 +209,11 @@ def _screened(
         return _failed(case, findings, {"reason": reason, "traceback": traceback.format_exc()})
 
 
-def _screen(screener: Screener, case: ScreeningCase, folder: Path, read: _Read) -> dict[str, Any]:
+def _screen(screener: Screener, case: ScreeningCase, folder: Path, read: _Read) -> tuple[CaseResult, dict[str, Any]]:
     scans = {phase: found.scan for phase, found in read.loaded.items()}
     result = screen_scans(screener, case.id, scans)
     with disk_errors_in_words(folder):
-        unwritten = _write_results(screener, case, read.loaded, result, folder)
+        unwritten = write_results(screener, case, read.loaded, result, folder)
     _require_unchanged(case, read.digests)  # results are written by the files' own headers, so not any sooner
     images = {
         phase: {
@@ -204,7 +226,8 @@ def _screen(screener: Screener, case: ScreeningCase, folder: Path, read: _Read) 
     }
     flags = [*([case.overruled] if case.overruled else []), *read.flags]
     flags += [f"{name}: {reason}" for name, reason in unwritten.items()]
-    return finding_record(screener, result, images, flags) | ({"unwritten": unwritten} if unwritten else {})
+    record = finding_record(screener, result, images, flags) | ({"unwritten": unwritten} if unwritten else {})
+    return result, record
 
 
 def _require_unchanged(case: ScreeningCase, digests: Mapping[str, str]) -> None:
@@ -215,41 +238,6 @@ def _require_unchanged(case: ScreeningCase, digests: Mapping[str, str]) -> None:
                 f"{phase}: the scan was changed while the case was screened. Wait until nothing writes it any more, "
                 f"and run the same command again."
             )
-
-
-def _write_results(
-    screener: Screener, case: ScreeningCase, loaded: Mapping[str, Loaded], result: CaseResult, folder: Path
-) -> dict[str, str]:
-    """Write segmentations, and what was found in the format of its source; say by input why that could not be."""
-    unwritten = {}
-    for seen in screener.parts.inputs:
-        if seen.name not in result.inputs:
-            continue
-        found, first = result.inputs[seen.name], seen.phases[0]
-        labels = found.segmentation.labels
-        write_labels(folder / f"{seen.name}_segmentation.nii.gz", labels, like=loaded[first].like)
-        write = case.scans[first].write_results
-        if write is not None:
-            answer = _answer(screener, case, result, found)
-            try:
-                write(folder / seen.name, labels, answer)
-            except OSError:
-                raise  # the disk, not the images
-            except Exception as error:  # noqa: BLE001  # headers hold anything; the finding is made, and must not be lost
-                unwritten[seen.name] = f"not written as {case.scans[first].about['kind']} ({_said(error)})"
-    return unwritten
-
-
-def _answer(screener: Screener, case: ScreeningCase, result: CaseResult, found: InputResult) -> Answer:
-    counts = np.bincount(found.segmentation.labels.reshape(-1), minlength=len(CLASSES))
-    volumes = {label: float(counts[label] * found.segmentation.grid.voxel_mm3) for label in range(1, len(CLASSES))}
-    abnormal, model = (found.finding.abnormal, result.finding.abnormal), screener.model
-    return Answer(*abnormal, volumes, model.name, model.digest, bool(case.overruled))
-
-
-def _said(error: Exception) -> str:
-    """Give the first line of an error, after its kind."""
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _failed(case: ScreeningCase, findings: FindingsFolder, record: Mapping[str, Any]) -> Screened:

@@ -1,6 +1,6 @@
 """Say where a scan comes from: how it is read, what it is known by, and what form results take beside it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pnetkit.case_ids import case_id_fault
+from pnetkit.dicom.place import Place
 from pnetkit.errors import CohortError, Fault, ImageError
 from pnetkit.files import file_digest
 from pnetkit.imaging.nifti import header_remarks, read_scan
@@ -26,7 +27,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hold what a result file says beside the labels: decisions, mm³ by label value, and which model said it.
+    """Hold what a result file says beside the labels: decisions, mm³ by label value, places, and which model said it.
 
     `overruled` as in a case.
     """
@@ -37,6 +38,7 @@ class Answer:
     model_name: str
     model_digest: str
     overruled: bool = False
+    places: Sequence[Place] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,14 @@ class ResultWriter(Protocol):
         """Write them."""
 
 
+@runtime_checkable
+class PageWriter(Protocol):
+    """Write a page of PDF about a case to `path`, in a format of the source's own, as said by a model."""
+
+    def __call__(self, path: Path, pdf: bytes, model_name: str, model_digest: str) -> None:
+        """Write it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScanSource:
     """Say how a scan is read, what its contents' digest is, and what `finding.json` says of where it comes from.
@@ -80,6 +90,7 @@ class ScreeningCase:
 
     `flags` are what a reader has to know of where the scans come from. `overruled` says in which way its images
     contradict each other about the patient, where they are taken all the same. `origin` is asked for a trace alone.
+    `wrap_page` puts a page about the case into the format of its scans, where they have one and it is asked for.
 
     Raises CohortError for an id that cannot name a folder of results.
     """
@@ -90,6 +101,7 @@ class ScreeningCase:
     flags: tuple[str, ...] = ()
     overruled: str = ""
     origin: Callable[[], Origin] = _nowhere
+    wrap_page: PageWriter | None = None
 
     def __post_init__(self) -> None:
         wrong = case_id_fault(self.id)

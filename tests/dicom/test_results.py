@@ -12,19 +12,20 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.sr.codedict import codes
 
+from pnetkit.dicom.page import write_page
+from pnetkit.dicom.place import Place
 from pnetkit.dicom.results import (
     ANSWERS,
     DECISION,
-    MAY_BE_EMPTY,
     OVERRULED,
     PATIENT,
     SEGMENTS,
-    Author,
     Said,
     write_report,
     write_segmentation,
 )
 from pnetkit.dicom.series import find_series
+from pnetkit.dicom.source_headers import MAY_BE_EMPTY, Author
 from pnetkit.dicom.stacks import sort_study
 from pnetkit.dicom.volume import on_images, read_series
 from tests.dicom.synthetic import AFFINE, some_hu, write_series
@@ -142,6 +143,47 @@ def test_a_report_refers_to_segments_and_images_and_gives_volumes_and_decisions(
     assert referred == {seg.SOPInstanceUID, *(of.uid for of in series.instances)}
 
 
+def test_a_report_points_at_the_center_of_each_place_in_the_patient_s_coordinates_and_frame(tmp_path):
+    """The tumor's voxels are (2, 2, 2) and (3, 2, 2): by hand the center is at index (2.5, 2, 2) of the RAS+ grid."""
+    write_series(tmp_path / "ct", some_hu(), AFFINE)
+    series, found, labels = written(tmp_path / "ct", out=tmp_path)
+    assert np.argwhere(labels == 2).tolist() == [[2, 2, 2], [3, 2, 2]]
+    right, front, up = -30.0 + 2.5 * 0.8, 11.0 + 2 * 0.7, -900.0 + 2 * 2.5
+    said = Said(True, True, {1: 1.0, 2: 2.8, 3: 1.0}, places=(Place(2, 1, 2, (right, front, up), 2.8),))
+    seg = pydicom.dcmread(tmp_path / "seg.dcm")
+    write_report(tmp_path / "sr.dcm", seg, series, found.stack, said, AUTHOR)
+    report = highdicom.sr.srread(tmp_path / "sr.dcm")
+    (group,) = report.content.get_planar_roi_measurement_groups(graphic_type=highdicom.sr.GraphicTypeValues3D.POINT)
+    source = pydicom.dcmread(found.stack.instances[0].path)
+    assert group.finding_type == codes.SCT.Neoplasm
+    assert group.roi.frame_of_reference_uid == source.FrameOfReferenceUID
+    assert np.allclose(group.roi.value, [[28.0, -12.4, -895.0]])  # LPS: left is x, back is y
+    assert [(of.name, of.value) for of in group.get_measurements()] == [(codes.SCT.Volume, 2.8)]
+    image = next(of for of in found.stack.instances if abs(float(of.header.ImagePositionPatient[2]) + 895) < 1e-6)
+    x, y, _ = (float(v) for v in image.header.ImagePositionPatient)
+    column, row = (28.0 - x) / 0.8, (-12.4 - y) / 0.7  # and so it lies between two voxels of the image at its height
+    drawn = on_images(labels, found.stack)[[of.uid for of in found.stack.instances].index(image.uid)]
+    assert [drawn[round(row), int(column + side)] for side in (0, 1)] == [2, 2]
+
+
+def test_a_page_is_wrapped_under_the_patient_and_comes_out_as_it_went_in(tmp_path):
+    write_series(tmp_path / "a", some_hu(), AFFINE, description="arterial", number=1)
+    write_series(tmp_path / "v", some_hu(seed=1), AFFINE, description="venous", number=2)
+    series = find_series(tmp_path).series
+    for pdf in (b"%PDF-1.4 odd", b"%PDF-1.4 even"):
+        write_page(tmp_path / "page.dcm", pdf, series, AUTHOR)
+        back = pydicom.dcmread(tmp_path / "page.dcm")
+        assert back.EncapsulatedDocument[: back.EncapsulatedDocumentLength] == pdf
+        assert len(back.EncapsulatedDocument) % 2 == 0
+        assert (back.PatientID, back.PatientName, back.StudyInstanceUID) == (
+            "secret-4711", "Doe^Jane", series[0].study_uid,
+        )  # fmt: skip
+        assert (back.Modality, back.MIMETypeOfEncapsulatedDocument) == ("DOC", "application/pdf")
+        assert "RESEARCH USE ONLY" in back.DocumentTitle
+        assert len(back.SourceInstanceSequence) == 10
+        assert back.SeriesInstanceUID not in {of.uid for of in series}
+
+
 def anonymized(dataset, _):
     for keyword in (*MAY_BE_EMPTY, "SliceThickness", "FrameOfReferenceUID"):
         delattr(dataset, keyword)
@@ -157,7 +199,8 @@ def with_words_in_place_of_values(dataset, _):
 def test_images_without_identity_get_results_without_one(tmp_path, change):
     write_series(tmp_path / "ct", some_hu(), AFFINE, change=change)
     written(tmp_path / "ct", out=tmp_path)
-    for name in ("seg.dcm", "sr.dcm"):
+    write_page(tmp_path / "page.dcm", b"%PDF", find_series(tmp_path / "ct").series, AUTHOR)
+    for name in ("seg.dcm", "sr.dcm", "page.dcm"):
         result = pydicom.dcmread(tmp_path / name)
         assert [str(result[keyword].value or "") for keyword in ("PatientBirthDate", "PatientSex", "StudyDate")] == [
             "", "", "",

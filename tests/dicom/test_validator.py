@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pnetkit.dicom.results import Author, Said, write_report, write_segmentation
+from pnetkit.dicom.page import write_page
+from pnetkit.dicom.place import Place
+from pnetkit.dicom.results import Said, write_report, write_segmentation
 from pnetkit.dicom.series import find_series
+from pnetkit.dicom.source_headers import Author
 from pnetkit.dicom.volume import read_series
 from tests.dicom.synthetic import AFFINE, some_hu, write_series
 
@@ -36,12 +39,14 @@ def results(folder, out):
     labels[1:5, 1:4, 1:4], labels[2:4, 2, 2], labels[4, 1:3, 1] = 1, 2, 3
     author = Author("tiny", "ab" * 32)
     seg = write_segmentation(out / "seg.dcm", labels, series, found.stack, author)
-    said = Said(True, False, {1: 50.4, 2: 2.8, 3: 2.8})
+    places = (Place(2, 1, 1, (-28.0, 12.4, -895.0), 2.8), Place(3, 1, 1, (-26.8, 12.0, -897.5), 2.8))
+    said = Said(True, False, {1: 50.4, 2: 2.8, 3: 2.8}, places=places)
     write_report(out / "sr.dcm", seg, series, found.stack, said, author)
-    return errors(out / "seg.dcm") + errors(out / "sr.dcm")
+    write_page(out / "page.dcm", b"%PDF-1.4", [series], author)
+    return [error for name in ("seg.dcm", "sr.dcm", "page.dcm") for error in errors(out / name)]
 
 
-def test_a_segmentation_and_a_report_are_valid(tmp_path):
+def test_a_segmentation_a_report_and_a_page_are_valid(tmp_path):
     write_series(tmp_path / "ct", some_hu(), AFFINE)
     assert results(tmp_path / "ct", tmp_path) == []
 

@@ -30,12 +30,16 @@ such nodes. Results are looked for more often, which costs a disk on a network l
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Say how far a node is: `done` of `node.weight` units, reused from the store or made anew, or why it failed."""
+    """Say how far a node is: `done` of `node.weight` units, reused from the store or made anew, or why it failed.
+
+    `loss` is the last that a training under way has told.
+    """
 
     node: Node
     done: int
     reused: bool = False
     error: str | None = None
+    loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,4 +252,5 @@ def _died_twice(death: Death) -> str:
 def _tell_progress(running: Iterable[Node], store: Store, on_progress: Callable[[Progress], None]) -> None:
     for node in running:
         if node.weight > 1:
-            on_progress(Progress(node, int(store.progress(node.stage, node.key).get("done", 0))))
+            told = store.progress(node.stage, node.key)
+            on_progress(Progress(node, int(told.get("done", 0)), loss=told.get("loss")))

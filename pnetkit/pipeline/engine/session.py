@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pnetkit.cohort.checked import CheckedCohort
 from pnetkit.pipeline.engine.dask_lanes import open_cluster
@@ -16,9 +17,10 @@ from pnetkit.store.node import Node
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Is told what goes on: sentences, the nodes planned, and how far each is."""
+    """Is told what goes on: sentences, the folder of the run, the nodes planned, and how far each is."""
 
     say: Callable[[str], None] = field(default=lambda _: None)
+    opened: Callable[[Path], None] = field(default=lambda _: None)
     planned: Callable[[Sequence[Node]], None] = field(default=lambda _: None)
     progress: Callable[[Progress], None] = field(default=lambda _: None)
 

@@ -10,13 +10,16 @@ from pnetkit.recipe.models import Recipe
 def describe_cases(recipe: Recipe, cases: Sequence[CheckedCase], folds: Mapping[str, int]) -> dict[str, Any]:
     """Give the part of `run.json` that comparisons need.
 
-    Patients stand as numbers, in the order of their cases' ids; files as digests of their contents. A case that was set
-    aside has no fold.
+    Patients and sites stand as numbers, in the order of their cases' ids; files as digests of their contents. A case
+    that was set aside has no fold, and one whose site the table does not tell no site.
     """
     ordered = sorted(cases, key=lambda item: item.case.id)
     patients: dict[str, int] = {}
+    sites: dict[str, int] = {}
     for item in ordered:
         patients.setdefault(item.case.patient, len(patients))
+        if item.case.site:
+            sites.setdefault(item.case.site, len(sites))
     return {
         "phases": list(recipe.phases),
         "inputs": {name: list(found.phases) for name, found in recipe.networks.items()},
@@ -29,6 +32,7 @@ def describe_cases(recipe: Recipe, cases: Sequence[CheckedCase], folds: Mapping[
             item.case.id: {
                 "abnormal": item.case.abnormal,
                 "patient": patients[item.case.patient],
+                "site": sites.get(item.case.site),
                 "fold": folds.get(item.case.id),
                 **({"held_out": True} if item.case.held_out else {}),
                 "files": {

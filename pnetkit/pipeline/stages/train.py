@@ -22,6 +22,7 @@ from pnetkit.store.node import File, Node, Ref, Subject
 from pnetkit.store.store import Store
 from pnetkit.training.checkpoint import write_weights
 from pnetkit.training.group import Helpers
+from pnetkit.training.loop import REPORT_EVERY
 from pnetkit.training.loop import train as train_backbone
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import MixedPatches, Sampling, StoredCase, TrainingCase
@@ -146,6 +147,12 @@ def opened(spec: TrainSpec, store: Store) -> tuple[Backbone, list[TrainingCase |
 def read(store: Store, ref: Ref) -> Backbone:
     """Load the network of a fold, as it was trained; a worker keeps the last one it loaded."""
     return _loaded(store.of(ref))
+
+
+def read_losses(store: Store, ref: Ref, iterations: int) -> list[tuple[int, float]]:
+    """Give the loss of a training that is done, each with the iteration that it is the mean up to."""
+    losses = read_json(store.of(ref) / LOSSES)
+    return [(min((place + 1) * REPORT_EVERY, iterations), float(loss)) for place, loss in enumerate(losses)]
 
 
 @lru_cache(maxsize=1)

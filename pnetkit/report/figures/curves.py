@@ -11,6 +11,7 @@ from pnetkit.evaluation.roc import auc, auc_interval
 from pnetkit.report.figures.svg import (
     Axis,
     Frame,
+    Points,
     area,
     dot,
     figure,
@@ -26,6 +27,9 @@ from pnetkit.report.page.values import Figure
 
 DRAWS = 400
 """Bootstrap draws of the band around a curve."""
+
+COLORS = 5
+"""Colors of lines beside the first, which is ink; more lines than that begin anew."""
 
 PER_ROW = 4
 """Short entries of a legend beside each other."""
@@ -138,20 +142,34 @@ def froc_points(matches: Sequence[LesionMatch]) -> list[tuple[float, float]]:
 def losses_figure(name: str, courses: Mapping[str, Sequence[float]], iterations: int) -> Figure | None:
     """Draw the course of the loss of some trainings, one line for each; None without a course."""
     known = {of: smoothed(losses) for of, losses in courses.items() if losses}
+    return points_figure(
+        name,
+        {
+            of: [((i + 1) * iterations / len(course), value) for i, value in enumerate(course)]
+            for of, course in known.items()
+        },
+        iterations,
+        says="ended at",
+    )
+
+
+def points_figure(name: str, courses: Mapping[str, Points], iterations: int, *, says: str) -> Figure | None:
+    """Draw the loss of some trainings at the iterations at which it is known; None where it is at none."""
+    known = {of: course for of, course in courses.items() if course}
     if not known:
         return None
-    values = [value for course in known.values() for value in course]
+    values = [value for course in known.values() for _, value in course]
     low, high = max(min(values), 1e-6), max(values)
     steps = (digit * 10.0**power for power in range(-4, 3) for digit in (1, 2, 5))
     ticks = tuple((step, f"{step:g}") for step in steps if low <= step <= high)
     losses = Axis(low, max(high, low * 1.01), ticks, "Loss (log)", is_log=True)
     frame = with_legend(Frame(round_axis(iterations, "Iteration"), losses, height=260), -(-len(known) // PER_ROW))
     body, entries, said = [], [], []
-    for number, (of, course) in enumerate(known.items()):
-        points = [((i + 1) * iterations / len(course), value) for i, value in enumerate(course)]
-        body.append(line(frame, points, f"c{number + 1}"))
-        entries.append((f"c{number + 1}", of))
-        said.append(f"{of} ended at {course[-1]:.3g}")
+    for number, (of, points) in enumerate(known.items()):
+        color = f"c{number % COLORS + 1}"
+        body.append(line(frame, points, color))
+        entries.append((color, of))
+        said.append(f"{of} {says} {points[-1][1]:.3g}")
     body += legend(frame, entries, per_row=PER_ROW)
     return figure(frame, body, title=f"Training: {name}", says=f"Loss over the iterations: {'; '.join(said)}.")
 

@@ -1,5 +1,6 @@
 """Trace the outline of a mask along the edges of its voxels: exactly, nothing is smoothed."""
 
+import re
 from collections import defaultdict
 from itertools import pairwise
 
@@ -19,6 +20,19 @@ def outline(mask: NDArray[np.bool_]) -> str:
     touches at a corner only have loops of their own. Holes are loops the other way round.
     """
     return "".join(map(_drawn, loops(mask)))
+
+
+def corners_of(path: str) -> list[list[Point]]:
+    """Give the loops of a path that `outline` gave, each as its corners (x, y) in order."""
+    found = []
+    for loop in path.split("z")[:-1]:
+        x, y = (int(number) for number in re.split("[hv]", loop, maxsplit=1)[0][1:].split())
+        corners = [(x, y)]
+        for way, length in re.findall(r"([hv])(-?\d+)", loop):
+            x, y = (x + int(length), y) if way == "h" else (x, y + int(length))
+            corners.append((x, y))
+        found.append(corners)
+    return found
 
 
 def loops(mask: NDArray[np.bool_]) -> list[list[Point]]:

@@ -20,17 +20,17 @@ SCALE_BARS_MM = (50, 20, 10, 5, 2, 1)
 
 def rendered(page: Page, left_out: LeftOut, *, linked: bool) -> bytes:
     """Give the page as one HTML file; `linked` says that its pictures lie beside it."""
-    script, style = _resource("page.js"), _resource("page.css")
+    script, style = resource("page.js"), resource("page.css")
     policy = {
         "default-src": "'none'",
         "img-src": "'self' file:" if linked else "data:",
-        "style-src": _by_digest(style),
-        "script-src": _by_digest(script) + (" 'strict-dynamic'" if linked else ""),
+        "style-src": by_digest(style),
+        "script-src": by_digest(script) + (" 'strict-dynamic'" if linked else ""),
         "base-uri": "'none'",
         "form-action": "'none'",
     }
     text = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             page=page,
@@ -44,25 +44,28 @@ def rendered(page: Page, left_out: LeftOut, *, linked: bool) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(_resource),
+def environment() -> Environment:
+    """Give the templates of pages: all is escaped, and a value that is missing is an error."""
+    made = Environment(
+        loader=FunctionLoader(resource),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"drawn": _drawn, "image_source": _image_source, "packed_text": _packed_text}
-    environment.globals |= {"marks_of": _marks, "scale_bar_mm": _scale_bar_mm, "structures": list(STRUCTURES)[::-1]}
-    return environment
+    made.filters |= {"drawn": _drawn, "image_source": _image_source, "packed_text": _packed_text}
+    made.globals |= {"marks_of": marks_of, "scale_bar_mm": scale_bar_mm, "structures": list(STRUCTURES)[::-1]}
+    return made
 
 
 @lru_cache(maxsize=8)
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """Read a template, a script or a style that comes with the package."""
     return files("pnetkit.report.page").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _by_digest(text: str) -> str:
+def by_digest(text: str) -> str:
+    """Give what a policy calls a script or a style that is in the page."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
@@ -79,7 +82,7 @@ def _packed_text(volume: Volume) -> str:
     return base64.b64encode(volume.packed).decode()
 
 
-def _marks(still: Still) -> list[tuple[str, str, float, float]]:
+def marks_of(still: Still) -> list[tuple[str, str, float, float]]:
     """Give the letter of each structure, who it is of, and where in mm it stands: at the top of its outline."""
     found: dict[str, tuple[str, str, float, float]] = {}
     size = still.width * still.voxel_mm[0] / 24
@@ -100,6 +103,6 @@ def _top(outline: Outline) -> tuple[int, int]:
     return int(x), int(digits)
 
 
-def _scale_bar_mm(width_mm: float) -> int:
+def scale_bar_mm(width_mm: float) -> int:
     """Give the length of a scale bar: the longest round one that takes no more than a third of the picture."""
     return next((length for length in SCALE_BARS_MM if length <= width_mm / 3), SCALE_BARS_MM[-1])

@@ -140,8 +140,15 @@ class Page:
     notes: tuple[str, ...] = ()
     made: str = ""
     gallery: str = "Gallery"
+    """What the part with the cases is called."""
     gallery_says: str = ""
     has_slices: bool = True
+
+    @property
+    def has_reference(self) -> bool:
+        """Tell whether a picture shows what is true, beside what is found."""
+        stills = [panel.still for case in self.cases for panel in case.panels if panel.still is not None]
+        return any(outline.who == "reference" for still in stills for outline in still.outlines)
 
     @property
     def cases(self) -> Sequence[CaseView]:

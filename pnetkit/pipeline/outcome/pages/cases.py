@@ -8,11 +8,12 @@ from pnetkit.errors import PnetkitError
 from pnetkit.method.rules import cleaned
 from pnetkit.pipeline.outcome.finished import FinishedRun
 from pnetkit.pipeline.outcome.pages.names import Names
-from pnetkit.pipeline.outcome.pages.phases import PhaseFound, measured_rows, phase_found, phase_sentence
+from pnetkit.pipeline.outcome.pages.phases import phase_found
 from pnetkit.pipeline.outcome.pages.scans import Files, Shown, shown
 from pnetkit.pipeline.outcome.pages.stored import Stored
 from pnetkit.pipeline.stages import adopt, segment
 from pnetkit.pipeline.stages.segmentation import read_segmentation
+from pnetkit.report.page.findings import PhaseFound, measured_rows, phase_sentence
 from pnetkit.report.page.missed import Traced, shortfall, why_alarmed, why_missed
 from pnetkit.report.page.pictures import Crop, chosen_position_mm, packed, still
 from pnetkit.report.page.values import CaseView, Panel

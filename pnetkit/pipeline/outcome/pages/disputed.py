@@ -16,10 +16,11 @@ from pnetkit.pipeline.outcome.pages.cases import (
     group_of,
     why_of,
 )
-from pnetkit.pipeline.outcome.pages.phases import PhaseFound, measured_rows, phase_found, phase_sentence
+from pnetkit.pipeline.outcome.pages.phases import phase_found
 from pnetkit.pipeline.outcome.pages.scans import Shown, shown_by_all
 from pnetkit.report.comparison import FUSED
 from pnetkit.report.page.budget import CaseMaker
+from pnetkit.report.page.findings import PhaseFound, measured_rows, phase_sentence
 from pnetkit.report.page.pictures import chosen_position_mm, still
 from pnetkit.report.page.values import CaseView, Panel
 

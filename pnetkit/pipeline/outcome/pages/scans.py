@@ -1,10 +1,9 @@
 """Cut out of a case's scans what is shown of them: the pancreas with a margin, each phase on its own grid."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,23 +12,21 @@ from pnetkit.cohort.file_names import segmentation_name
 from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import ImageError, PnetkitError
 from pnetkit.files import require_digest
-from pnetkit.imaging.boxes import Box, bounding_box, clamp, cut, grow
+from pnetkit.imaging.boxes import Box, bounding_box, cut
 from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
 from pnetkit.pipeline.outcome.finished import FinishedRun
 from pnetkit.pipeline.outcome.folder import SEGMENTATIONS
 from pnetkit.pipeline.outcome.pages.stored import Stored
 from pnetkit.pipeline.stages import postprocess, prepare
 from pnetkit.pipeline.stages.segmentation import LABELS
+from pnetkit.report.page.cropping import crop_of, shown_box
 from pnetkit.report.page.pictures import WINDOW_HU, Crop
 from pnetkit.store.node import Subject
 from pnetkit.training.bricks import Bricks, cut_bricks
 from pnetkit.training.sampling import StoredCase
 from pnetkit.types import BACKGROUND, Grid, ScanFiles
 
-MARGIN_MM = 20.0
-"""What is shown around the pancreas."""
-
-T = TypeVar("T")
+UNSHOWN = "The scan cannot be shown"
 
 Files = Mapping[tuple[str, str], ScanFiles]
 """The cohort's files by case and phase."""
@@ -44,7 +41,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Volumes:
+class _Read:
     """Hold HU by channel and the reference label, as arrays or bricks; where the organ lies; how each is looked at."""
 
     hu: Sequence[NDArray[Any] | Bricks]
@@ -54,21 +51,30 @@ class _Volumes:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Opened:
-    """Hold what there is of one input of a case: its phases, what the rules left, on which grid, and the volumes.
+class Volumes:
+    """Hold the scans of one input by phase, what the rules left there, and what is true (None: not known).
 
-    `boxes` are where something was found, and where the organ lies.
+    HU and reference are arrays or bricks. `organ` is where the reference lies, `windows_hu` how each scan is looked at.
     """
 
-    phases: Sequence[str]
-    left: NDArray[np.uint8]
+    hu: Mapping[str, NDArray[Any] | Bricks]
+    found: NDArray[np.uint8]
+    truth: NDArray[np.uint8] | Bricks | None
+    organ: Box | None
+    windows_hu: Mapping[str, tuple[float, float]]
     grid: Grid
-    volumes: _Volumes
-    boxes: tuple[Box | None, Box | None]
 
-    def fits(self, other: "_Opened") -> bool:
-        """Tell whether both lie on the same grid."""
-        return self.grid.shape == other.grid.shape and bool(np.allclose(self.grid.affine, other.grid.affine))
+    def crop(self, phase: str, found: NDArray[np.uint8] | None, box: Box, *, is_whole: bool) -> Crop:
+        """Cut out what is shown of a phase, with what is true and what somebody found on this grid."""
+        return crop_of(
+            _cut(self.hu[phase], box),
+            None if found is None else _cut(found, box),
+            None if self.truth is None else _cut(self.truth, box),
+            self.grid,
+            box,
+            is_whole=is_whole,
+            window_hu=self.windows_hu[phase],
+        )
 
 
 def cohort_files(run: FinishedRun, found: Stored, table: Path | None) -> dict[tuple[str, str], ScanFiles]:
@@ -97,64 +103,68 @@ def shown_by_all(
     told: Sequence[tuple[FinishedRun, Stored, Files]], case_id: str, name: str
 ) -> list[dict[str, Shown] | str]:
     """Cut out of several runs what is shown of one input of a case: the same of all whose scans lie on one grid."""
-    read: dict[str, _Volumes | str] = {}
-    openings = [_in_words(partial(_opened, *of, case_id, name, read)) for of in told]
-    there = [of for of in openings if not isinstance(of, str)]
-    return [
-        of if isinstance(of, str) else _in_words(partial(_cut_out, of, [o for o in there if o.fits(of)]))
-        for of in openings
-    ]
+    already: dict[str, _Read | str] = {}
+    read = [read_volumes(*of, case_id, name, already) for of in told]
+    there = [(of.grid, _boxes(of)) for of in read if not isinstance(of, str)]
+    return [of if isinstance(of, str) else _cut_out(of, there) for of in read]
 
 
-def _in_words(make: Callable[[], T | str]) -> T | str:
-    """Make something of a scan, or say why it cannot be made."""
+def _boxes(of: Volumes) -> list[Box | None]:
+    """Give where something was found, and where the organ lies."""
+    return [bounding_box(of.found > BACKGROUND), of.organ]
+
+
+def _cut_out(of: Volumes, there: Sequence[tuple[Grid, list[Box | None]]]) -> dict[str, Shown] | str:
+    """Cut out what is shown of an input by phase: the box around all that is there on its grid."""
+    boxes = [box for grid, boxes in there if _is_same(grid, of.grid) for box in boxes]
+    box, is_whole = shown_box(boxes, of.grid)
     try:
-        return make()
+        return {phase: Shown(of.crop(phase, of.found, box, is_whole=is_whole), box) for phase in of.hu}
+    except (PnetkitError, OSError, ValueError) as error:  # what is mapped or packed is read only now
+        return f"{UNSHOWN}: {error}"
+
+
+def _is_same(one: Grid, other: Grid) -> bool:
+    return one.shape == other.shape and bool(np.allclose(one.affine, other.affine))
+
+
+def read_volumes(
+    run: FinishedRun,
+    found: Stored,
+    files: Files,
+    case_id: str,
+    name: str,
+    already: dict[str, _Read | str] | None = None,
+) -> Volumes | str:
+    """Read the scans of one input of a case, and what is found and true there; or say why they cannot be shown.
+
+    `already` holds what was read of the cohort's files for other runs, and gets what is read for this one.
+    """
+    try:
+        return _volumes(run, found, files, case_id, name, {} if already is None else already)
     except (PnetkitError, OSError, ValueError, KeyError) as error:
-        return f"The scan cannot be shown: {error}"
+        return f"{UNSHOWN}: {error}"
 
 
-def _opened(
-    run: FinishedRun, found: Stored, files: Files, case_id: str, name: str, read: dict[str, _Volumes | str]
-) -> _Opened | str:
-    """Open one input of a case; `read` holds the scans that others had to read from the cohort's files."""
+def _volumes(
+    run: FinishedRun, found: Stored, files: Files, case_id: str, name: str, already: dict[str, _Read | str]
+) -> Volumes | str:
     phases, labels = run.record["inputs"][name], _labels(run, found, case_id, name)
     if labels is None:
         return "Nothing to show: the segmentation is neither in the run's folder nor in its store."
-    volumes: _Volumes | str | None = _prepared(found, Subject(name, case_id))
-    if volumes is None:
-        digests = run.record["cases"][case_id]["files"]
-        same = repr([(phase, digests.get(phase)) for phase in phases] + [run.record["labels"]])
-        volumes = read[same] = read[same] if same in read else _of_files(run, files, case_id, phases)
-    if isinstance(volumes, str):
-        return volumes
     left, grid = labels
-    return _Opened(phases, left, grid, volumes, (bounding_box(left > BACKGROUND), volumes.organ))
+    read: _Read | str | None = _prepared(found, Subject(name, case_id))
+    if read is None:
+        digests = run.record["cases"][case_id]["files"]
+        same = repr([*((phase, digests.get(phase)) for phase in phases), run.record["labels"]])
+        read = already[same] = already[same] if same in already else _of_files(run, files, case_id, phases)
+    if isinstance(read, str):
+        return read
+    hu, windows = (dict(zip(phases, of, strict=False)) for of in (read.hu, read.windows_hu))
+    return Volumes(hu, left, read.truth, read.organ, windows, grid)
 
 
-def _cut_out(of: _Opened, together: Sequence[_Opened]) -> dict[str, Shown]:
-    """Cut out what is shown of an input: the box around what all that are shown together have found."""
-    phases, left, grid, volumes = of.phases, of.left, of.grid, of.volumes
-    box = _around([part for one in together for part in one.boxes], grid)
-    is_whole = box is None
-    box = box or Box((0, 0, 0), grid.shape)
-    middle = [(a + b - 1) / 2 for a, b in zip(box.start[:2], box.stop[:2], strict=True)]
-    crops = {}
-    for phase, hu, window in zip(phases, volumes.hu, volumes.windows_hu, strict=False):
-        crop = Crop(
-            hu=_cut(hu, box).astype(np.float32),
-            found=_cut(left, box),
-            truth=None if volumes.truth is None else _cut(volumes.truth, box),
-            spacing_mm=(*grid.spacing_mm[:2], float(grid.affine[2, 2])),  # along the patient's axis, if tilted too
-            lowest_mm=float((grid.affine @ np.array([*middle, box.start[2], 1.0]))[2]),
-            window_hu=window,
-            is_whole=is_whole,
-        )
-        crops[phase] = Shown(crop, box)
-    return crops
-
-
-def _prepared(found: Stored, subject: Subject) -> _Volumes | None:
+def _prepared(found: Stored, subject: Subject) -> _Read | None:
     """Open what was prepared for training; None where that is not there. HU are within the network's window."""
     ref = found.ref(prepare.STAGE.name, subject)
     if ref is None or found.store is None:
@@ -168,17 +178,17 @@ def _prepared(found: Stored, subject: Subject) -> _Volumes | None:
         start, stop = ([int(of(axis)) for axis in places] for of in (np.min, np.max))
         organ = Box((start[0], start[1], start[2]), (stop[0] + 1, stop[1] + 1, stop[2] + 1))
     windows = [_shown_window(of.low_hu, of.high_hu) for of in case.intensities]
-    return _Volumes(list(case.hu), case.labels, organ, windows)
+    return _Read(list(case.hu), case.labels, organ, windows)
 
 
-def _of_files(run: FinishedRun, files: Files, case_id: str, phases: Sequence[str]) -> _Volumes | str:
+def _of_files(run: FinishedRun, files: Files, case_id: str, phases: Sequence[str]) -> _Read | str:
     """Read the scan of an input's first phase, which gives the grid, and its reference label."""
     hu = _read(run, files, case_id, phases[0])
     if isinstance(hu, str):
         return hu
     truth = _truth(run, files, case_id, phases[0])
     organ = None if truth is None else bounding_box(truth > BACKGROUND)
-    return _Volumes([hu], truth, organ, [WINDOW_HU])
+    return _Read([hu], truth, organ, [WINDOW_HU])
 
 
 def _shown_window(low_hu: float, high_hu: float) -> tuple[float, float]:
@@ -222,15 +232,3 @@ def _truth(run: FinishedRun, files: Files, case_id: str, phase: str) -> NDArray[
     policy = run.record["labels"]
     mapping = None if policy["mapping"] is None else {int(k): int(v) for k, v in policy["mapping"].items()}
     return read_labels(scan.label, mapping, unmapped=policy["unmapped"])[0]
-
-
-def _around(boxes: Sequence[Box | None], grid: Grid) -> Box | None:
-    """Give the box around some boxes with the margin, within the scan; None without a box."""
-    there = [box for box in boxes if box is not None]
-    if not there:
-        return None
-    start = np.min([box.start for box in there], axis=0)
-    stop = np.max([box.stop for box in there], axis=0)
-    joined = Box((int(start[0]), int(start[1]), int(start[2])), (int(stop[0]), int(stop[1]), int(stop[2])))
-    margins = [int(np.ceil(MARGIN_MM / mm)) for mm in grid.spacing_mm]
-    return clamp(grow(joined, (margins[0], margins[1], margins[2])), grid.shape)

@@ -1,0 +1,150 @@
+"""STARD-AI: reporting of diagnostic accuracy with artificial intelligence, its matters in our own words."""
+
+from pnetkit.report.sheet import of_cohort as cohort
+from pnetkit.report.sheet import of_method as method
+from pnetkit.report.sheet import of_results as results
+from pnetkit.report.sheet.values import Checklist, Item
+
+_TITLE, _INTRODUCTION, _METHODS = "Title and abstract", "Introduction", "Methods: design and ethics"
+_PARTICIPANTS, _DATASET, _TEST = "Methods: participants", "Methods: data", "Methods: tests"
+_ANALYSIS, _CASES, _FIGURES = "Methods: analysis", "Results: participants and data", "Results: tests"
+_DISCUSSION, _OTHER = "Discussion", "Other information"
+
+STARD_AI = Checklist(
+    "stard-ai",
+    "STARD-AI",
+    "Sounderajah V et al., Nature Medicine 2025;31:3283-3289, doi 10.1038/s41591-025-03953-8",
+    (
+        Item("1", _TITLE, "Title or abstract that names diagnostic accuracy, artificial intelligence and a measure"),
+        Item("2", _TITLE, "Structured abstract"),
+        Item("3", _INTRODUCTION, "Background, intended use, place in the workflow"),
+        Item("4", _INTRODUCTION, "Objectives and hypotheses"),
+        Item("5", _METHODS, "Prospective or retrospective"),
+        Item("6", _METHODS, "Approval by an ethics committee"),
+        Item(
+            "7",
+            _PARTICIPANTS,
+            "Criteria of eligibility, of participants and of data",
+            (cohort.set_aside,),
+            rest="criteria for participants, in their order",
+        ),
+        Item("8", _PARTICIPANTS, "How eligible participants were found"),
+        Item("9", _PARTICIPANTS, "Setting, places and dates", (cohort.sites,), rest="names of places, and dates"),
+        Item("10", _PARTICIPANTS, "Consecutive, random or convenience series"),
+        Item(
+            "11",
+            _DATASET,
+            "Source of the data",
+            (cohort.source, cohort.size),
+            rest="whether they were collected in routine, for the study, or are public",
+        ),
+        Item(
+            "12",
+            _DATASET,
+            "Annotation",
+            (cohort.references, results.undefined),
+            rest="who annotated, with which experience, how, and how its quality was controlled",
+            is_often_left_out=True,
+        ),
+        Item(
+            "13",
+            _DATASET,
+            "Devices and software",
+            (method.software, method.hardware),
+            rest="manufacturers and models of scanners",
+        ),
+        Item(
+            "14",
+            _DATASET,
+            "Acquisition and preprocessing",
+            (cohort.scans, method.preprocessing),
+            rest="tube settings, contrast protocol and reconstruction",
+        ),
+        Item(
+            "15a",
+            _TEST,
+            "The index test in detail",
+            (method.network, method.inference, method.cleaning, method.decision),
+        ),
+        Item(
+            "15b",
+            _TEST,
+            "How the index test was developed",
+            (method.training, method.initialization, method.selection, cohort.folds, cohort.disjoint),
+            rest="evaluation on external data",
+        ),
+        Item(
+            "15c",
+            _TEST,
+            "Thresholds of the index test",
+            (method.thresholds,),
+            rest="whether they were fixed beforehand",
+        ),
+        Item("15d", _TEST, "Who is to use the index test"),
+        Item("16a", _TEST, "The reference standard in detail", (cohort.references,), rest="how diagnoses were made"),
+        Item("16b", _TEST, "Reasons for this reference standard"),
+        Item("16c", _TEST, "Thresholds of the reference standard"),
+        Item("17a", _TEST, "What readers of the index test knew"),
+        Item("17b", _TEST, "What assessors of the reference standard knew"),
+        Item("18", _ANALYSIS, "Methods for estimating accuracy", (results.measures, results.uncertainty)),
+        Item("19", _ANALYSIS, "Handling of indeterminate results", (results.unknown,)),
+        Item("20", _ANALYSIS, "Handling of missing data", (cohort.missing_phases, cohort.references)),
+        Item(
+            "21",
+            _ANALYSIS,
+            "Analyses of variability",
+            (results.spread, results.lesions_by_size),
+            rest="which were planned, and what else figures may depend on, as scanners or sites",
+            is_often_left_out=True,
+        ),
+        Item(
+            "22",
+            _ANALYSIS,
+            "Intended sample size",
+            (cohort.size,),
+            rest="how the size was decided on before the study",
+            is_often_left_out=True,
+        ),
+        Item(
+            "23",
+            _ANALYSIS,
+            "Analyses of errors, bias and fairness",
+            (results.failures,),
+            rest="figures by groups of people",
+            is_often_left_out=True,
+        ),
+        Item("24", _CASES, "Flow of participants", (cohort.flow,), rest="numbers before the table was put together"),
+        Item(
+            "25",
+            _CASES,
+            "Characteristics of each set",
+            (cohort.folds, cohort.scans),
+            rest="demographic and clinical characteristics",
+        ),
+        Item("26a", _CASES, "Severity of disease", (cohort.tumor_sizes,), rest="grade, stage and symptoms"),
+        Item("26b", _CASES, "Other diagnoses of those without the disease"),
+        Item("27", _CASES, "Time between index test and reference standard"),
+        Item("28", _CASES, "Whether the data stand for those the test is meant for"),
+        Item("29", _CASES, "How external data differ", rest="on which the test was evaluated, or why on none"),
+        Item("30", _FIGURES, "Index test against reference standard, in counts", (results.cross_table,)),
+        Item("31", _FIGURES, "Accuracy and its precision", (results.accuracy,)),
+        Item("32", _FIGURES, "Adverse events"),
+        Item("33", _DISCUSSION, "Limitations"),
+        Item("34", _DISCUSSION, "What follows for practice"),
+        Item("35", _DISCUSSION, "Ethics of its use, and fairness"),
+        Item("36", _OTHER, "Registration"),
+        Item("37", _OTHER, "Protocol"),
+        Item("38", _OTHER, "Funding"),
+        Item("39", _OTHER, "Commercial interests"),
+        Item(
+            "40a",
+            _OTHER,
+            "Availability of data and code",
+            (method.code, cohort.source, method.data),
+            rest="where code, trained networks and data can be had, and under which license",
+            is_often_left_out=True,
+        ),
+        Item("40b", _OTHER, "Whether outputs are kept and can be audited", (method.outputs,)),
+    ),
+)
+"""The checklist: 40 items in 48 rows."""
