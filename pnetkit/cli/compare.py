@@ -11,6 +11,7 @@ import click
 
 from pnetkit.cli.console import echo
 from pnetkit.cli.options import Following, following_options, run_options
+from pnetkit.cli.sizes import optional_size
 from pnetkit.errors import counted
 
 
@@ -26,16 +27,19 @@ from pnetkit.errors import counted
     show_default=True,
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Write to this file instead of the terminal.")
+@click.option("--budget", callback=optional_size, help="Most bytes of the HTML page, as 15MB. [default: 15MB]")
 @click.option("--anyway", is_flag=True, help="Compare runs of different cohorts, folds or labels; the tables say so.")
 @click.option("--reference", type=click.Choice(["paper"]), help="Add the published rows, set apart.")
 @following_options
 @run_options
 def compare(
     arms: tuple[Path, ...],
+    *,
     baseline: Path | None,
     by: str,
     style: str,
     out: Path | None,
+    budget: int | None,
     anyway: bool,
     reference: str | None,
     live: bool,
@@ -53,10 +57,14 @@ def compare(
     from pnetkit.pipeline.outcome.finished import differences, require_comparable
     from pnetkit.report.comparison import costs_table, seeds_table
 
+    if budget is not None and style != "html":
+        raise click.UsageError("--budget is of the page that --format html writes.")
     if not arms and baseline is None:
         if reference is None:
             raise click.UsageError("Name runs or recipes to compare, or give --reference paper.")
-        _deliver(_published(by), {}, style, out, published=_published_views(by))
+        tables = _published(by)
+        page = _page({}, [], tables, (), budget, options) if style == "html" else None
+        _deliver(tables, {}, style, out, published=_published_views(by), page=page)
         return
     paths = list(dict.fromkeys([*([baseline] if baseline else []), *arms]))
     recipes = [path for path in paths if _run_folder(path) is None]
@@ -79,9 +87,9 @@ def compare(
     else:
         warnings = [f"COMPARED ANYWAY: {fault}." for fault in differences(list(runs.values()))]
     first = next(iter(runs)) if baseline else None
-    tables, plain = _tables(runs, first, by, warnings, reference=reference == "paper")
+    views, plain = _views(runs, first, by, warnings, reference=reference == "paper")
     seeds = _seed_figures({name: [run, *repeats[run.folder]] for name, run in runs.items() if repeats[run.folder]}, by)
-    tables += [seeds_table(found, view, cohort=next(iter(runs.values())).cohort) for view, found in seeds.items()]
+    others = [seeds_table(found, view, cohort=next(iter(runs.values())).cohort) for view, found in seeds.items()]
     if seeds:
         plain["seeds"] = {
             view: {name: {seed: asdict(of) for seed, of in found} for name, found in by_arm.items()}
@@ -89,9 +97,11 @@ def compare(
         }
     took = {name: run.record["costs"] for name, run in runs.items() if "costs" in run.record}
     if took:  # runs of earlier releases do not say
-        tables.append(costs_table(took, cohort=next(iter(runs.values())).cohort))
+        others.append(costs_table(took, cohort=next(iter(runs.values())).cohort))
         plain["costs"] = took
-    _deliver(tables, plain, style, out, published=_published_views(by) if reference == "paper" else ())
+    tables = [*(table for of in views for table in of.tables), *others]
+    page = _page(runs, views, others, warnings, budget, options) if style == "html" else None
+    _deliver(tables, plain, style, out, published=_published_views(by) if reference == "paper" else (), page=page)
     if style == "console":
         everything = [*finished, *(run for more in repeats.values() for run in more)]
         distinct = {key for run in everything for key in run.trainings}
@@ -139,19 +149,20 @@ def _named(runs: Sequence[Any]) -> dict[str, Any]:
     return {run.name if names.count(run.name) == 1 else f"{run.name} ({run.folder.name})": run for run in runs}
 
 
-def _tables(
+def _views(
     runs: dict[str, Any], baseline: str | None, by: str, warnings: Sequence[str], *, reference: bool
 ) -> tuple[list[Any], dict[str, Any]]:
     from pnetkit.evaluation.comparison import compare_arms
     from pnetkit.evaluation.lesions import summarize_lesions
     from pnetkit.pipeline.outcome.finished import shared_truth
+    from pnetkit.pipeline.outcome.pages.comparison_page import ComparedView
     from pnetkit.report.comparison import FUSED, arms_table, differences_table, lesions_table
 
     first = next(iter(runs.values()))
     truth = shared_truth(list(runs.values()))
     phases = list(dict.fromkeys(phase for run in runs.values() for phase in run.by_phase))
     views = [*(phases if by != "fused" else []), *([FUSED] if by != "phase" else [])]
-    tables, plain = [], {}
+    made, plain = [], {}
     for view in views:
         there = {name: run for name, run in runs.items() if view == FUSED or view in run.by_phase}
         calls = {name: run.fused if view == FUSED else run.by_phase[view] for name, run in there.items()}
@@ -160,7 +171,7 @@ def _tables(
         failed = {
             name: f"{len(run.failed)} of {len(run.truth)} cases failed" for name, run in there.items() if run.failed
         }
-        tables.append(arms_table(found, view, cohort=first.cohort, warnings=notes, failed=failed, reference=reference))
+        tables = [arms_table(found, view, cohort=first.cohort, warnings=notes, failed=failed, reference=reference)]
         if found.against:
             tables.append(differences_table(found, view))
         plain[view] = asdict(found)
@@ -169,9 +180,10 @@ def _tables(
         if any(of.detected.total for by in lesions.values() for of in by.values()):
             tables.append(lesions_table(lesions, view, cohort=first.cohort, warnings=warnings))
             plain[view]["lesions"] = {name: {c: asdict(f) for c, f in by.items()} for name, by in lesions.items()}
+        made.append(ComparedView(view, found, tuple(tables), calls))
     said = {"cohort": first.cohort, "research_use_only": True, "warnings": list(warnings)}
     failures = {name: {"cases": len(run.failed), "of": len(run.truth)} for name, run in runs.items() if run.failed}
-    return tables, said | {"failed": failures, "views": plain}
+    return made, said | {"failed": failures, "views": plain}
 
 
 def _failures(runs: dict[str, Any]) -> list[str]:
@@ -247,11 +259,33 @@ def _published(by: str) -> list[Any]:
     return [published_table(view) for view in _published_views(by)]
 
 
+def _page(
+    runs: dict[str, Any],
+    views: Any,
+    others: Sequence[Any],
+    warnings: Sequence[str],
+    budget: int | None,
+    options: dict[str, Any],
+) -> Any:
+    """Make the page of `--format html`: its bytes, and what was left out of it."""
+    from pnetkit.pipeline.outcome.pages.comparison_page import comparison_page
+    from pnetkit.report.page.budget import BUDGET
+
+    places = {"store": options["store"], "table": options["table"]}
+    return comparison_page(runs, views, others, warnings=warnings, budget=budget or BUDGET, **places)
+
+
 def _deliver(
-    tables: Sequence[Any], plain: dict[str, Any], style: str, out: Path | None, *, published: tuple[str, ...] = ()
+    tables: Sequence[Any],
+    plain: dict[str, Any],
+    style: str,
+    out: Path | None,
+    *,
+    published: tuple[str, ...] = (),
+    page: Any = None,
 ) -> None:
     from pnetkit.files import disk_errors_in_words, write_atomically
-    from pnetkit.report.formats import to_csv, to_html, to_latex, to_markdown
+    from pnetkit.report.formats import to_csv, to_latex, to_markdown
     from pnetkit.report.tidy import COLUMNS, tidy_rows
 
     if style == "console" and out is None:
@@ -262,8 +296,8 @@ def _deliver(
         return
     if style == "json":
         text = json.dumps(plain or [asdict(table) for table in tables], indent=2, ensure_ascii=False) + "\n"
-    elif style == "html":
-        text = to_html(tables, title="pnetkit: comparison")
+    elif page is not None:
+        text = page[0].decode()
     elif style == "latex":
         text = to_latex(tables)
     elif style == "csv":
@@ -276,4 +310,5 @@ def _deliver(
         with disk_errors_in_words(out):
             out.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(out, text.encode())
-        click.echo(f"Written: {out}")
+        left = page[1].stills if page is not None else 0
+        click.echo(f"Written: {out}" + f" (left out: pictures of {counted(left, 'case')})" * (left > 0))

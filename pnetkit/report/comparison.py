@@ -88,10 +88,10 @@ def differences_table(comparison: Comparison, view: str) -> Table:
         if row.identical:
             rows.append((row.arm, *[SAME] * (len(columns) - 1)))
             continue
-        cells = [_difference(row.sensitivity, row.adjusted.get("Sensitivity"), 100)]
-        cells.append(_difference(row.specificity, row.adjusted.get("Specificity"), 100))
-        cells.append(_difference(row.auc, row.adjusted.get("AUC"), 1))
-        cells += [_difference(row.dice[name], row.adjusted.get(name), 100) for name in overlaps]
+        cells = [difference_text(row.sensitivity, row.adjusted.get("Sensitivity"), 100)]
+        cells.append(difference_text(row.specificity, row.adjusted.get("Specificity"), 100))
+        cells.append(difference_text(row.auc, row.adjusted.get("AUC"), 1))
+        cells += [difference_text(row.dice[name], row.adjusted.get(name), 100) for name in overlaps]
         rows.append((row.arm, *cells))
         notes += _alone(row, comparison.baseline or "")
     what = "fused decision" if view == FUSED else view
@@ -206,7 +206,8 @@ def _estimate(estimate: Estimate, form: str, scale: float) -> str:
     return f"{text} [{form.format(scale * estimate.low)}, {form.format(scale * estimate.high)}]"
 
 
-def _difference(difference: Difference, adjusted: float | None, scale: float) -> str:
+def difference_text(difference: Difference, adjusted: float | None, scale: float) -> str:
+    """Give a difference with its interval, its p-value and, in brackets, Holm's."""
     if difference.value is None:
         return NOTHING
     form = "{:+.1f}" if scale > 1 else "{:+.3f}"

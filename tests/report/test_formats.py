@@ -2,9 +2,8 @@
 
 import csv
 import io
-import xml.etree.ElementTree as ET
 
-from pnetkit.report.formats import to_csv, to_html, to_latex
+from pnetkit.report.formats import to_csv, to_latex
 from pnetkit.report.tables import Table
 
 TABLE = Table(
@@ -27,13 +26,3 @@ def test_latex_escapes_and_draws_booktabs_rules():
     lines = text.splitlines()
     assert lines[lines.index(r"s4c\_dual & 80.1 $\pm$ 3 \\") + 1] == r"\midrule"
     assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 2, 1]
-
-
-def test_html_is_well_formed_escaped_and_needs_nothing_from_outside():
-    text = to_html([TABLE, TABLE], title="x < y")
-    body = text[text.index("<body>") : text.index("</html>")]
-    tree = ET.fromstring(body)  # our own text
-    assert [cell.text for cell in tree.iter("td")] == [*TABLE.rows[0], *TABLE.rows[1]] * 2
-    assert [row.get("class") for row in tree.iter("tr")] == [None, None, "rule"] * 2
-    assert "<script" not in text
-    assert "http" not in text

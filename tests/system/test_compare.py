@@ -105,6 +105,9 @@ def test_finished_runs_are_compared_in_every_format(pnetkit, workplace, style):
         (found,) = [of for of in rows if of["method"] == "strict" and of["view"] == "fused" and of["figure"] == "auc"]
         assert 0 <= float(found["value"]) <= 1
         assert all(of["cohort"] for of in rows)
+    if style == "html":
+        assert "Who gets which case right: fused decision" in text
+        assert text.count('class="wide matrix"') == 3
     assert "Research use only" in text or json.loads(text)["research_use_only"]
 
 
@@ -120,6 +123,15 @@ def test_runs_of_other_folds_are_refused_unless_asked_for(pnetkit, workplace):
     code, out, _ = pnetkit("compare", first, four, "--anyway")
     assert code == 0
     assert "COMPARED ANYWAY" in out
+
+
+def test_a_budget_is_of_the_page_alone(pnetkit):
+    code, _, err = pnetkit("compare", "--reference", "paper", "--budget", "1MB")
+    assert (code, "--budget is of the page that --format html writes" in err) == (2, True)
+    code, out, _ = pnetkit("compare", "--reference", "paper", "--format", "html", "--budget", "1MB")
+    assert (code, out.startswith("<!doctype html>"), "24/228" in out) == (0, True, True)
+    code, _, err = pnetkit("compare", "--reference", "paper", "--format", "html", "--budget", "1kB")
+    assert (code != 0, "Give a larger --budget." in err) == (True, True)
 
 
 def test_what_is_no_run_is_refused(pnetkit, workplace):

@@ -19,6 +19,8 @@ from pnetkit.report.figures.svg import (
     line,
     percent_axis,
     round_axis,
+    series_css,
+    shortened,
     with_legend,
 )
 from pnetkit.report.page.values import Figure
@@ -31,6 +33,9 @@ COLORS = 5
 
 PER_ROW = 4
 """Short entries of a legend beside each other."""
+
+LEGEND_LETTERS = 26
+"""Letters of a name that fit into a legend beside an area and its interval."""
 
 BAND_AT = 51
 """Places along the axis at which the band is computed."""
@@ -47,8 +52,8 @@ class Scored:
     patients: tuple[int, ...]
 
 
-def roc_figure(series: Sequence[Scored]) -> Figure | None:
-    """Draw the curves of some views, the operating point of each, and a band around the first; None without a curve."""
+def roc_figure(series: Sequence[Scored], title: str = "Receiver operating characteristic") -> Figure | None:
+    """Draw the curves of views or arms, the operating point of each, a band around the first; None without a curve."""
     drawn = [of for of in series if 0 < sum(of.abnormal) < len(of.abnormal)]
     if not drawn:
         return None
@@ -59,21 +64,22 @@ def roc_figure(series: Sequence[Scored]) -> Figure | None:
         body.append(area(frame, band[0], band[1], "c0"))
     for number, of in enumerate(drawn):
         scores, labels = np.array(of.scores), np.array(of.abnormal)
-        body.append(line(frame, roc_points(scores, labels), f"c{number}"))
+        css = series_css(number)
+        body.append(line(frame, roc_points(scores, labels), css))
         value, interval = auc(list(of.scores), list(of.abnormal)), auc_interval(scores, labels)
         words = f"{of.name}: area {value:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
-        entries.append((f"c{number}", words))
+        entries.append((css, words.replace(of.name, shortened(of.name, LEGEND_LETTERS), 1)))
         called = np.array(of.called)
         x, y = float(called[~labels].mean()), float(called[labels].mean())
         at = f"{of.name}: sensitivity {100 * y:.1f} %, specificity {100 * (1 - x):.1f} %"
-        body.append(dot(frame, x, y, f"c{number}", f"Operating point of {at}", 5))
+        body.append(dot(frame, x, y, css, f"Operating point of {at}", 5))
         said.append(f"{words}; operating point {at.partition(': ')[2]}.")
     body += legend(frame, entries)
     says = (
         " ".join(said) + " Circles are the operating points. The band is the 95 % interval of the first curve's "
         "sensitivity at each specificity, bootstrapped by patient; areas have DeLong's interval."
     )
-    return figure(frame, body, title="Receiver operating characteristic", says=says)
+    return figure(frame, body, title=title, says=says)
 
 
 def roc_points(scores: NDArray[np.float64], abnormal: NDArray[np.bool_]) -> list[tuple[float, float]]:

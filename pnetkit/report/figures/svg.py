@@ -12,6 +12,9 @@ Points = Sequence[tuple[float, float]]
 LEGEND_ROW = 18
 """Height of a line of a legend."""
 
+SERIES = 6
+"""Series that have a color and dashes of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Axis:
@@ -114,6 +117,16 @@ def legend(frame: Frame, entries: Sequence[tuple[str, str]], *, per_row: int = 1
         found.append(f'<line class="line {css}" x1="{x:g}" x2="{x + 24:g}" y1="{at - 4:g}" y2="{at - 4:g}"/>')
         found.append(text(x + 30, at, words, "legend"))
     return found
+
+
+def series_css(number: int) -> str:
+    """Give the class of one of several series: color and dashes; from the seventh on these come again, thinner."""
+    return f"c{number % SERIES}" + " again" * (number >= SERIES)
+
+
+def shortened(name: str, letters: int) -> str:
+    """Give a name of no more than so many letters: its beginning, with an ellipsis where something is left out."""
+    return name if len(name) <= letters else f"{name[: letters - 1]}…"
 
 
 def percent_axis(title: str, *, step: int = 20) -> Axis:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pnetkit.report.page.pictures import Still, Volume
 from pnetkit.report.tables import Table
@@ -11,16 +12,48 @@ RESEARCH = "Research use only"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Hold a figure: an SVG, its title, and in words what is to be seen on it."""
+    """Hold a figure: an SVG, its title, and in words what is to be seen on it. `is_wide` gives it a line of its own."""
 
     svg: str
     title: str
     says: str
+    is_wide: bool = False
+
+
+Mark = Literal["right", "wrong", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """Hold one case of a matrix: its diagnosis, a mark for each column, and the place on the page that shows it."""
+
+    name: str
+    truth: str
+    marks: tuple[Mark, ...]
+    anchor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixGroup:
+    """Hold the cases of a matrix that have something in common."""
+
+    title: str
+    rows: tuple[MatrixRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Hold who gets which case right: columns with a name and what is below it, rows in groups."""
+
+    title: str
+    columns: tuple[tuple[str, str], ...]
+    groups: tuple[MatrixGroup, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Hold a part of a page under a heading: sentences, facts by name, figures, tables, and what it lacks."""
+    """Hold a part of a page under a heading: sentences, facts, tables, figures, matrices, and what it lacks."""
 
     anchor: str
     title: str
@@ -29,6 +62,7 @@ class Part:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     lacks: tuple[str, ...] = ()
+    matrices: tuple[Matrix, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +88,9 @@ class Panel:
     still: Still | None = None
     volume: Volume | None = None
     lacks: str = ""
+    of: str = ""
+    """Whose finding it is, of a page of several methods."""
+    begins_row: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +123,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Hold a whole page. `warning` is what nobody may overlook, as that the cases are phantoms."""
+    """Hold a whole page. `warning` is what nobody may overlook, as that the cases are phantoms.
+
+    `gallery` and `gallery_says` stand above the groups of cases. `has_slices` says that there are more slices to go
+    through than those that are shown.
+    """
 
     title: str
     subtitle: str
@@ -100,6 +141,8 @@ class Page:
     made: str = ""
     gallery: str = "Gallery"
     """What the part with the cases is called."""
+    gallery_says: str = ""
+    has_slices: bool = True
 
     @property
     def has_reference(self) -> bool:

@@ -48,24 +48,43 @@ def write_page(
                 shutil.rmtree(target.parent / name, ignore_errors=True)
                 (target.parent / name).mkdir()
             cases = made_within(makers, UNBOUNDED, lambda case: _beside(case, target.parent))
+            data = _as_html(page, cases, groups, linked=True)
         else:
-            cases = made_within(makers, budget - len(rendered(page, LeftOut(), linked=False)))
-        data = _as_html(page, cases, groups, linked=linked)
-        while not linked and len(data) > budget:
-            lighter = lightened(cases, len(data) - budget)
-            if lighter == cases:
-                raise ReportError(
-                    f"The page takes {len(data):,} bytes without any picture, more than the budget of {budget:,}. Give "
-                    "a larger --budget, or --folder DIR for a page that links to its files."
-                )
-            cases = lighter
-            data = _as_html(page, cases, groups, linked=False)
+            data, cases = page_within(page, makers, groups, budget=budget)
         write_atomically(target, data)
-    return Written(target, len(data), len(cases), left_out_of(cases))
+    return Written(target, len(data), len(cases), what_is_left_out(page, cases))
+
+
+def page_within(
+    page: Page, makers: Sequence[CaseMaker], groups: Mapping[str, int], *, budget: int
+) -> tuple[bytes, list[CaseView]]:
+    """Make the cases of a page; give it as one HTML file within a budget, and the cases as they are on it.
+
+    Raises ReportError where even the page without a picture is larger than the budget.
+    """
+    cases = made_within(makers, budget - len(rendered(page, LeftOut(), linked=False)))
+    data = _as_html(page, cases, groups, linked=False)
+    while len(data) > budget:
+        lighter = lightened(cases, len(data) - budget)
+        if lighter == cases:
+            linked = ", or --folder DIR for a page that links to its files" if page.has_slices else ""
+            raise ReportError(
+                f"The page takes {len(data):,} bytes without any picture, more than the budget of {budget:,}. Give "
+                f"a larger --budget{linked}."
+            )
+        cases = lighter
+        data = _as_html(page, cases, groups, linked=False)
+    return data, cases
+
+
+def what_is_left_out(page: Page, cases: Sequence[CaseView]) -> LeftOut:
+    """Count what a page has left out of its cases: no slices where it has none of any case."""
+    left = left_out_of(cases)
+    return left if page.has_slices else replace(left, volumes=0)
 
 
 def _as_html(page: Page, cases: Sequence[CaseView], places: Mapping[str, int], *, linked: bool) -> bytes:
-    return rendered(_filled(page, cases, places), left_out_of(cases), linked=linked)
+    return rendered(_filled(page, cases, places), what_is_left_out(page, cases), linked=linked)
 
 
 def _filled(page: Page, cases: Sequence[CaseView], places: Mapping[str, int]) -> Page:

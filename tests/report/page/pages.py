@@ -4,7 +4,7 @@ import numpy as np
 
 from pnetkit.report.page.budget import CaseMaker
 from pnetkit.report.page.pictures import Crop, packed, still
-from pnetkit.report.page.values import CaseView, FlowStep, Group, Page, Panel, Part
+from pnetkit.report.page.values import CaseView, FlowStep, Group, Matrix, MatrixGroup, MatrixRow, Page, Panel, Part
 from pnetkit.report.tables import Table
 
 SHAPE = (16, 12, 8)
@@ -39,12 +39,22 @@ def maker(number, name, group="missed"):
 
 def page(groups=("missed",)):
     table = Table("Table 1", ("Phase", "Sensitivity"), (("arterial", "81.25 [57.0, 93.4]"),), ("A note.",))
+    marks = (
+        MatrixRow("P1", "abnormal", ("right", "wrong"), "case-1"),
+        MatrixRow("P2", "normal", ("undecided", "right")),
+    )
+    matrix = Matrix(
+        "Who gets it right", (("a", "1 of 1 right"), ("b", "1 of 2 right")), (MatrixGroup("All", marks),), "A note."
+    )
     return Page(
         title="A page",
         subtitle="generated phantoms",
         warning="They are synthetic.",
         summary=(("Sensitivity", "81.25 %", "13 of 16"),),
-        parts=(Part("what", "What was run", ("A sentence.",)), Part("results", "How well it did", tables=(table,))),
+        parts=(
+            Part("what", "What was run", ("A sentence.",)),
+            Part("results", "How well it did", tables=(table,), matrices=(matrix,)),
+        ),
         flow=(FlowStep("Given", 3, ("2 abnormal",), 1, "Set aside", (("unreadable", 1),)), FlowStep("Decided", 2)),
         groups=tuple(Group(name.capitalize(), "Cases.", ()) for name in groups),
         closing=(),

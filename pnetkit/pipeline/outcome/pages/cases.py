@@ -37,6 +37,8 @@ GROUPS = {
 }
 """What is shown, in this order: titles, and what they mean."""
 
+NO_PANCREAS = "Neither reference nor prediction shows a pancreas here: the middle of the scan."
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -62,7 +64,7 @@ class Told:
 def sorted_cases(run: FinishedRun) -> list[tuple[str, Line]]:
     """Give every case with its group, in the order in which they are shown."""
     names, inputs = list(GROUPS), list(run.record["inputs"])
-    grouped = [(_group(line, inputs), line) for line in run.lines]
+    grouped = [(group_of(line, inputs), line) for line in run.lines]
     falling = (MISSED, ALARM, UNKNOWN, NORMAL)
 
     def order(item: tuple[str, Line]) -> tuple[int, float, str]:
@@ -83,14 +85,14 @@ def case_view(told: Told, group: str, line: Line, number: int, volumes: bool) ->
             continue
         found = phase_found(told.run, told.found, line, name)
         if found is None:
-            panels.append(Panel(name, _absent(told, line, name)))
+            panels.append(Panel(name, absent(told, line, name)))
             continue
         pictures = shown(told.run, told.found, told.files, case_id, name)
         panel = Panel(
             " + ".join(phases) if phases != [name] else name,
             phase_sentence(found, told.classifier),
             measured_rows(found, told.classifier),
-            _why(told, group, found, pictures, case_id, name),
+            why_of(told, group, found, pictures, case_id, name),
         )
         if isinstance(pictures, str):
             panels.append(replace(panel, lacks=told.names.safe(pictures)))
@@ -108,11 +110,12 @@ def case_view(told: Told, group: str, line: Line, number: int, volumes: bool) ->
         score=float(line["score"]) if line["score"] else None,
         facts=_facts(line),
         panels=tuple(_pictured(panels, crops, volumes=volumes)),
-        why=tuple(_case_why(told, line)),
+        why=tuple(case_why(told, line)),
     )
 
 
-def _group(line: Line, inputs: Sequence[str]) -> str:
+def group_of(line: Line, inputs: Sequence[str]) -> str:
+    """Say to which group of a run's page a case belongs."""
     if line["status"] != "ok":
         return UNDECIDED
     called = line["called_abnormal"] == "1"
@@ -137,14 +140,12 @@ def _pictured(panels: Sequence[Panel], crops: Mapping[tuple[str, str], Crop], *,
         _, crop = left.pop(0)
         index = crop.hu.shape[2] // 2 if place is None else crop.slice_at(place)
         volume = packed(crop, index) if volumes else None
-        lacks = (
-            "Neither reference nor prediction shows a pancreas here: the middle of the scan." if crop.is_whole else ""
-        )
+        lacks = NO_PANCREAS if crop.is_whole else ""
         pictured.append(replace(panel, still=still(crop, index), volume=volume, lacks=lacks))
     return pictured
 
 
-def _why(
+def why_of(
     told: Told, group: str, found: PhaseFound, pictures: dict[str, Shown] | str, case_id: str, name: str
 ) -> tuple[str, ...]:
     """Say why a phase of an abnormal case was not called, or of what a false alarm is made."""
@@ -185,7 +186,8 @@ def _traced(told: Told, of: Shown, case_id: str, name: str) -> Traced | None:
     return Traced(of.crop.truth, said.labels[part], tuple(rules), None if region is None else region[part])
 
 
-def _absent(told: Told, line: Line, name: str) -> str:
+def absent(told: Told, line: Line, name: str) -> str:
+    """Say why a case has no finding of an input."""
     files = told.run.record["cases"][line["case_id"]]["files"]
     missing = [phase for phase in told.run.record["inputs"][name] if phase not in files]
     if missing:
@@ -193,7 +195,8 @@ def _absent(told: Told, line: Line, name: str) -> str:
     return "No finding of this phase."
 
 
-def _case_why(told: Told, line: Line) -> list[str]:
+def case_why(told: Told, line: Line) -> list[str]:
+    """Say why a case has no decision."""
     if line["status"] == "quarantined":
         return [f"Set aside before the run: {told.names.safe(line['reason'])}"]
     if line["status"] == "failed":

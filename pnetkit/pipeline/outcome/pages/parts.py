@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
-from pnetkit.evaluation.comparison import Call, compare_arms
+from pnetkit.evaluation.comparison import Call, CaseTruth, compare_arms
 from pnetkit.evaluation.lesions import summarize_lesions
 from pnetkit.evaluation.rates import Rate, wilson_rate
 from pnetkit.pipeline.outcome.finished import FinishedRun
@@ -85,7 +85,7 @@ def results_part(run: FinishedRun) -> Part:
         for criterion, words in (("any", "any overlap"), ("iou", "IoU ≥ 0.1"))
         if criterion in of
     }
-    figures = (roc_figure([_scored(name, run, calls) for name, calls in views]), froc_figure(lesions))
+    figures = (roc_figure([scored(name, run.truth, calls) for name, calls in views]), froc_figure(lesions))
     return Part("results", "How well it did", tables=(first, second), figures=_there(figures))
 
 
@@ -203,14 +203,15 @@ def scores_part(run: FinishedRun) -> Part | None:
     return Part("scores", "Calibration of the score", (words,), figures=_there(figures))
 
 
-def _scored(name: str, run: FinishedRun, calls: Mapping[str, Call]) -> Scored:
-    known = [(case, call) for case, call in calls.items() if run.truth[case].abnormal is not None]
+def scored(name: str, truth: Mapping[str, CaseTruth], calls: Mapping[str, Call]) -> Scored:
+    """Give the scores of the decided cases of known diagnosis, for a curve."""
+    known = [(case, call) for case, call in calls.items() if truth[case].abnormal is not None]
     return Scored(
         name,
         tuple(call.score for _, call in known),
-        tuple(bool(run.truth[case].abnormal) for case, _ in known),
+        tuple(bool(truth[case].abnormal) for case, _ in known),
         tuple(call.abnormal for _, call in known),
-        tuple(run.truth[case].patient for case, _ in known),
+        tuple(truth[case].patient for case, _ in known),
     )
 
 

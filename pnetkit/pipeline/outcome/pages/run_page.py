@@ -76,7 +76,7 @@ def report_run(
 
 
 def _page(run: FinishedRun, found: Stored, names: Names, groups: tuple[Group, ...]) -> Page:
-    record, recipe = run.record, _recipe(run)
+    record, recipe = run.record, recipe_of(run)
     counts = {
         "cases": len(run.lines),
         "abnormal": sum(line["abnormal"] == "1" for line in run.lines),
@@ -119,7 +119,7 @@ def _page(run: FinishedRun, found: Stored, names: Names, groups: tuple[Group, ..
     )
 
 
-def _recipe(run: FinishedRun) -> Mapping[str, Any]:
+def recipe_of(run: FinishedRun) -> Mapping[str, Any]:
     """Read the run's recipe as plain data: its plugins need not be installed. Empty where it cannot be read."""
     try:
         return read_document(run.folder / RECIPE).data

@@ -96,30 +96,68 @@ def cohort_files(run: FinishedRun, found: Stored, table: Path | None) -> dict[tu
 
 def shown(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str) -> dict[str, Shown] | str:
     """Cut out what is shown of one input of a case, by phase; or say why it cannot be shown."""
-    of = read_volumes(run, found, files, case_id, name)
-    if isinstance(of, str):
-        return of
-    box, is_whole = shown_box([bounding_box(of.found > BACKGROUND), of.organ], of.grid)
+    return shown_by_all([(run, found, files)], case_id, name)[0]
+
+
+def shown_by_all(
+    told: Sequence[tuple[FinishedRun, Stored, Files]], case_id: str, name: str
+) -> list[dict[str, Shown] | str]:
+    """Cut out of several runs what is shown of one input of a case: the same of all whose scans lie on one grid."""
+    already: dict[str, _Read | str] = {}
+    read = [read_volumes(*of, case_id, name, already) for of in told]
+    there = [(of.grid, _boxes(of)) for of in read if not isinstance(of, str)]
+    return [of if isinstance(of, str) else _cut_out(of, there) for of in read]
+
+
+def _boxes(of: Volumes) -> list[Box | None]:
+    """Give where something was found, and where the organ lies."""
+    return [bounding_box(of.found > BACKGROUND), of.organ]
+
+
+def _cut_out(of: Volumes, there: Sequence[tuple[Grid, list[Box | None]]]) -> dict[str, Shown] | str:
+    """Cut out what is shown of an input by phase: the box around all that is there on its grid."""
+    boxes = [box for grid, boxes in there if _is_same(grid, of.grid) for box in boxes]
+    box, is_whole = shown_box(boxes, of.grid)
     try:
         return {phase: Shown(of.crop(phase, of.found, box, is_whole=is_whole), box) for phase in of.hu}
     except (PnetkitError, OSError, ValueError) as error:  # what is mapped or packed is read only now
         return f"{UNSHOWN}: {error}"
 
 
-def read_volumes(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str) -> Volumes | str:
-    """Read the scans of one input of a case, and what is found and true there; or say why they cannot be shown."""
+def _is_same(one: Grid, other: Grid) -> bool:
+    return one.shape == other.shape and bool(np.allclose(one.affine, other.affine))
+
+
+def read_volumes(
+    run: FinishedRun,
+    found: Stored,
+    files: Files,
+    case_id: str,
+    name: str,
+    already: dict[str, _Read | str] | None = None,
+) -> Volumes | str:
+    """Read the scans of one input of a case, and what is found and true there; or say why they cannot be shown.
+
+    `already` holds what was read of the cohort's files for other runs, and gets what is read for this one.
+    """
     try:
-        return _volumes(run, found, files, case_id, name)
+        return _volumes(run, found, files, case_id, name, {} if already is None else already)
     except (PnetkitError, OSError, ValueError, KeyError) as error:
         return f"{UNSHOWN}: {error}"
 
 
-def _volumes(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str) -> Volumes | str:
+def _volumes(
+    run: FinishedRun, found: Stored, files: Files, case_id: str, name: str, already: dict[str, _Read | str]
+) -> Volumes | str:
     phases, labels = run.record["inputs"][name], _labels(run, found, case_id, name)
     if labels is None:
         return "Nothing to show: the segmentation is neither in the run's folder nor in its store."
     left, grid = labels
-    read = _prepared(found, Subject(name, case_id)) or _of_files(run, files, case_id, phases)
+    read: _Read | str | None = _prepared(found, Subject(name, case_id))
+    if read is None:
+        digests = run.record["cases"][case_id]["files"]
+        same = repr([*((phase, digests.get(phase)) for phase in phases), run.record["labels"]])
+        read = already[same] = already[same] if same in already else _of_files(run, files, case_id, phases)
     if isinstance(read, str):
         return read
     hu, windows = (dict(zip(phases, of, strict=False)) for of in (read.hu, read.windows_hu))
