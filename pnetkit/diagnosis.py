@@ -78,7 +78,7 @@ def torch_problems(version: str) -> list[str]:
         problems.append(
             f"torch {version} has slow, memory-hungry 3-D convolutions (pytorch issue 166122). Install another release."
         )
-    cuda = sorted(d.metadata["Name"] for d in distributions() if (d.metadata["Name"] or "").startswith("nvidia-"))
+    cuda = sorted(n for d in distributions() for n in d.metadata.get_all("Name") or () if n.startswith("nvidia-"))
     if cuda and not torch.version.cuda:
         problems.append(
             f"{len(cuda)} CUDA packages are installed beside a torch that does not use them ({cuda[0]}, …)."

@@ -213,9 +213,14 @@ def _info(kind: str, point: EntryPoint) -> PluginInfo:
         target=point.value,
         distribution=metadata["Name"] if metadata else "unknown",
         version=metadata["Version"] if metadata else "unknown",
-        summary=_docstring_line(point) or ((metadata["Summary"] or "") if metadata else ""),
+        summary=_docstring_line(point) or _summary(point),
         pnetkit_requirement=next((r for r in requirements if _is_pnetkit(r)), ""),
     )
+
+
+def _summary(point: EntryPoint) -> str:
+    """Give a distribution's line about itself; the metadata of a backport raise where there is none."""
+    return (point.dist.metadata.get_all("Summary") or [""])[0] if point.dist is not None else ""
 
 
 def _docstring_line(point: EntryPoint) -> str:

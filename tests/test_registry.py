@@ -104,3 +104,11 @@ def test_an_entry_point_that_names_no_module_is_listed_and_broken(install):
     assert plugin_modules().get("acme-dash") is None
     with pytest.raises(BrokenPluginError, match=r"'dash' .* cannot be imported: .*wanted package\.module:name"):
         load_factory("postprocessor", "dash")
+
+
+def test_a_distribution_that_says_nothing_of_itself_is_listed_also_beside_a_backport_of_metadata(install, tmp_path):
+    pytest.importorskip("importlib_metadata")  # Dask brings it; it puts itself into the place of the standard one
+    install("acme-mute", "acme_mute", "def tidy(): pass", postprocessor={"mute": "acme_mute:tidy"})
+    metadata = next(tmp_path.rglob("METADATA"))
+    metadata.write_text("".join(line for line in metadata.read_text().splitlines(True) if "Summary" not in line))
+    assert plugin_info("postprocessor", "mute").summary == ""

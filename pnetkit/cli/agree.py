@@ -5,12 +5,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
-
-if TYPE_CHECKING:
-    from pnetkit.screening.agreement import CaseAgreement
 
 
 @click.command()
@@ -71,7 +68,7 @@ def agree(
         click.echo(line)
 
 
-def _case_in_words(item: "CaseAgreement") -> str:
+def _case_in_words(item: Any) -> str:
     words = [("abnormal" if finding.abnormal else "normal") for finding in item.findings]
     decision = words[0] if item.same_decision else f"{words[0]} became {words[1]}"
     scans = "; ".join(
@@ -83,7 +80,7 @@ def _case_in_words(item: "CaseAgreement") -> str:
     return f"{item.case_id}: {decision}; {item.seconds[0]:.1f} to {item.seconds[1]:.1f} s; {scans}"
 
 
-def _summary(found: "list[CaseAgreement]") -> list[str]:
+def _summary(found: list[Any]) -> list[str]:
     from pnetkit.screening.agreement import PARTS, mean_change, mean_overlap
 
     inputs = [scan for item in found for scan in item.inputs]

@@ -32,7 +32,7 @@ DESCRIBING = (
     "AcquisitionNumber", "AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "TemporalPositionIdentifier",
     "TriggerTime", "SeriesDate", "ContentTime", "SliceThickness", "ConvolutionKernel",
     "PixelPaddingValue", "PixelPaddingRangeLimit",
-    "StudyID", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName",
+    "StudyID", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "SpecificCharacterSet",
 )  # fmt: skip
 """What tells scans apart or describes them, and may be absent."""
 
