@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from pnetkit.cli.compared import named, published_tables, published_views, seed_figures, views_of
 from pnetkit.cli.console import echo
 from pnetkit.cli.options import Following, following_options, run_options
 from pnetkit.cli.sizes import optional_size
@@ -62,9 +63,9 @@ def compare(
     if not arms and baseline is None:
         if reference is None:
             raise click.UsageError("Name runs or recipes to compare, or give --reference paper.")
-        tables = _published(by)
+        tables = published_tables(by)
         page = _page({}, [], tables, (), budget, options) if style == "html" else None
-        _deliver(tables, {}, style, out, published=_published_views(by), page=page)
+        _deliver(tables, {}, style, out, published=published_views(by), page=page)
         return
     paths = list(dict.fromkeys([*([baseline] if baseline else []), *arms]))
     recipes = [path for path in paths if _run_folder(path) is None]
@@ -80,15 +81,15 @@ def compare(
             finished.append(run)
             repeats[run.folder] = more
             made += trainings
-    runs = _named(finished)
+    runs = named(finished)
     warnings = []
     if not anyway:
         require_comparable(list(runs.values()))
     else:
         warnings = [f"COMPARED ANYWAY: {fault}." for fault in differences(list(runs.values()))]
     first = next(iter(runs)) if baseline else None
-    views, plain = _views(runs, first, by, warnings, reference=reference == "paper")
-    seeds = _seed_figures({name: [run, *repeats[run.folder]] for name, run in runs.items() if repeats[run.folder]}, by)
+    views, plain = views_of(runs, first, by, warnings, reference=reference == "paper")
+    seeds = seed_figures({name: [run, *repeats[run.folder]] for name, run in runs.items() if repeats[run.folder]}, by)
     others = [seeds_table(found, view, cohort=next(iter(runs.values())).cohort) for view, found in seeds.items()]
     if seeds:
         plain["seeds"] = {
@@ -101,7 +102,7 @@ def compare(
         plain["costs"] = took
     tables = [*(table for of in views for table in of.tables), *others]
     page = _page(runs, views, others, warnings, budget, options) if style == "html" else None
-    _deliver(tables, plain, style, out, published=_published_views(by) if reference == "paper" else (), page=page)
+    _deliver(tables, plain, style, out, published=published_views(by) if reference == "paper" else (), page=page)
     if style == "console":
         everything = [*finished, *(run for more in repeats.values() for run in more)]
         distinct = {key for run in everything for key in run.trainings}
@@ -143,65 +144,6 @@ def _finished(path: Path, options: dict[str, Any], following: Following, arm: st
     return read_run(result.folder), repeats, made
 
 
-def _named(runs: Sequence[Any]) -> dict[str, Any]:
-    """Name each run by its recipe, and by its folder too where two have one name."""
-    names = [run.name for run in runs]
-    return {run.name if names.count(run.name) == 1 else f"{run.name} ({run.folder.name})": run for run in runs}
-
-
-def _views(
-    runs: dict[str, Any], baseline: str | None, by: str, warnings: Sequence[str], *, reference: bool
-) -> tuple[list[Any], dict[str, Any]]:
-    from pnetkit.evaluation.comparison import compare_arms
-    from pnetkit.evaluation.lesions import summarize_lesions
-    from pnetkit.pipeline.outcome.finished import shared_truth
-    from pnetkit.pipeline.outcome.pages.comparison_page import ComparedView
-    from pnetkit.report.comparison import FUSED, arms_table, differences_table, lesions_table
-
-    first = next(iter(runs.values()))
-    truth = shared_truth(list(runs.values()))
-    phases = list(dict.fromkeys(phase for run in runs.values() for phase in run.by_phase))
-    views = [*(phases if by != "fused" else []), *([FUSED] if by != "phase" else [])]
-    made, plain = [], {}
-    for view in views:
-        there = {name: run for name, run in runs.items() if view == FUSED or view in run.by_phase}
-        calls = {name: run.fused if view == FUSED else run.by_phase[view] for name, run in there.items()}
-        found = compare_arms(truth, calls, baseline=baseline if baseline is not None and calls.get(baseline) else None)
-        notes = [*warnings, *_failures(there), *_thresholds(runs)]
-        failed = {
-            name: f"{len(run.failed)} of {len(run.truth)} cases failed" for name, run in there.items() if run.failed
-        }
-        tables = [arms_table(found, view, cohort=first.cohort, warnings=notes, failed=failed, reference=reference)]
-        if found.against:
-            tables.append(differences_table(found, view))
-        plain[view] = asdict(found)
-        matches = {name: run.lesions[view] for name, run in runs.items() if view in run.lesions}
-        lesions = {name: {c: summarize_lesions(of) for c, of in by.items()} for name, by in matches.items()}
-        if any(of.detected.total for by in lesions.values() for of in by.values()):
-            tables.append(lesions_table(lesions, view, cohort=first.cohort, warnings=warnings))
-            plain[view]["lesions"] = {name: {c: asdict(f) for c, f in by.items()} for name, by in lesions.items()}
-        made.append(ComparedView(view, found, tuple(tables), calls))
-    said = {"cohort": first.cohort, "research_use_only": True, "warnings": list(warnings)}
-    failures = {name: {"cases": len(run.failed), "of": len(run.truth)} for name, run in runs.items() if run.failed}
-    return made, said | {"failed": failures, "views": plain}
-
-
-def _failures(runs: dict[str, Any]) -> list[str]:
-    """Say of each arm whose cases failed how many they are and why, the commonest reason first."""
-    from collections import Counter
-
-    said = []
-    for name, run in runs.items():
-        reasons = Counter(run.failed.values()).most_common()
-        if reasons:
-            first, more = reasons[0][0], len(reasons) - 1
-            others = f" and {more} other reason{'s' * (more > 1)}" if more else ""
-            said.append(
-                f"FAILED: {len(run.failed)} of {len(run.truth)} cases of {name}, in no figure of it ({first}{others})."
-            )
-    return said
-
-
 def _require_success(runs: dict[str, Any]) -> None:
     """Raise RunError, after the tables, where an arm's cases failed: it was compared without them."""
     from pnetkit.errors import RunError
@@ -216,47 +158,6 @@ def _require_success(runs: dict[str, Any]) -> None:
         raise RunError(
             "\n".join([*lines, "Mend the causes and run the same command again: only these are tried anew."])
         )
-
-
-def _seed_figures(arms: dict[str, list[Any]], by: str) -> dict[str, dict[str, list[tuple[int, Any]]]]:
-    """Give the figures of every seed, by view and arm, where an arm was run with several."""
-    from pnetkit.evaluation.comparison import compare_arms
-    from pnetkit.report.comparison import FUSED
-
-    if not arms:
-        return {}
-    first = next(iter(arms.values()))[0]
-    views = [*(first.by_phase if by != "fused" else []), *([FUSED] if by != "phase" else [])]
-    found: dict[str, dict[str, list[tuple[int, Any]]]] = {}
-    for view in views:
-        for name, runs in arms.items():
-            figures = [
-                compare_arms(run.truth, {name: run.fused if view == FUSED else run.by_phase.get(view, {})}).arms[0]
-                for run in runs
-            ]
-            pairs = [(run.record["seeds"]["training"], of) for run, of in zip(runs, figures, strict=True)]
-            found.setdefault(view, {})[name] = pairs
-    return found
-
-
-def _thresholds(runs: dict[str, Any]) -> list[str]:
-    """Say where each arm's thresholds come from, arms of one kind together."""
-    kinds: dict[str, list[str]] = {}
-    for name, run in runs.items():
-        kinds.setdefault(run.record["thresholds"], []).append(name)
-    return [text if len(kinds) == 1 else f"{', '.join(names)}: {text}" for text, names in kinds.items()]
-
-
-def _published_views(by: str) -> tuple[str, ...]:
-    from pnetkit.report.comparison import FUSED
-
-    return (*(("venous", "arterial") if by != "fused" else ()), *((FUSED,) if by != "phase" else ()))
-
-
-def _published(by: str) -> list[Any]:
-    from pnetkit.report.reference import published_table
-
-    return [published_table(view) for view in _published_views(by)]
 
 
 def _page(

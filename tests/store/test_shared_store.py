@@ -200,8 +200,12 @@ def test_a_folder_that_belongs_to_somebody_else_is_looked_at_all_the_same(tmp_pa
     def refused(_):
         raise PermissionError
 
+    seen, real = [], Path.iterdir
     monkeypatch.setattr(os, "utime", refused)
+    monkeypatch.setattr(Path, "iterdir", lambda folder: (seen.append(folder), real(folder))[1])
     store_module.refresh(tmp_path)
     monkeypatch.undo()
+    assert seen == [tmp_path]
     shutil.rmtree(tmp_path)
     store_module.refresh(tmp_path)
+    assert not tmp_path.exists()  # what is gone is no error, and is not made again

@@ -77,6 +77,30 @@ def task(monkeypatch):
     return done
 
 
+@contextlib.contextmanager
+def made_elsewhere(store, node, *, for_s, gives_up=False):
+    """Let somebody else make a node, from before the block until so many seconds later."""
+    begun, end = threading.Event(), threading.Event()
+
+    def made_there(_folder):
+        begun.set()
+        end.wait()
+        if gives_up:
+            raise TrainingError("it went wrong there")
+        return {}
+
+    def make():
+        with contextlib.suppress(TrainingError):
+            store.produce(node.stage, node.key, made_there)
+
+    other = threading.Thread(target=make)
+    other.start()
+    begun.wait()
+    threading.Timer(for_s, end.set).start()
+    yield
+    other.join()
+
+
 def test_each_node_comes_after_what_it_builds_on(context, task):
     first, other = node("first"), node("other")
     second = node("second", first)
@@ -123,19 +147,8 @@ def test_what_follows_a_node_that_another_process_makes_is_made_when_that_is_the
     first = of_one_case("first")
     middle = of_one_case("middle", first)
     beside, last = of_one_case("beside", first), of_one_case("last", middle)
-    begun, end = threading.Event(), threading.Event()
-
-    def made_there(_folder):
-        begun.set()
-        end.wait()
-        return {}
-
-    other = threading.Thread(target=context.store.produce, args=(middle.stage, middle.key, made_there))
-    other.start()
-    begun.wait()
-    threading.Timer(0.3, end.set).start()
-    outcome = run_nodes([first, middle, beside, last], SerialExecutor(), context)
-    other.join()
+    with made_elsewhere(context.store, middle, for_s=0.3):
+        outcome = run_nodes([first, middle, beside, last], SerialExecutor(), context)
     assert outcome.made == {first.key, beside.key, last.key}
     assert outcome.failed == {}
     assert task == ["first", "beside", "last"]
@@ -343,20 +356,9 @@ def test_what_builds_on_the_last_that_another_process_makes_is_made(context, tas
     """All else is done when the other one ends: nothing runs here, and nothing is under way elsewhere any more."""
     monkeypatch.setattr(schedule, "POLL_S", 0.01)
     one = node("one")
-    begun, end = threading.Event(), threading.Event()
-
-    def made_there(_folder):
-        begun.set()
-        end.wait()
-        return {}
-
-    other = threading.Thread(target=context.store.produce, args=(one.stage, one.key, made_there))
-    other.start()
-    begun.wait()
-    threading.Timer(0.3, end.set).start()
     after = node("after", one)
-    outcome = run_nodes([one, after], SerialExecutor(), context)
-    other.join()
+    with made_elsewhere(context.store, one, for_s=0.3):
+        outcome = run_nodes([one, after], SerialExecutor(), context)
     assert outcome.made == {after.key}
     assert task == ["after"]
 
@@ -371,24 +373,9 @@ def test_work_that_is_forgotten_is_a_fault_and_no_result():
 def test_what_another_process_gave_up_is_taken_up(context, task, monkeypatch):
     monkeypatch.setattr(schedule, "POLL_S", 0.01)
     one = node("one")
-    begun, end = threading.Event(), threading.Event()
-
-    def given_up(_folder):
-        begun.set()
-        end.wait()
-        raise TrainingError("it went wrong there")
-
-    def try_it():
-        with contextlib.suppress(TrainingError):
-            context.store.produce(one.stage, one.key, given_up)
-
-    other = threading.Thread(target=try_it)
-    other.start()
-    begun.wait()
-    threading.Timer(0.2, end.set).start()
-    assert run_nodes([one], SerialExecutor(), context).made == {one.key}
+    with made_elsewhere(context.store, one, for_s=0.2, gives_up=True):
+        assert run_nodes([one], SerialExecutor(), context).made == {one.key}
     assert task == ["one"]
-    other.join()
 
 
 @pytest.mark.slow
@@ -464,20 +451,9 @@ def test_what_another_process_makes_for_long_is_tried_less_and_less_often_and_ta
     monkeypatch.setattr(schedule, "POLL_S", 0.01)
     monkeypatch.setattr(schedule, "LONGEST_S", 60.0)
     one, tried, real = node("one"), [], Store.is_being_made
-    begun, end = threading.Event(), threading.Event()
     monkeypatch.setattr(Store, "is_being_made", lambda *of: (tried.append(of), real(*of))[1])
-
-    def made_there(_folder):
-        begun.set()
-        end.wait()
-        return {}
-
-    other = threading.Thread(target=context.store.produce, args=(one.stage, one.key, made_there))
-    other.start()
-    begun.wait()
-    threading.Timer(1.0, end.set).start()
-    outcome = run_nodes([one], SerialExecutor(), context)
-    other.join()
+    with made_elsewhere(context.store, one, for_s=1.0):
+        outcome = run_nodes([one], SerialExecutor(), context)
     assert outcome.by_others([one]) == [one]
     assert task == []
     assert 1 <= len(tried) <= 8  # of a hundred that there would be: 0.01 s, 0.02 s, ... 0.64 s
