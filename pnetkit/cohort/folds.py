@@ -19,7 +19,9 @@ Dealing = Literal["even", "stable"]
 """How patients are dealt into folds that the table does not give."""
 
 
-def assign_folds(cases: Sequence[Case], *, folds: int, seed: int, dealing: Dealing = "even") -> dict[str, int]:
+def assign_folds(
+    cases: Sequence[Case], *, folds: int, seed: int, dealing: Dealing = "even", may_be_empty: bool = False
+) -> dict[str, int]:
     """Give each case's fold, by case id; folds given in the table win, whatever else is asked for.
 
     All cases of a patient fall into one fold. `even`: patients are shuffled under the seed and dealt one by one to the
@@ -30,6 +32,8 @@ def assign_folds(cases: Sequence[Case], *, folds: int, seed: int, dealing: Deali
 
     Patients of whom all cases are held out are dealt as by `stable` in either way, and move nobody.
 
+    With `may_be_empty` nothing is trained, and `stable` may leave folds without anybody.
+
     Raises:
         CohortError: there are fewer patients to learn from than folds, or `stable` leaves a fold without any.
     """
@@ -39,13 +43,15 @@ def assign_folds(cases: Sequence[Case], *, folds: int, seed: int, dealing: Deali
     for case in sorted(cases, key=lambda case: case.id):
         if not case.held_out:
             learned[case.patient].append(case)
-    if len(learned) < folds and folds > 1:
+    is_stable, may_be_empty = dealing == "stable", may_be_empty and dealing == "stable"
+    if len(learned) < folds and folds > 1 and not may_be_empty:
         raise CohortError("The cohort cannot be split:", [Fault("cohort", _too_few(len(learned), folds))])
-    if dealing == "even":
-        of_patient = _dealt(learned, folds, seed)
-    else:
+    if is_stable:
         of_patient = {patient: _fold_of(patient, folds, seed) for patient in learned}
-        _require_filled(of_patient, folds)
+        if not may_be_empty:
+            _require_filled(of_patient, folds)
+    else:
+        of_patient = _dealt(learned, folds, seed)
     return {
         case.id: of_patient[case.patient] if case.patient in of_patient else _fold_of(case.patient, folds, seed)
         for case in cases

@@ -28,7 +28,7 @@ from pnetkit.pipeline.outcome.folder import claim_folder, write_figures, write_r
 from pnetkit.pipeline.outcome.fusing import write_fitted
 from pnetkit.pipeline.outcome.gathered import Gathered, gather
 from pnetkit.pipeline.outcome.lesions_csv import write_lesions
-from pnetkit.pipeline.outcome.pages.run_page import REPORT, report_run
+from pnetkit.pipeline.outcome.pages.run_page import REPORT, digest_of_results, pictured_in, report_run
 from pnetkit.pipeline.outcome.record import AFTER, failures, run_record
 from pnetkit.pipeline.plan.layout import Layout, lay_out
 from pnetkit.pipeline.plan.request import RunRequest
@@ -74,7 +74,9 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
     request, machine, fit = _within_budget(request, machine, listener, session)
     request = _within_reach(request)
     gpu_bytes = None if fit is None else fit.gpu_bytes
-    context = Context(request.store_root, request.device, THREADS, gpu_bytes, helpers=machine.helpers)
+    context = Context(
+        request.store_root, request.device, THREADS, gpu_bytes, helpers=machine.helpers_beside(request.device)
+    )
     with _shared(session, machine, request.engine) as lanes:
         _prepare(lanes, request, listener)
         layout = lay_out(request, context.store, lanes, listener)
@@ -82,6 +84,8 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
         listener.opened(folder)
         listener.planned(layout.graph.nodes)
         outcome = run_nodes(layout.graph.nodes, lanes.lanes, context, on_progress=listener.progress)
+    gone = outcome.failed.keys() | outcome.skipped
+    context.store.await_results(node.ref for node in layout.graph.nodes if node.key not in gone)
     found = gather(request.loaded.recipe, layout, outcome, context.store)
     record = run_record(folder, request, layout, outcome, context, found)
     with disk_errors_in_words(folder), locked(request.store_root, f"run-{layout.run_key[:32]}"):  # others may end now
@@ -93,12 +97,14 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
             "failed": failures(layout, outcome, found),
         }
         record |= times.told()
-        write_record(folder, record)
-        if request.report and _is_page_due(folder, layout, outcome, listener):
+        pictured, shown = pictured_in(folder), digest_of_results(folder, record["failed"])
+        write_record(folder, record | {"pictured": pictured})
+        if request.report and pictured != shown and _is_page_due(folder, layout, listener):
             listener.say("Writing the report.")
             found.attempts.of("report", lambda: _report(folder, layout, context), None)
-        if "report" in found.attempts.failed:
-            write_record(folder, record | {"failed": failures(layout, outcome, found)})
+            is_made = "report" not in found.attempts.failed
+            failed = {} if is_made else {"failed": failures(layout, outcome, found)}
+            write_record(folder, record | failed | {"pictured": shown if is_made else None})
     return _result(request, folder, layout, outcome, found)
 
 
@@ -233,13 +239,13 @@ def _write(folder: Path, request: RunRequest, layout: Layout, context: Context, 
         attempts.of("tables", lambda: write_figures(folder, metrics, "\n".join(map(to_markdown, tables))), None)
 
 
-def _is_page_due(folder: Path, layout: Layout, outcome: Outcome, listener: Listener) -> bool:
-    """Tell whether the page is to be made: not where nothing was made since it was, nor for thousands of cases."""
+def _is_page_due(folder: Path, layout: Layout, listener: Listener) -> bool:
+    """Tell whether a run ends with its page: not one of thousands of cases."""
     cases = len(layout.good) + len(layout.bad)
     if cases > MOST_PICTURED:
         listener.say(f"No {REPORT}: pictures of {cases} cases take minutes. `pnetkit report {folder}` makes it.")
         return False
-    return not (folder / REPORT).is_file() or bool(outcome.made or outcome.failed)
+    return True
 
 
 def _report(folder: Path, layout: Layout, context: Context) -> None:

@@ -22,7 +22,7 @@ from pnetkit.report.page.index import Entries, Entry, Index, rendered_index
 from pnetkit.report.page.values import RESEARCH
 from pnetkit.report.page.write import write_page
 from pnetkit.screening.case_page import GROUP, Seen, case_page, case_view, shown_flags
-from pnetkit.screening.findings_folder import FindingsFolder
+from pnetkit.screening.findings_folder import FAILED, FINDING, FindingsFolder
 from pnetkit.screening.results import said
 from pnetkit.screening.screener import CaseResult, Screener
 from pnetkit.screening.source import Loaded, ScreeningCase
@@ -99,6 +99,12 @@ def write_index(findings: FindingsFolder, model: str) -> None:
     findings.write_beside(INDEX, lambda rows: rendered_index(_index(findings, rows, model)))
 
 
+def _why(out: Path, case_id: str) -> str:
+    """Give the file that says why a case has no finding: that of the failure, or a finding that is damaged."""
+    name = FAILED if (out / case_id / FAILED).is_file() else FINDING
+    return f"{case_id}/{name}"
+
+
 def _index(findings: FindingsFolder, rows: Sequence[Mapping[str, str]], model: str) -> Index:
     falling = sorted(rows, key=lambda row: (-float(row.get("score") or 0), row["case_id"]))
     by_decision = {of: [row for row in falling if row.get("decision") == of] for of in ("abnormal", "normal")}
@@ -116,7 +122,7 @@ def _index(findings: FindingsFolder, rows: Sequence[Mapping[str, str]], model: s
             "Without a finding",
             "They could not be screened; the linked file says why.",
             ("Case",),
-            tuple(Entry(row["case_id"], f"{row['case_id']}/failed.json", ()) for row in failed),
+            tuple(Entry(row["case_id"], _why(findings.out, row["case_id"]), ()) for row in failed),
         ),
         Entries(
             "Not called",

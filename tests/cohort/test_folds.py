@@ -121,3 +121,10 @@ def test_cases_that_are_held_out_move_nobody_and_stay_with_their_patient(rows, m
     assert {of: after[of] for of in fewer} == fewer
     for patient in {c.patient for c in held_out}:
         assert len({after[c.id] for c in [*held_out, *learned] if c.patient == patient}) == 1
+
+
+def test_where_nothing_is_trained_a_stable_dealing_may_leave_folds_empty_and_is_the_same_dealing():
+    few = [case(i) for i in range(3)]
+    dealt = assign_folds(few, folds=8, seed=0, dealing="stable", may_be_empty=True)
+    many = assign_folds([case(i) for i in range(60)], folds=8, seed=0, dealing="stable")
+    assert dealt == {of.id: many[of.id] for of in few}

@@ -14,6 +14,7 @@ from pnetkit.locks import claims
 from pnetkit.locks.way import NOTE
 from pnetkit.store import store as store_module
 from pnetkit.store.garbage import unused_results
+from pnetkit.store.locks import delete_free_locks
 from pnetkit.store.node import Ref
 from pnetkit.store.store import MadeElsewhereError, Store
 
@@ -209,3 +210,11 @@ def test_a_folder_that_belongs_to_somebody_else_is_looked_at_all_the_same(tmp_pa
     shutil.rmtree(tmp_path)
     store_module.refresh(tmp_path)
     assert not tmp_path.exists()  # what is gone is no error, and is not made again
+
+
+def test_free_locks_are_deleted_without_a_lock_of_the_system(store, monkeypatch):
+    def refused(*_, **__):
+        raise OSError("no locks available")
+
+    monkeypatch.setattr("pnetkit.store.locks.FileLock", refused)
+    assert delete_free_locks(store.root) == 0

@@ -55,13 +55,17 @@ def test_every_abnormal_case_that_a_phase_did_not_call_says_why(finished):
     assert silent == []
 
 
-def test_a_page_is_left_alone_where_nothing_was_made_since(finished, monkeypatch):
+def test_a_page_is_left_alone_where_it_shows_what_the_run_s_folder_says(finished, monkeypatch):
     runner, first = finished
     page = first.folder / "report.html"
     kept = page.read_bytes()
     page.write_text("kept")
     runner(first.folder.name)
     assert page.read_text() == "kept"
+    said = json.loads((first.folder / "run.json").read_text())
+    (first.folder / "run.json").write_text(json.dumps(said | {"pictured": "of other results"}))
+    runner(first.folder.name)
+    assert page.read_text() != "kept"  # what it shows is not what the run's folder says
     page.unlink()
     monkeypatch.setattr("pnetkit.pipeline.run.MOST_PICTURED", 3)
     assert not (runner(first.folder.name).folder / "report.html").exists()

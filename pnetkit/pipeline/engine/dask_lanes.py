@@ -33,6 +33,9 @@ ATTEMPTS = "attempts"
 PATIENCE_S = 60
 """Seconds that a scheduler has to answer, and a first worker to come."""
 
+MOST_BLAMED = 100
+"""How often a task is handed in again whose workers died before they began it: for what other tasks did, mostly."""
+
 
 @dataclass(slots=True)
 class DaskLanes:
@@ -93,6 +96,7 @@ class DaskLanes:
                 f"{self.address}: no worker offers a GPU, and trainings would wait for one for ever. Start one "
                 f"worker for each GPU with --resources 'GPU=1', or choose --device cpu."
             )
+        self.close()  # of an earlier arm of a comparison
         self.plugins, self.marks = tuple(plugins), store_root / ATTEMPTS / secrets.token_hex(8)
         self.size = len(found)
         self._require_the_same(store_root)
@@ -144,7 +148,9 @@ class DaskLanes:
                     f"the same everywhere."
                 )
 
-    def _submit(self, work: Work, context: Context, told: Future[Any], *, on_gpu: bool) -> None:
+    def _submit(
+        self, work: Work, context: Context, told: Future[Any], *, on_gpu: bool, tries_left: int = MOST_BLAMED
+    ) -> None:
         assert self.marks is not None  # noqa: S101  # prepare comes first
         name = f"pnetkit-{secrets.token_hex(8)}"
         task = Task(work, context, self.marks / f"{name}.json", self.plugins, digest(dict(installed(self.plugins))))
@@ -162,7 +168,12 @@ class DaskLanes:
             return
 
         def again() -> None:
-            self._submit(work, context, told, on_gpu=on_gpu)
+            if not tries_left:
+                raise RunError(
+                    f"workers died {MOST_BLAMED + 1} times before they began what they were given; look at Dask's log, "
+                    f"at their memory limit, and whether they can import the recipe's plugins"
+                )
+            self._submit(work, context, told, on_gpu=on_gpu, tries_left=tries_left - 1)
 
         future.add_done_callback(lambda done: self._tell(done, told, task.mark, again))
 

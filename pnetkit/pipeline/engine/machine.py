@@ -48,7 +48,13 @@ class Machine:
     @property
     def helpers(self) -> tuple[str, ...]:
         """Name the devices on which a training of the first device has further processes."""
-        return self.gpus[1 : self.per_training] if self.gpus else ("cpu",) * (self.per_training - 1)
+        return self.helpers_beside(self.devices[0])
+
+    def helpers_beside(self, device: str) -> tuple[str, ...]:
+        """Name the devices on which a training on one device has further processes."""
+        if not self.gpus:
+            return ("cpu",) * (self.per_training - 1)
+        return tuple(gpu for gpu in self.gpus if gpu != device)[: self.per_training - 1]
 
     def at_once(self, needs: Needs) -> int:
         """Give how many tasks of one kind run at the same time."""

@@ -120,7 +120,8 @@ class Order:
             for later in self._after.get(key, ()):
                 node = self.by_key[later]
                 has_all = self._missing[later] == len(node.needs & company.keys())
-                if has_all and later not in company and node.subject == first.subject and self._is_small(node):
+                is_open = has_all and later not in company and later not in self._settled
+                if is_open and node.subject == first.subject and self._is_small(node):
                     company[later] = node
                     open_keys.append(later)
         self._given |= company.keys()

@@ -11,7 +11,7 @@ from pnetkit.errors import RunError, did_you_mean
 from pnetkit.imaging.boxes import bounding_box
 from pnetkit.pipeline.outcome.finished import FinishedRun
 from pnetkit.pipeline.outcome.pages.names import Names
-from pnetkit.pipeline.outcome.pages.scans import Volumes, cohort_files, read_volumes
+from pnetkit.pipeline.outcome.pages.scans import Volumes, cohort_files, is_same, read_volumes
 from pnetkit.pipeline.outcome.pages.stored import stored
 from pnetkit.report.methods import is_phantom
 from pnetkit.report.page.cropping import shown_box
@@ -95,7 +95,7 @@ def _phases(runs: Sequence[FinishedRun], case: str, table: Path | None, store: P
         if image is None:
             reasons += [f"{phase}: {of}" for of in there if isinstance(of, str)]
             continue
-        on_it = [of.found if isinstance(of, Volumes) and of.found.shape == image.grid.shape else None for of in there]
+        on_it = [of.found if isinstance(of, Volumes) and is_same(of.grid, image.grid) else None for of in there]
         said = [_said(run, case, phase, labels) for run, labels in zip(runs, on_it, strict=True)]
         read.append(_Phase(phase, image, tuple(on_it), tuple(said)))
     if not read:

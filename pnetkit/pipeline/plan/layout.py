@@ -65,11 +65,13 @@ def lay_out(request: RunRequest, store: Store, session: Session, listener: Liste
 def _dealt(recipe: Recipe, cases: Sequence[Case], *, may_be_few: bool) -> dict[str, int]:
     """Deal cases into folds; a few patients, or one, where nothing is trained."""
     settings = recipe.cohort
-    if may_be_few:
+    if may_be_few and settings.dealing == "even":
         few = min(settings.folds, len({case.patient for case in cases if not case.held_out}))
         if few < settings.folds:
             return assign_folds(cases, folds=max(few, 1), seed=settings.seed)
-    return assign_folds(cases, folds=settings.folds, seed=settings.seed, dealing=settings.dealing)
+    return assign_folds(
+        cases, folds=settings.folds, seed=settings.seed, dealing=settings.dealing, may_be_empty=may_be_few
+    )
 
 
 def _kept(request: RunRequest, store: Store, note: bool) -> Kept:

@@ -1,7 +1,7 @@
 """Write a page: one file that holds everything, within its budget; or a folder whose page links to its pictures."""
 
 import base64
-import shutil
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,9 @@ from pnetkit.report.page.values import CaseView, Group, LeftOut, Page
 
 PICTURES, VOLUMES = "pictures", "volumes"
 """The folders beside a page that links to its files."""
+
+OURS = re.compile(r"\d{4,}-\d+\.(webp|js)")
+"""What files in them are called: nothing else is ever deleted."""
 
 UNBOUNDED = 2**62
 
@@ -39,20 +42,35 @@ def write_page(
 ) -> Written:
     """Make the cases of a page and write it; `groups` gives the place of each group by name.
 
-    Raises ReportError where even the page without a picture is larger than the budget.
+    Raises ReportError where even the page without a picture is larger than the budget, or where a folder is asked for
+    that holds what is not of such a page.
     """
     with disk_errors_in_words(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         if linked:
-            for name in (PICTURES, VOLUMES):
-                shutil.rmtree(target.parent / name, ignore_errors=True)
-                (target.parent / name).mkdir()
+            _empty_of_earlier(target)
             cases = made_within(makers, UNBOUNDED, lambda case: _beside(case, target.parent))
             data = _as_html(page, cases, groups, linked=True)
         else:
             data, cases = page_within(page, makers, groups, budget=budget)
         write_atomically(target, data)
     return Written(target, len(data), len(cases), what_is_left_out(page, cases))
+
+
+def _empty_of_earlier(target: Path) -> None:
+    """Make the folders beside a page, and delete the files of an earlier page in them, if nothing else is there."""
+    folders = [target.parent / name for name in (PICTURES, VOLUMES)]
+    theirs = [path for path in folders if path.is_symlink() or (path.exists() and not path.is_dir())]
+    there = [path for folder in folders if folder not in theirs and folder.is_dir() for path in folder.iterdir()]
+    theirs += [path for path in there if not OURS.fullmatch(path.name)]
+    if target.exists() and not all(folder.is_dir() for folder in folders):
+        theirs.append(target)
+    if theirs:
+        raise ReportError(f"{theirs[0]}: is not of a page of pnetkit's; nothing was written. Choose another --folder.")
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+    for path in there:
+        path.unlink()
 
 
 def page_within(

@@ -50,6 +50,7 @@ def test_the_processes_of_a_training_have_a_gpu_each_or_a_core_each(monkeypatch)
     assert choose_machine("cuda", workers=0, per_training=2).gpus == ("cuda:0", "cuda:1")
     on_cores = choose_machine("cpu", per_training=4)
     assert (on_cores.workers, on_cores.helpers) == (2, ("cpu",) * 3)
+    assert on_gpus.helpers_beside("cuda:1") == ("cuda:0",)  # where the weakest is another than the first
     assert choose_machine("cpu", workers=3, per_training=4).workers == 3
     assert choose_machine("cpu", per_training=16).workers == 1
     with pytest.raises(PnetkitError, match=r"training 4: 3 devices may be used \(cuda:0, cuda:1, cuda:2\).*at most 3"):

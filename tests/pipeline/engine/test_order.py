@@ -92,6 +92,14 @@ def test_small_nodes_of_one_case_that_follow_each_other_are_one_task():
     assert order.next() == (after,)
 
 
+def test_what_is_there_does_not_go_along_where_something_before_it_is_made_again():
+    first, second, third = of_one_case([frozenset(), frozenset([0]), frozenset([1])])
+    order = Order([first, second, third], is_small=lambda _: True)
+    order.finish(second.key)
+    order.finish(third.key)
+    assert order.next() == (first,)
+
+
 def test_what_waits_for_room_in_one_lane_holds_up_its_own_queue_and_no_other():
     whole, half, core = graph_of([frozenset()] * 3)
     order = Order([whole, half, core], queue_of=lambda of: of is core)

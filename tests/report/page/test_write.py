@@ -53,6 +53,18 @@ def test_a_budget_that_not_even_words_fit_into_is_refused_with_what_to_do(tmp_pa
         written(tmp_path, [maker(1, "P1")], budget=3_000)
 
 
+@pytest.mark.parametrize("place", ["pictures/holiday.jpg", "volumes/data.bin", "index.html", "pictures"])
+def test_a_folder_that_holds_what_is_not_of_a_page_is_refused_and_left_as_it_is(tmp_path, place):
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(
+        ReportError, match=r"is not of a page of pnetkit's; nothing was written. Choose another --folder"
+    ):
+        write_page(page(), [maker(1, "P1")], PLACES, tmp_path / "index.html", budget=1, linked=True)
+    assert [of.read_text() for of in tmp_path.rglob("*") if of.is_file()] == ["mine"]
+
+
 def test_a_folder_links_to_its_files_and_has_no_budget(tmp_path):
     result, text = written(tmp_path, [maker(1, "P1")], budget=1, linked=True)
     links = re.findall(r'(?:href|data-link)="((?:pictures|volumes)/[^"]+)"', text)

@@ -160,9 +160,13 @@ def why_of(
     if group not in (MISSED, ONE_PHASE) or found.called:
         return ()
     needed = shortfall(found.measurements, found.wanted(told.classifier))
-    traced = _traced(told, first, case_id, name)
+    lacks = "is not in the store"
+    try:
+        traced = _traced(told, first, case_id, name)
+    except (PnetkitError, OSError, ValueError):
+        traced, lacks = None, "cannot be read"
     if traced is None:
-        return (*needed, "What the network itself said is not in the store, so what the rules removed cannot be told.")
+        return (*needed, f"What the network itself said {lacks}, so what the rules removed cannot be told.")
     return why_missed(traced, needed=needed or (f"Its score is {found.relative:.2f} of the threshold.",)).sentences
 
 
@@ -180,7 +184,7 @@ def _traced(told: Told, of: Shown, case_id: str, name: str) -> Traced | None:
             after = cleaned(after, [rule])
             rules.append((str(rule["plugin"]), after.labels[part]))
         rules += [(str(rule["plugin"]), of.crop.found) for rule in chain[-1:]]
-    except PnetkitError:  # a plugin that is no longer installed: the rules are told together
+    except Exception:  # noqa: BLE001  # a plugin that is gone, or raises anything: the rules are told together
         rules = [(", ".join(str(rule["plugin"]) for rule in chain), of.crop.found)]
     region = segment.read_region(told.found.store, ref)
     return Traced(of.crop.truth, said.labels[part], tuple(rules), None if region is None else region[part])

@@ -6,8 +6,6 @@ from functools import partial
 
 from pnetkit.evaluation.agreement import Standing
 from pnetkit.pipeline.outcome.pages.cases import (
-    ALARM,
-    MISSED,
     NO_PANCREAS,
     Line,
     Told,
@@ -114,7 +112,7 @@ def _panel(arm: Arm, line: Line, found: PhaseFound, shown: dict[str, Shown] | st
         name,
         phase_sentence(found, arm.told.classifier),
         measured_rows(found, arm.told.classifier),
-        why_of(arm.told, group, found, shown, line["case_id"], name) if group in (MISSED, ALARM) else (),
+        why_of(arm.told, group, found, shown, line["case_id"], name),
         lacks=arm.told.names.safe(shown) if isinstance(shown, str) else "",
     )
 

@@ -4,8 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-_FOLDERS = re.compile(r"(?:[A-Za-z]:)?(?:[^\s:;,()'\"\\/]*[\\/]){2,}")
-_FILES = re.compile(r"[^\s:;,()'\"\\/]+\.(?:nii(?:\.gz)?|dcm|csv|npy|json)\b")
+_ENDINGS = r"\.(?:nii(?:\.gz)?|dcm|csv|npy|json)\b"
+_ROOT = r"(?:\b[A-Za-z]:[\\/]|(?<![\w.)])[\\/])"
+_ROOTED_FILES = re.compile(rf"{_ROOT}[^\n:;'\"]*{_ENDINGS}")
+_ROOTED = re.compile(rf"{_ROOT}(?:[^\n:;'\"]*[\\/])?")
+"""A path from a root on: names of folders may hold spaces, commas and parentheses, so that of two paths in one clause
+the words between them go too. Rather a word too few than a name too many."""
+
+_FOLDERS = re.compile(rf"(?:[^\s:;,()'\"\\/]+[\\/])+(?=[^\s:;'\"\\/]+{_ENDINGS})|(?:[^\s:;,()'\"\\/]*[\\/]){{2,}}")
+_FILES = re.compile(rf"[^\s:;,()'\"\\/]+{_ENDINGS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +36,9 @@ class Names:
 
     def safe(self, text: str) -> str:
         """Take folders out of a text, as they may name people; with pseudonyms ids and files too."""
-        text = _FOLDERS.sub("", text)
         if not self.hides:
-            return text
-        text = _FILES.sub("(file)", text)
+            return _FOLDERS.sub("", _ROOTED.sub("", text))
+        text = _FILES.sub("(file)", _FOLDERS.sub("", _ROOTED.sub("", _ROOTED_FILES.sub("(file)", text))))
         for case_id in sorted(self.names, key=len, reverse=True):
             text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(case_id)}(?![A-Za-z0-9])", self.names[case_id], text)
         return text

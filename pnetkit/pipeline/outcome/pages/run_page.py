@@ -1,7 +1,9 @@
 """Make the page of a finished run, and write it."""
 
+import hashlib
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -9,6 +11,8 @@ from typing import Any
 
 from pnetkit import __version__
 from pnetkit.errors import PnetkitError
+from pnetkit.files import read_json
+from pnetkit.pipeline.outcome.cases_csv import CASES
 from pnetkit.pipeline.outcome.costs import largest_own_peak_mib
 from pnetkit.pipeline.outcome.finished import FinishedRun, read_run
 from pnetkit.pipeline.outcome.folder import RECIPE
@@ -25,6 +29,7 @@ from pnetkit.report.page.budget import BUDGET, CaseMaker
 from pnetkit.report.page.values import RESEARCH, Group, Page, Part
 from pnetkit.report.page.write import Written, write_page
 from pnetkit.report.tables import NOTHING, Table, rate_text
+from pnetkit.store.store import RUN_RECORD
 
 REPORT = "report.html"
 """The page in a run's folder."""
@@ -73,6 +78,21 @@ def report_run(
     place = dict(zip(GROUPS, range(len(GROUPS)), strict=True))
     target = as_folder / "index.html" if as_folder is not None else out or folder / REPORT
     return write_page(page, makers, place, target, budget=budget, linked=as_folder is not None)
+
+
+def digest_of_results(folder: Path, failed: Sequence[Mapping[str, Any]]) -> str:
+    """Give a digest of what the page of a run shows: its cases as they are written, and what failed."""
+    said = json.dumps(list(failed), sort_keys=True, default=str).encode()
+    return hashlib.sha256((folder / CASES).read_bytes() + b"\n" + said).hexdigest()
+
+
+def pictured_in(folder: Path) -> str | None:
+    """Give the digest of the results that the page in a run's folder shows; None where there is no page of it."""
+    try:
+        record: dict[str, Any] = read_json(folder / RUN_RECORD)
+    except (OSError, ValueError):
+        return None  # a new folder, or a record that is written anew now
+    return record.get("pictured") if (folder / REPORT).is_file() else None
 
 
 def _page(run: FinishedRun, found: Stored, names: Names, groups: tuple[Group, ...]) -> Page:

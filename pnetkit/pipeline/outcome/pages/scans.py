@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pnetkit.cohort.file_names import segmentation_name
 from pnetkit.cohort.table import read_cohort
-from pnetkit.errors import ImageError, PnetkitError
+from pnetkit.errors import CohortError, ImageError, PnetkitError
 from pnetkit.files import require_digest
 from pnetkit.imaging.boxes import Box, bounding_box, cut
 from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
@@ -19,12 +19,13 @@ from pnetkit.pipeline.outcome.folder import SEGMENTATIONS
 from pnetkit.pipeline.outcome.pages.stored import Stored
 from pnetkit.pipeline.stages import postprocess, prepare
 from pnetkit.pipeline.stages.segmentation import LABELS
+from pnetkit.report.methods import is_phantom
 from pnetkit.report.page.cropping import crop_of, shown_box
 from pnetkit.report.page.pictures import WINDOW_HU, Crop
 from pnetkit.store.node import Subject
 from pnetkit.training.bricks import Bricks, cut_bricks
 from pnetkit.training.sampling import StoredCase
-from pnetkit.types import BACKGROUND, Grid, ScanFiles
+from pnetkit.types import BACKGROUND, Case, Grid, ScanFiles
 
 UNSHOWN = "The scan cannot be shown"
 
@@ -83,15 +84,34 @@ def cohort_files(run: FinishedRun, found: Stored, table: Path | None) -> dict[tu
     Raises CohortError where the table cannot be read.
     """
     tables = [table] if table is not None else []
-    if table is None and found.store is not None:
+    if table is None and found.store is not None and is_phantom(run.record):
         tables = sorted(found.store.root.glob("phantom/*/cohort/cohort.csv"))
     files: dict[tuple[str, str], ScanFiles] = {}
     for path in tables:
-        cohort, _ = read_cohort(path, tuple(run.record["phases"]))
+        try:
+            cohort, _ = read_cohort(path, tuple(run.record["phases"]))
+        except CohortError:
+            if table is not None:
+                raise
+            continue  # phantoms of other phases than the run's
+        if table is None and not _is_of(run, cohort.cases):
+            continue  # phantoms of another run, which are called alike
         for case in cohort.cases:
             said = run.record["cases"].get(case.id, {"files": {}})["files"]
             files |= {(case.id, phase): scan for phase, scan in case.scans.items() if phase in said}
     return files
+
+
+def _is_of(run: FinishedRun, cases: Sequence[Case]) -> bool:
+    """Tell whether a cohort in the store is the run's: by the content of its first scan."""
+    for case in cases:
+        for phase, digests in run.record["cases"].get(case.id, {"files": {}})["files"].items():
+            try:
+                require_digest(case.scans[phase].image, digests["image"])
+            except (ImageError, OSError, KeyError):
+                return False
+            return True
+    return False
 
 
 def shown(run: FinishedRun, found: Stored, files: Files, case_id: str, name: str) -> dict[str, Shown] | str:
@@ -116,7 +136,7 @@ def _boxes(of: Volumes) -> list[Box | None]:
 
 def _cut_out(of: Volumes, there: Sequence[tuple[Grid, list[Box | None]]]) -> dict[str, Shown] | str:
     """Cut out what is shown of an input by phase: the box around all that is there on its grid."""
-    boxes = [box for grid, boxes in there if _is_same(grid, of.grid) for box in boxes]
+    boxes = [box for grid, boxes in there if is_same(grid, of.grid) for box in boxes]
     box, is_whole = shown_box(boxes, of.grid)
     try:
         return {phase: Shown(of.crop(phase, of.found, box, is_whole=is_whole), box) for phase in of.hu}
@@ -124,7 +144,8 @@ def _cut_out(of: Volumes, there: Sequence[tuple[Grid, list[Box | None]]]) -> dic
         return f"{UNSHOWN}: {error}"
 
 
-def _is_same(one: Grid, other: Grid) -> bool:
+def is_same(one: Grid, other: Grid) -> bool:
+    """Tell whether two grids are one: what lies in a voxel of the one lies in that voxel of the other."""
     return one.shape == other.shape and bool(np.allclose(one.affine, other.affine))
 
 
