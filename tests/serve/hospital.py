@@ -1,7 +1,6 @@
 """What stands around a service: senders, an archive that takes results, and Orthanc where it is installed."""
 
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,11 +17,12 @@ from pynetdicom import AE, StoragePresentationContexts, evt
 from tests.serve.parts import wait_until
 
 TOP = Path(__file__).parents[2]
+STORESCU = Path("/usr/bin/storescu")  # by its path, as pynetdicom brings another of this name
 ORTHANC = Path("/usr/sbin/Orthanc")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 needs_orthanc = pytest.mark.skipif(not (ORTHANC.is_file() and PLUGIN.is_file()), reason="Orthanc is not installed")
-needs_storescu = pytest.mark.skipif(shutil.which("storescu") is None, reason="dcmtk's storescu is not installed")
+needs_storescu = pytest.mark.skipif(not STORESCU.is_file(), reason="dcmtk's storescu is not installed")
 
 
 def free_port():
@@ -52,7 +52,7 @@ def headers(path):
 
 def storescu(port, files):
     """Send files with dcmtk."""
-    command = ["storescu", "-xs", "-aet", "PACS", "-aec", "PNETKIT", "127.0.0.1", str(port), *map(str, files)]
+    command = [str(STORESCU), "-aet", "PACS", "-aec", "PNETKIT", "127.0.0.1", str(port), *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done
