@@ -101,8 +101,8 @@ def dimse(port, title="ARCHIVE"):
 class Service:
     """A quick service in a process of its own, which can be killed and started again."""
 
-    def __init__(self, folder, destinations, takes_s=0.0):
-        self.folder, self.port, self.takes_s = folder, free_port(), takes_s
+    def __init__(self, folder, destinations, takes_s=0.0, stable_s=1.0):
+        self.folder, self.port, self.settings = folder, free_port(), [str(takes_s), str(stable_s)]
         self.config = write_config(folder / "config.yaml", self.port, destinations)
         self.log = folder / "log.txt"
         self.process = None
@@ -110,7 +110,7 @@ class Service:
     def start(self):
         command = [sys.executable, "-m", "tests.serve.quick_service", str(self.folder / "state"), str(self.config)]
         with self.log.open("ab") as stream:
-            self.process = subprocess.Popen([*command, str(self.takes_s)], cwd=TOP, stdout=stream, stderr=stream)
+            self.process = subprocess.Popen([*command, *self.settings], cwd=TOP, stdout=stream, stderr=stream)
 
     def wait_ready(self):
         def listens():
@@ -131,8 +131,8 @@ class Service:
 
 
 @contextmanager
-def serving(folder, destinations, takes_s=0.0):
-    service = Service(folder, destinations, takes_s)
+def serving(folder, destinations, takes_s=0.0, stable_s=1.0):
+    service = Service(folder, destinations, takes_s, stable_s)
     service.start()
     try:
         service.wait_ready()
