@@ -45,7 +45,7 @@ def kill_often(folder, kills, seed, studies=8, say=lambda said: sys.stdout.write
             service.start()
             if count % 3:  # and each third time while it starts
                 service.wait_ready()
-            time.sleep(dice.uniform(0, 5))
+            time.sleep(dice.uniform(0, 14))
             service.kill()
             say(f"kill {count + 1}: {len(done)} studies sent, {len(archive.got)} results")
         service.start()
