@@ -185,6 +185,9 @@ def _beside_the_paper(training: Mapping[str, Any]) -> str:
         said.append(f"The loss was cross-entropy and soft Dice (of each {training.get('dice_over', 'patch')}).")
     elif loss == "focal":
         said.append(f"The loss was focal (exponent {training.get('focal_gamma', 2):g}).")
+    if training.get("average_decay") is not None:
+        decay = training["average_decay"]
+        said.append(f"What was tested is an exponential moving average of the weights (decay {decay:g}).")
     return "".join(f" {sentence}" for sentence in said)
 
 
