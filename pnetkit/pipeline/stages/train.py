@@ -26,6 +26,7 @@ from pnetkit.training.loop import REPORT_EVERY
 from pnetkit.training.loop import train as train_backbone
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import MixedPatches, Sampling, StoredCase, TrainingCase
+from pnetkit.training.voxel_loss import VoxelLoss
 
 WEIGHTS = "weights.safetensors"
 """The file of a trained network's tensors."""
@@ -38,6 +39,13 @@ CHECKPOINT = "checkpoint.safetensors"
 
 LOSSES = "losses.json"
 """The course of the loss."""
+
+
+LATER = ("optimizer", "schedule", "warmup_iterations", "decay", "average_decay", "gradient_checkpointing")
+"""Keys of the section `training` that are in an identity only where they are not at their default."""
+
+OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma"}
+"""The parts of the loss, and such keys that they stand under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +135,8 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
     write_weights(folder / WEIGHTS, backbone.state_dict())
     write_json(folder / BACKBONE, {"backbone": identity, "in_channels": spec.in_channels})
     write_json(folder / LOSSES, trained.losses)
-    return {
+    tested = {} if "average_decay" not in spec.training else {"weights": averaged_in_words(spec.training)}
+    return tested | {
         "parameters": sum(p.numel() for p in backbone.parameters()),
         "last_loss": trained.losses[-1],
         "makers": [dict(made) for made in trained.makers],
@@ -201,6 +210,12 @@ def moved_in_words(records: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def averaged_in_words(training: Mapping[str, Any]) -> str:
+    """Say which weights a training leaves, where these are not the last ones; empty where they are."""
+    decay = training.get("average_decay")
+    return "" if decay is None else f"an exponential moving average of the weights (decay {decay:g})"
+
+
 def _place(attempt: Mapping[str, Any]) -> str:
     commit = f" at {attempt['commit'][:8]}" if attempt.get("commit") else ""
     return (
@@ -235,6 +250,8 @@ def training_plan(training: Mapping[str, Any], *, checkpoint_every: int) -> Trai
         class_weights=tuple(weights) if weights is not None else None,
         precision=training["precision"],
         checkpoint_every=checkpoint_every,
+        loss=VoxelLoss(**{ours: training[key] for ours, key in OF_LOSS.items() if key in training}),
+        **{key: training[key] for key in LATER if key in training},
     )
 
 
