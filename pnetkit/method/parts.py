@@ -95,6 +95,8 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
     training = recipe.training.model_dump(mode="json")
     for key in ("seed", "repeat_seeds", "checkpoint_every"):
         del training[key]
+    if training["augmentation"] == "paper":  # keys stay those of a version without it
+        del training["augmentation"]
     labels = recipe.cohort.labels
     return Parts(
         inputs=inputs,

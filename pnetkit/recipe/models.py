@@ -137,8 +137,16 @@ class TrainingSettings(Section):
     case_sampling: Annotated[
         Literal["uniform", "balanced"], Field(description="Any case alike, or normal and abnormal alike.")
     ] = "uniform"
+    augmentation: Annotated[
+        Literal["paper", "strong", "none"],
+        Field(
+            description="paper: quarter turns and flips; strong: what nnU-Net does, turns by any angle, scaling, "
+            "flips, noise, blur, brightness, contrast, low resolution and gamma; none: patches as they lie."
+        ),
+    ] = "paper"
     rotations: Annotated[
-        Literal["all-planes", "axial", "none"], Field(description="Planes of the random quarter turns.")
+        Literal["all-planes", "axial", "none"],
+        Field(description="Planes of the random turns: by quarters, or where augmentation is strong by any angle."),
     ] = "all-planes"
     flips: Annotated[bool, Field(description="Whether each axis is flipped at random.")] = True
     learning_rate: Annotated[float, Field(gt=0, description="First learning rate of SGD.")] = 0.01

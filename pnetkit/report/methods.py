@@ -151,12 +151,23 @@ def _networks_in_words(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> 
             f"(first learning rate {training.get('learning_rate'):g}, momentum {training.get('momentum'):g}, weight "
             f"decay {training.get('weight_decay'):g}, seed {training.get('seed')})."
         )
+        said += _AUGMENTED.get(training.get("augmentation", "paper"), [])
     if inference.get("stride"):
         said.append(
             f"Scans were searched by sliding windows at a stride of {inference['stride']} voxels, combined by "
             f"{inference.get('combine', 'vote')}, {inference.get('search', 'exhaustive')} search."
         )
     return said
+
+
+_AUGMENTED = {
+    "strong": [
+        "Patches were augmented as in nnU-Net: random rotation, scaling and mirroring, Gaussian noise and blur, "
+        "brightness, contrast, low resolution and gamma."
+    ],
+    "none": ["Patches were not augmented."],
+}
+"""What is said of augmentation; the paper's stands in the recipe."""
 
 
 def was_trained(record: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pnetkit.networks import Precision
-from pnetkit.training.augmentation import Rotations
+from pnetkit.training.augmentation import Augmentation, Rotations
 from pnetkit.training.sampling import Sampling
 
 
@@ -25,3 +25,4 @@ class TrainingPlan:
     class_weights: tuple[float, ...] | None
     precision: Precision
     checkpoint_every: int
+    augmentation: Augmentation = "paper"

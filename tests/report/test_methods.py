@@ -45,6 +45,16 @@ def test_a_paragraph_of_methods_says_what_the_run_did():
         assert words in said, words
 
 
+def test_augmentation_is_told_where_it_is_not_the_papers():
+    paper, strong, none = (
+        methods_paragraph(RECIPE | {"training": RECIPE["training"] | {"augmentation": of}}, RECORD, COUNTS)
+        for of in ("paper", "strong", "none")
+    )
+    assert paper == methods_paragraph(RECIPE, RECORD, COUNTS)
+    assert "augmented as in nnU-Net: random rotation, scaling and mirroring" in strong
+    assert "Patches were not augmented." in none
+
+
 def test_where_segmentations_were_made_elsewhere_nothing_is_said_of_networks():
     adopted = RECORD | {"stages": [{"stage": "adopt", "label": "P1 venous", "key": "0"}]}
     said = methods_paragraph(RECIPE, adopted, COUNTS) + recipe_in_a_sentence(RECIPE, adopted)

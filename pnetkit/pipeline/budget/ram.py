@@ -29,6 +29,7 @@ from pnetkit.process_memory import peak_memory_mib
 from pnetkit.recipe.models import Recipe
 from pnetkit.training.bricks import EDGE
 from pnetkit.training.sampling import with_patches
+from pnetkit.training.spatial import MOST_READ
 from pnetkit.types import CLASSES, Triple
 
 VOXEL_BYTES = {"phantom": 40, "check": 16, "prepare": 24, "measure": 23, "postprocess": 15, "classify": 12}
@@ -173,11 +174,18 @@ def micro_batch_voxels(parts: Parts) -> tuple[int, int]:
     return whole // plan.accumulation, whole
 
 
+def _largest_patch(parts: Parts) -> int:
+    plan = training_plan(parts.training, checkpoint_every=1)
+    return max(map(math.prod, (plan.sampling.patch_size, *(other.size for other in plan.sampling.mixed))))
+
+
 def training_bytes(recipe: Recipe, parts: Parts, size: CohortSize, network: NetworkMemory) -> int:
     """Count what a training holds on a CPU: network, micro-batch, batches drawn, and mapped cases of the last ones."""
     channels = max(len(seen.phases) for seen in parts.inputs)
     micro, whole = micro_batch_voxels(parts)
     batches = whole * (16 * channels + 8)  # one in use, one drawn ahead, and copies while patches are turned
+    if parts.training.get("augmentation") == "strong":  # one patch at a time reads more of a scan than it holds
+        batches += MOST_READ * _largest_patch(parts) * (12 * channels + 5)
     mapped = min(size.labeled_voxels * (2 * channels + 1), _mapped_bytes(recipe, channels))
     fixed = LIBRARIES_BYTES + network.parameters * PARAMETER_BYTES
     return int(fixed + micro * step_bytes_per_voxel(network) * OVERHEAD + batches + mapped)

@@ -76,6 +76,12 @@ def test_averaged_probabilities_and_kept_votes_take_more_than_votes():
     assert mean["segment"] - plain > 4 * 8 * math.prod(CT.shape)
 
 
+def test_strong_augmentation_reads_more_than_a_patch_at_once():
+    more = peaks("training.augmentation=strong")["train"] - peaks()["train"]
+    assert 24 * 17 * 64**3 <= more <= 24 * 17 * 64**3 * 1.2
+    assert peaks("training.augmentation=none") == peaks()
+
+
 def test_segmentations_made_elsewhere_need_no_network():
     assert {"train", "segment", "prepare"}.isdisjoint(peaks(adopted=True))
     assert "adopt" in peaks(adopted=True)
