@@ -236,6 +236,17 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _mirrored_in_training_too(self) -> "Recipe":
+        seen = self.training.flips and self.training.augmentation != "none"
+        if self.inference.test_time == "mirror" and not seen:
+            raise ValueError(
+                "inference.test_time 'mirror' is for networks that have seen mirrored patches, and training.flips "
+                f"{self.training.flips} with training.augmentation {self.training.augmentation!r} shows none. Set "
+                "training.flips: true, or inference.test_time: none"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _stride_within_window(self) -> "Recipe":
         self.inference.require_windows(self.inference.window_size or self.training.patch_size)
         return self

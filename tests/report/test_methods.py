@@ -55,6 +55,12 @@ def test_augmentation_is_told_where_it_is_not_the_papers():
     assert "Patches were not augmented." in none
 
 
+def test_mirrored_views_and_weights_are_told_with_how_windows_are_combined():
+    more = {"combine": "mean-softmax", "window_weights": "gaussian", "test_time": "mirror"}
+    said = methods_paragraph(RECIPE | {"inference": RECIPE["inference"] | more}, RECORD, COUNTS)
+    assert "combined by mean-softmax with Gaussian weights (each window the mean of its eight mirrored views)," in said
+
+
 def test_where_segmentations_were_made_elsewhere_nothing_is_said_of_networks():
     adopted = RECORD | {"stages": [{"stage": "adopt", "label": "P1 venous", "key": "0"}]}
     said = methods_paragraph(RECIPE, adopted, COUNTS) + recipe_in_a_sentence(RECIPE, adopted)

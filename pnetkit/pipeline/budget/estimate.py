@@ -20,7 +20,7 @@ from pnetkit.imaging.boxes import Box
 from pnetkit.imaging.intensity import Intensity
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.windows import padded_shape, window_grid
-from pnetkit.method.inference import network_as_run
+from pnetkit.method.inference import network_as_run, runs_of_a_window
 from pnetkit.method.trained_network import new_backbone
 from pnetkit.pipeline.budget.disk import checkpoint_bytes, results_bytes, sample_of
 from pnetkit.pipeline.budget.throughput import window_seconds
@@ -178,7 +178,8 @@ def _segment_seconds(todo: Sequence[Node], nodes: Sequence[Node], device: str) -
         )
         if settings not in known:
             known[settings] = _window_seconds(trained, inference, device, batch)
-        seconds.append(known[settings] * len(window_grid(padded_shape(spec.shape, window), window, stride)))
+        runs = len(window_grid(padded_shape(spec.shape, window), window, stride)) * runs_of_a_window(inference)
+        seconds.append(known[settings] * runs)
     return seconds
 
 

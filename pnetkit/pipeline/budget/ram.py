@@ -5,6 +5,7 @@ at once; both were held against measured peaks. They are upper bounds: a predict
 """
 
 import math
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ from pnetkit.errors import ImageError
 from pnetkit.imaging.nifti import read_grid
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.windows import most_votes, padded_shape
+from pnetkit.method.inference import runs_of_a_window
 from pnetkit.method.parts import Parts, take_apart
 from pnetkit.method.trained_network import new_backbone
 from pnetkit.networks import kept_bytes_per_voxel, small_size, window_bytes, without_values
@@ -208,12 +210,19 @@ def segment_bytes(recipe: Recipe, parts: Parts, shape: Triple, network: NetworkM
         voxel += VOTES_VOXEL_BYTES
     half = 1 if inference["precision"] in {"fp32", "tf32"} else CPU_HALF
     batch = largest_batch(recipe.inference.runtime, recipe.inference.windows_at_once)
+    weighed = 8 * (1 + len(CLASSES)) if inference.get("window_weights") == "gaussian" else 0
     return int(
         LIBRARIES_BYTES
         + network.parameters * 4 * 3 * networks  # as trained, as run, reordered
         + network.window_bytes * batch * half * OVERHEAD
+        + math.prod(window) * (batch * views_bytes_per_voxel(inference) + weighed)
         + math.prod(padded) * voxel
     )
+
+
+def views_bytes_per_voxel(inference: Mapping[str, Any]) -> int:
+    """Give what averaging mirrored views holds for a voxel of a window: the sum, one view's, and it mirrored back."""
+    return 3 * 4 * len(CLASSES) if runs_of_a_window(inference) > 1 else 0
 
 
 def _mapped_bytes(recipe: Recipe, channels: int) -> int:
