@@ -15,9 +15,21 @@ from pnetkit.interfaces import (
 )
 from pnetkit.method.plugins import build, identify
 from pnetkit.networks import build_seeded, check_patch_size, without_values
-from pnetkit.recipe.models import PluginChoice, Recipe
+from pnetkit.recipe.models import PluginChoice, Recipe, TrainingSettings
 from pnetkit.sources import Sources
 from pnetkit.types import CLASSES, FeatureNeeds, PhaseFinding, Triple
+
+LATER_TRAINING_KEYS = (
+    "augmentation",
+    "optimizer",
+    "schedule",
+    "warmup_iterations",
+    "decay",
+    "loss",
+    "dice_over",
+    "focal_gamma",
+)
+"""Settings of the training that came after the first results: they are in a key where they are not at their default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +107,9 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
     training = recipe.training.model_dump(mode="json")
     for key in ("seed", "repeat_seeds", "checkpoint_every"):
         del training[key]
-    if training["augmentation"] == "paper":  # keys stay those of a version without it
-        del training["augmentation"]
+    for key in LATER_TRAINING_KEYS:  # keys of the store stay those of a version without them
+        if training[key] == TrainingSettings.model_fields[key].default:
+            del training[key]
     labels = recipe.cohort.labels
     return Parts(
         inputs=inputs,

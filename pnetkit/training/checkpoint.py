@@ -1,6 +1,6 @@
 """Write and read checkpoints: one safetensors file, complete or not there.
 
-It holds the network's state, the optimizer's momentum, and in its header, as JSON, the iteration, the loss so far,
+It holds the network's state, the optimizer's, and in its header, as JSON, the iteration, the loss so far,
 what made the network: one entry, or several where a training was taken up by something else than what had begun it,
 and each attempt at it: from which iteration, with which torch, on what.
 The iteration's number *is* the state of sampler and random numbers: both are derived from it and the seed (see
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -82,24 +81,6 @@ def with_maker(makers: Sequence[Mapping[str, str]], maker: Mapping[str, str]) ->
 def write_weights(path: Path, state: Mapping[str, Tensor]) -> None:
     """Write a trained network's state as safetensors."""
     write_atomically(path, save(_plain(distinct_tensors(state))))
-
-
-def momentum_of(optimizer: torch.optim.SGD, names: Mapping[int, str]) -> dict[str, Tensor]:
-    """Give the optimizer's momentum, by the names of the parameters (`names` maps a parameter's id to its name)."""
-    return {
-        names[id(parameter)]: state["momentum_buffer"]
-        for parameter, state in optimizer.state.items()
-        if state.get("momentum_buffer") is not None
-    }
-
-
-def restore_momentum(optimizer: torch.optim.SGD, names: Mapping[int, str], momentum: Mapping[str, Tensor]) -> None:
-    """Give the optimizer back the momentum that `momentum_of` took."""
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            if names[id(parameter)] in momentum:
-                buffer = momentum[names[id(parameter)]].to(parameter.device)
-                optimizer.state[parameter]["momentum_buffer"] = buffer
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

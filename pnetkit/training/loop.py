@@ -1,7 +1,8 @@
 """The training loop: patches in, trained weights out.
 
-SGD with momentum and a polynomial schedule (the paper, Section 4.1). Every iteration is a function of the network so
-far, the seed and the iteration's number, so a training that was killed goes on as if nothing had happened.
+SGD with momentum and a polynomial schedule (the paper, Section 4.1), or what else the plan says. Every iteration is a
+function of the network so far, the seed and the iteration's number, so a training that was killed goes on as if nothing
+had happened.
 """
 
 import math
@@ -22,17 +23,16 @@ from pnetkit.interfaces import Backbone
 from pnetkit.networks import check_patch_size, load_state, not_finite
 from pnetkit.training.checkpoint import (
     Checkpoint,
-    momentum_of,
     read_checkpoint,
-    restore_momentum,
     with_maker,
     write_checkpoint,
 )
 from pnetkit.training.group import Helpers, open_group
-from pnetkit.training.loss import poly_learning_rate
+from pnetkit.training.optimizer import new_optimizer, restore_state, set_learning_rate, state_of
 from pnetkit.training.parts import Drawn, draw, share_of
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import StoredCase, TrainingCase
+from pnetkit.training.schedule import learning_rate
 from pnetkit.training.step import as_module, mean_loss, ready_to_train, take_step
 
 Report = Callable[[int, float], None]
@@ -106,13 +106,7 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
     network = as_module(backbone)
     share = share_of(0, 1 + len(helpers.devices if helpers is not None else ()), plan.accumulation)
     ready_to_train(backbone, device)
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=plan.learning_rate,
-        momentum=plan.momentum,
-        weight_decay=plan.weight_decay,
-        nesterov=plan.nesterov,
-    )
+    optimizer = new_optimizer(network, plan)
     scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=plan.precision == "fp16")
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     progress = _resume(checkpoint, backbone, optimizer, scaler, names, maker)
@@ -134,8 +128,7 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
         batches = stack.enter_context(closing(one_ahead(make, range(first, plan.iterations), ahead=draw_ahead)))
         taken: list[_Taken] = []
         for iteration, drawn in batches:
-            for group in optimizer.param_groups:
-                group["lr"] = poly_learning_rate(plan.learning_rate, iteration, plan.iterations, plan.poly_power)
+            set_learning_rate(optimizer, learning_rate(plan, iteration))
             losses, case_ids = take_step(backbone, optimizer, scaler, drawn, plan, device, others)
             taken.append(_Taken(iteration, cuda.fetched(losses), case_ids))
             done, is_last = iteration + 1, iteration + 1 == plan.iterations
@@ -172,21 +165,21 @@ def _keep(
     checkpoint: Path,
     progress: _Progress,
     backbone: Backbone,
-    optimizer: torch.optim.SGD,
+    optimizer: torch.optim.Optimizer,
     scaler: Any,
     names: Mapping[int, str],
 ) -> None:
     """Write the checkpoint."""
     record = {"losses": progress.losses, "pending": progress.pending, "scaler": scaler.state_dict()}
-    state, momentum = backbone.state_dict(), momentum_of(optimizer, names)
+    state, of_optimizer = backbone.state_dict(), state_of(optimizer, names)
     made = progress.makers, progress.attempts
-    write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, momentum, record, *made))
+    write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, of_optimizer, record, *made))
 
 
 def _resume(
     checkpoint: Path,
     backbone: Backbone,
-    optimizer: torch.optim.SGD,
+    optimizer: torch.optim.Optimizer,
     scaler: Any,
     names: Mapping[int, str],
     maker: Mapping[str, str],
@@ -202,7 +195,7 @@ def _resume(
             f"{checkpoint}: does not fit the network. It was written by {made}; here is {_in_words(maker)}. "
             f"Go back to that, or delete it to train from the start. ({error})"
         ) from error
-    restore_momentum(optimizer, names, stored.optimizer)
+    restore_state(optimizer, names, stored.optimizer)
     scaler.load_state_dict(stored.record["scaler"])
     losses, pending = list(stored.record["losses"]), list(stored.record["pending"])
     return _Progress(stored.iteration, losses, pending, with_maker(stored.makers, maker), tuple(stored.attempts))

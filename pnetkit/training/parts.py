@@ -112,7 +112,7 @@ def compute_part(
     with autocast(device, plan.precision):
         output = checked_output(backbone, part.x.to(device, non_blocking=True))
         labels = part.y.to(device, non_blocking=True).long()  # as bytes to the device: an eighth of the way
-        loss = deep_supervision_loss(output, labels, backbone.spec, class_weights=plan.class_weights)
+        loss = deep_supervision_loss(output, labels, backbone.spec, of=plan.loss, class_weights=plan.class_weights)
     scaled(loss / plan.accumulation).backward()
     return loss.detach()
 

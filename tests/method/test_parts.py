@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pnetkit.errors import PluginError, RecipeError
-from pnetkit.method.parts import take_apart
+from pnetkit.method.parts import LATER_TRAINING_KEYS, take_apart
+from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.recipe.check import load_recipe
 from pnetkit.recipe.models import MixedPatchSettings, PluginChoice
 
@@ -123,3 +124,32 @@ def test_a_classifier_s_maps_have_to_have_its_channels(recipe, channels, fits):
     else:
         with pytest.raises(RecipeError, match="needs maps of 1 channels, pool3 of 'acme' has 8"):
             take_apart(chosen, {})
+
+
+LATER = {
+    "augmentation": "strong",
+    "optimizer": "adamw",
+    "schedule": "cosine",
+    "warmup_iterations": 5,
+    "decay": "weights",
+    "loss": "dice-cross-entropy",
+    "dice_over": "batch",
+    "focal_gamma": 1.0,
+}
+"""Another value than the default of each setting that came after the first results."""
+
+
+def test_a_later_setting_at_its_default_is_in_no_key_and_changes_no_plan(recipe):
+    training = take_apart(recipe, {}).training
+    assert set(LATER) == set(LATER_TRAINING_KEYS)
+    assert set(training).isdisjoint(LATER)
+    defaults = {key: getattr(recipe.training, key) for key in LATER}
+    every = training_plan(training | defaults, checkpoint_every=9)
+    assert training_plan(training, checkpoint_every=9) == every  # the plan's own defaults are the recipe's
+
+
+@pytest.mark.parametrize("key", LATER)
+def test_a_later_setting_that_is_given_is_in_the_key_and_reaches_the_plan(recipe, key):
+    plain, given = (take_apart(of, {}).training for of in (recipe, with_training(recipe, **{key: LATER[key]})))
+    assert given == plain | {key: LATER[key]}
+    assert training_plan(given, checkpoint_every=9) != training_plan(plain, checkpoint_every=9)

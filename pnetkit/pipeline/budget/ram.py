@@ -30,6 +30,7 @@ from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.process_memory import peak_memory_mib
 from pnetkit.recipe.models import Recipe
 from pnetkit.training.bricks import EDGE
+from pnetkit.training.optimizer import copies_of_weights
 from pnetkit.training.sampling import with_patches
 from pnetkit.training.spatial import MOST_READ
 from pnetkit.types import CLASSES, Triple
@@ -54,9 +55,6 @@ LIBRARIES_BYTES = 112 * 2**20
 
 MARGIN = 1.1
 """What freed memory loses in gaps between what is still held."""
-
-PARAMETER_BYTES = 4 * 3 + 4 * 4 + 4
-"""Weights, gradients, momentum; copies of weights and momentum while a checkpoint is written; a reordered copy."""
 
 CPU_HALF = 4
 """Half precision takes more on a CPU: its library computes in single precision where it has no kernels."""
@@ -189,8 +187,17 @@ def training_bytes(recipe: Recipe, parts: Parts, size: CohortSize, network: Netw
     if parts.training.get("augmentation") == "strong":  # one patch at a time reads more of a scan than it holds
         batches += MOST_READ * _largest_patch(parts) * (12 * channels + 5)
     mapped = min(size.labeled_voxels * (2 * channels + 1), _mapped_bytes(recipe, channels))
-    fixed = LIBRARIES_BYTES + network.parameters * PARAMETER_BYTES
+    fixed = LIBRARIES_BYTES + network.parameters * parameter_bytes(parts)
     return int(fixed + micro * step_bytes_per_voxel(network) * OVERHEAD + batches + mapped)
+
+
+def parameter_bytes(parts: Parts) -> int:
+    """Give the bytes that a training holds for a parameter: weights, gradients, what the optimizer keeps, an average.
+
+    While a checkpoint is written there are two copies of all but the gradients; and one lies reordered.
+    """
+    copies = copies_of_weights(training_plan(parts.training, checkpoint_every=1))
+    return 4 * copies + 2 * 4 * (copies - 1) + 4
 
 
 def segment_bytes(recipe: Recipe, parts: Parts, shape: Triple, network: NetworkMemory, *, networks: int) -> int:

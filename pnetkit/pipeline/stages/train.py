@@ -26,6 +26,7 @@ from pnetkit.training.loop import REPORT_EVERY
 from pnetkit.training.loop import train as train_backbone
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import MixedPatches, Sampling, StoredCase, TrainingCase
+from pnetkit.training.voxel_loss import VoxelLoss
 
 WEIGHTS = "weights.safetensors"
 """The file of a trained network's tensors."""
@@ -38,6 +39,13 @@ CHECKPOINT = "checkpoint.safetensors"
 
 LOSSES = "losses.json"
 """The course of the loss."""
+
+
+LATER = ("optimizer", "schedule", "warmup_iterations", "decay", "augmentation")
+"""Keys of the section `training` that are in an identity only where they are not at their default."""
+
+OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma"}
+"""The parts of the loss, and such keys that they stand under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +250,8 @@ def training_plan(training: Mapping[str, Any], *, checkpoint_every: int) -> Trai
         class_weights=tuple(weights) if weights is not None else None,
         precision=training["precision"],
         checkpoint_every=checkpoint_every,
-        augmentation=training.get("augmentation", "paper"),
+        loss=VoxelLoss(**{ours: training[key] for ours, key in OF_LOSS.items() if key in training}),
+        **{key: training[key] for key in LATER if key in training},
     )
 
 
