@@ -22,6 +22,7 @@ from pnetkit.training.recomputation import require_groups
 from pnetkit.types import CLASSES, FeatureNeeds, PhaseFinding, Triple
 
 LATER_TRAINING_KEYS = (
+    "augmentation",
     "optimizer",
     "schedule",
     "warmup_iterations",
@@ -166,6 +167,10 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
         found["runtime"] = settings.runtime
     if settings.combine != "vote":
         found |= {"combine": settings.combine, "batch_size": settings.windows_at_once}
+    if settings.test_time != "none":
+        found["test_time"] = settings.test_time
+    if settings.window_weights != "uniform":
+        found["window_weights"] = settings.window_weights
     return found
 
 

@@ -143,8 +143,16 @@ class TrainingSettings(Section):
     case_sampling: Annotated[
         Literal["uniform", "balanced"], Field(description="Any case alike, or normal and abnormal alike.")
     ] = "uniform"
+    augmentation: Annotated[
+        Literal["paper", "strong", "none"],
+        Field(
+            description="paper: quarter turns and flips; strong: what nnU-Net does, turns by any angle, scaling, "
+            "flips, noise, blur, brightness, contrast, low resolution and gamma; none: patches as they lie."
+        ),
+    ] = "paper"
     rotations: Annotated[
-        Literal["all-planes", "axial", "none"], Field(description="Planes of the random quarter turns.")
+        Literal["all-planes", "axial", "none"],
+        Field(description="Planes of the random turns: by quarters, or where augmentation is strong by any angle."),
     ] = "all-planes"
     flips: Annotated[bool, Field(description="Whether each axis is flipped at random.")] = True
     optimizer: Annotated[
@@ -295,6 +303,17 @@ class Recipe(Section):
         seen = {phase for found in self.networks.values() for phase in found.phases}
         if seen != set(self.phases):
             raise ValueError(f"inputs name the phases {sorted(seen)}, but the recipe's are {sorted(self.phases)}")
+        return self
+
+    @model_validator(mode="after")
+    def _mirrored_in_training_too(self) -> "Recipe":
+        seen = self.training.flips and self.training.augmentation != "none"
+        if self.inference.test_time == "mirror" and not seen:
+            raise ValueError(
+                "inference.test_time 'mirror' is for networks that have seen mirrored patches, and training.flips "
+                f"{self.training.flips} with training.augmentation {self.training.augmentation!r} shows none. Set "
+                "training.flips: true, or inference.test_time: none"
+            )
         return self
 
     @model_validator(mode="after")

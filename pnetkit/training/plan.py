@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pnetkit.networks import Precision
-from pnetkit.training.augmentation import Rotations
+from pnetkit.training.augmentation import Augmentation, Rotations
 from pnetkit.training.sampling import Sampling
 from pnetkit.training.voxel_loss import CROSS_ENTROPY, VoxelLoss
 
@@ -38,3 +38,4 @@ class TrainingPlan:
     loss: VoxelLoss = CROSS_ENTROPY
     average_decay: float | None = None
     gradient_checkpointing: bool = False
+    augmentation: Augmentation = "paper"

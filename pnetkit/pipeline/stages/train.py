@@ -41,7 +41,9 @@ LOSSES = "losses.json"
 """The course of the loss."""
 
 
-LATER = ("optimizer", "schedule", "warmup_iterations", "decay", "average_decay", "gradient_checkpointing")
+LATER = (
+    "optimizer", "schedule", "warmup_iterations", "decay", "average_decay", "gradient_checkpointing", "augmentation"
+)  # fmt: skip
 """Keys of the section `training` that are in an identity only where they are not at their default."""
 
 OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma"}
@@ -50,7 +52,10 @@ OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma
 
 @dataclass(frozen=True, slots=True)
 class TrainSpec:
-    """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved."""
+    """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved.
+
+    Nor the voxels' edges, which the prepared cases' scans have and no setting changes.
+    """
 
     stage: ClassVar[str] = "train"
     version: ClassVar[int] = 2
@@ -63,6 +68,7 @@ class TrainSpec:
     prepared: tuple[Ref, ...]
     case_ids: tuple[str, ...]
     checkpoint_every: int
+    spacings_mm: tuple[tuple[float, float, float], ...]
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -105,6 +111,7 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
         prepared=tuple(draft.prepared[item.case.id].ref for item in training),
         case_ids=tuple(item.case.id for item in training),
         checkpoint_every=recipe.training.checkpoint_every,
+        spacings_mm=tuple(item.scans[draft.seen.phases[0]].grid.spacing_mm for item in training),
     )
     return draft.add(spec, subject, weight=recipe.training.iterations)
 
@@ -147,8 +154,10 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
 def opened(spec: TrainSpec, store: Store) -> tuple[Backbone, list[TrainingCase | StoredCase]]:
     """Build the untrained network and open the prepared cases: in each process that computes for a training."""
     cases = [
-        prepare.read(store, ref, case_id=case_id, abnormal=abnormal)
-        for ref, case_id, abnormal in zip(spec.prepared, spec.case_ids, spec.abnormal, strict=True)
+        prepare.read(store, ref, case_id=case_id, abnormal=abnormal, spacing_mm=spacing_mm)
+        for ref, case_id, abnormal, spacing_mm in zip(
+            spec.prepared, spec.case_ids, spec.abnormal, spec.spacings_mm, strict=True
+        )
     ]
     return new_backbone(dict(spec.backbone), in_channels=spec.in_channels, seed=spec.seed), cases
 
