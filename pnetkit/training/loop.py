@@ -28,6 +28,7 @@ from pnetkit.training.checkpoint import (
     with_maker,
     write_checkpoint,
 )
+from pnetkit.training.freezing import hold_taken
 from pnetkit.training.group import Helpers, open_group
 from pnetkit.training.loss import poly_learning_rate
 from pnetkit.training.parts import Drawn, draw, share_of
@@ -134,6 +135,7 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
         batches = stack.enter_context(closing(one_ahead(make, range(first, plan.iterations), ahead=draw_ahead)))
         taken: list[_Taken] = []
         for iteration, drawn in batches:
+            hold_taken(network, plan, iteration)
             for group in optimizer.param_groups:
                 group["lr"] = poly_learning_rate(plan.learning_rate, iteration, plan.iterations, plan.poly_power)
             losses, case_ids = take_step(backbone, optimizer, scaler, drawn, plan, device, others)

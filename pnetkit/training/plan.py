@@ -9,7 +9,11 @@ from pnetkit.training.sampling import Sampling
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """Say how a network is trained; the names and defaults are those of a recipe's `training` section."""
+    """Say how a network is trained; the names and defaults are those of a recipe's `training` section.
+
+    `taken` name parameters and statistics that came from weights made elsewhere; they stay for `freeze_iterations`
+    steps.
+    """
 
     iterations: int
     sampling: Sampling
@@ -25,3 +29,5 @@ class TrainingPlan:
     class_weights: tuple[float, ...] | None
     precision: Precision
     checkpoint_every: int
+    taken: tuple[str, ...] = ()
+    freeze_iterations: int = 0

@@ -84,7 +84,8 @@ def read_card(folder: Path) -> Card:
 
 def card_of(content: Mapping[str, Any]) -> Card:
     """Make a card of plain data; lists stand for tuples. Raises KeyError and TypeError where they are not a card's."""
-    return Card(**{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()})
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+    return Card(**given)
 
 
 def in_words(card: Card) -> list[str]:
