@@ -194,6 +194,14 @@ class PhaseFusion(Protocol):
 
 
 @runtime_checkable
+class ProbabilityPhaseFusion(PhaseFusion, Protocol):
+    """A fusion whose score can be read as a probability, which is what calibration is asked of."""
+
+    def probability(self, finding: CaseFinding) -> float:
+        """Give the probability, from 0 to 1, that the case of a finding that `fuse` gave is abnormal."""
+
+
+@runtime_checkable
 class TrainedPhaseFusion(PhaseFusion, Protocol):
     """A fusion that learns from the findings of diagnosed cases, one model for each fold.
 
