@@ -39,6 +39,7 @@ SPECS = [
             "prepared": (Ref("prepare", "q"),),
             "case_ids": ("P2",),
             "checkpoint_every": 200,
+            "held_back": (0,),
         },
     ),
     (
