@@ -22,8 +22,9 @@ Status = Literal["ok", "failed", "quarantined"]
 class PhaseRow:
     """Hold one phase of one case: its finding, its voxels by class, and its overlaps.
 
-    `dice` maps pancreas, tumor and duct to a value, or None where both masks are empty; it is itself None when there is
-    no reference label. `lesions` maps a criterion of detection to what was found.
+    `dice` maps pancreas, tumor and duct to a value, or None where both masks are empty; what the reference has no label
+    of is not in it, and it is itself None when there is no reference label. `lesions` maps a criterion of detection to
+    what was found.
     """
 
     finding: PhaseFinding
@@ -140,7 +141,7 @@ def summarize(rows: Sequence[CaseRow], phases: Sequence[str]) -> Metrics:
 
 def _dice(rows: Sequence[CaseRow], phase: str, label: str, *, abnormal: bool) -> DiceSummary:
     group = [row.phases[phase].dice for row in rows if row.abnormal is abnormal]
-    referenced = [overlaps[label] for overlaps in group if overlaps is not None]
+    referenced = [overlaps[label] for overlaps in group if overlaps is not None and label in overlaps]
     return summarize_dice(referenced, without_reference=len(group) - len(referenced))
 
 

@@ -7,16 +7,23 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from pnetkit.interfaces import BackboneOutput
+from pnetkit.training.unsure import lesion_loss, marginal_cross_entropy
 from pnetkit.types import PANCREAS, BackboneSpec
 
 
 def deep_supervision_loss(
-    output: BackboneOutput, labels: Tensor, spec: BackboneSpec, *, class_weights: tuple[float, ...] | None = None
+    output: BackboneOutput,
+    labels: Tensor,
+    spec: BackboneSpec,
+    *,
+    class_weights: tuple[float, ...] | None = None,
+    is_unsure: bool = False,
 ) -> Tensor:
     """Add up the cross-entropy of the main output and of the auxiliary ones, each with the weight the backbone states.
 
     `labels` (batch, x, y, z) int64. Each term is the mean over all voxels of the batch; that of a lesion score is the
-    mean over patches, of which those with a voxel of tumor or duct are positive. Raises ValueError when the backbone
+    mean over patches, of which those with a voxel of tumor or duct are positive. `is_unsure` says that voxels may be of
+    several classes (`unsure.py`). Raises ValueError when the backbone
     gave other outputs than its spec promises.
     """
     if len(output.aux_logits) != len(spec.aux_heads):
@@ -32,10 +39,13 @@ def deep_supervision_loss(
     weights = None
     if class_weights is not None:
         weights = _on_device(class_weights, output.logits.dtype, output.logits.device)
-    total = spec.loss_weight * cross_entropy(output.logits, labels, weight=weights)
+    of_voxels = marginal_cross_entropy if is_unsure else cross_entropy
+    total = spec.loss_weight * of_voxels(output.logits, labels, weights)
     for head, logits in zip(spec.aux_heads, output.aux_logits, strict=True):
-        total = total + head.loss_weight * cross_entropy(logits, labels, weight=weights)
-    if output.lesion_logits is not None:
+        total = total + head.loss_weight * of_voxels(logits, labels, weights)
+    if output.lesion_logits is not None and is_unsure:
+        total = total + spec.lesion_loss_weight * lesion_loss(output.lesion_logits, labels)
+    elif output.lesion_logits is not None:
         holds_lesion = (labels > PANCREAS).flatten(1).any(dim=1)
         term = binary_cross_entropy_with_logits(output.lesion_logits.float(), holds_lesion.float())
         total = total + spec.lesion_loss_weight * term

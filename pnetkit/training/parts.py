@@ -19,6 +19,7 @@ from pnetkit.training.augmentation import augment
 from pnetkit.training.loss import deep_supervision_loss
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Batch, Share, StoredCase, TrainingCase, draw_batch
+from pnetkit.training.unsure import is_unsure
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +104,8 @@ def compute_part(
     with autocast(device, plan.precision):
         output = checked_output(backbone, part.x.to(device, non_blocking=True))
         labels = part.y.to(device, non_blocking=True).long()  # as bytes to the device: an eighth of the way
-        loss = deep_supervision_loss(output, labels, backbone.spec, class_weights=plan.class_weights)
+        unsure, weights = is_unsure(part.y), plan.class_weights
+        loss = deep_supervision_loss(output, labels, backbone.spec, class_weights=weights, is_unsure=unsure)
     scaled(loss / plan.accumulation).backward()
     return loss.detach()
 
