@@ -19,8 +19,29 @@ def cohort() -> None:
 @click.option("--recipe", "recipe_path", type=click.Path(path_type=Path), help="Take phases and labels from a recipe.")
 @click.option("--phase", "phases", multiple=True, help="A phase to expect; repeatable. [default: arterial, venous]")
 @click.option("--workers", type=click.IntRange(min=0), help="Worker processes. [default: one for each core]")
-def check(table: Path, recipe_path: Path | None, phases: tuple[str, ...], workers: int | None) -> None:
+@click.option(
+    "--audit", "is_audited", is_flag=True, help="Look for what public sets are known for (docs/public-cohorts.md)."
+)
+@click.option("--audit-csv", type=click.Path(path_type=Path), help="Write every remark of the audit as CSV.")
+@click.option("--audit-page", type=click.Path(path_type=Path), help="Write every remark of the audit as a page (HTML).")
+@click.option("--least-voxels", default=50, show_default=True, type=click.IntRange(min=0), help="Of a tumor; --audit.")
+@click.option("--least-mm3", default=0.0, show_default=True, type=click.FloatRange(min=0), help="Of a tumor; --audit.")
+@click.option(
+    "--off-mm", default=5.0, show_default=True, type=click.FloatRange(min=0), help="Off the pancreas; --audit."
+)
+def check(
+    *,
+    table: Path,
+    recipe_path: Path | None,
+    phases: tuple[str, ...],
+    workers: int | None,
+    is_audited: bool,
+    audit_csv: Path | None,
+    audit_page: Path | None,
+    **limits: float,
+) -> None:
     """Open every file of the cohort TABLE (CSV), describe it in numbers, and list every fault."""
+    from pnetkit.cli.audit import audit_cohort
     from pnetkit.cohort.check import LabelPolicy
     from pnetkit.cohort.checked import check_cohort
     from pnetkit.cohort.fingerprint import fingerprint
@@ -35,6 +56,8 @@ def check(table: Path, recipe_path: Path | None, phases: tuple[str, ...], worker
         recipe = load_recipe(recipe_path).recipe
         policy, wanted = label_policy(recipe), phases or recipe.phases
     with WorkerPool(usable_processors() if workers is None else workers, threads=1) as pool:
+        if is_audited or audit_csv or audit_page:
+            audit_cohort(table, wanted, policy, pool, limits=limits, csv=audit_csv, page=audit_page)
         checked = check_cohort(table, wanted, policy, pool)
     if recipe is not None:
         checked = fit_for_inputs(checked, recipe)
