@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pnetkit.label_sets import FIRST, IGNORED
+from pnetkit.training.voxel_loss import LEAST, DiceOver, VoxelLoss, soft_dice_of, wide
 from pnetkit.types import PANCREAS
 
 
@@ -24,19 +25,51 @@ def may_be(labels: Tensor, classes: int) -> Tensor:
     return torch.where(of < FIRST, of == each, (of - FIRST).bitwise_right_shift(each).bitwise_and(1) == 1)
 
 
-def marginal_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+def unsure_loss(logits: Tensor, labels: Tensor, of: VoxelLoss, weights: Tensor | None = None) -> Tensor:
+    """Give `voxel_loss` of labels that may leave the class open; where they do not, it is the same.
+
+    `logits` (batch, class, x, y, z), `labels` (batch, x, y, z) int64.
+    """
+    if of.name == "focal":
+        return marginal_loss(logits, labels, weights, gamma=of.focal_gamma)
+    loss = marginal_loss(logits, labels, weights)
+    if of.name == "dice-cross-entropy":
+        loss = loss + marginal_dice_loss(logits, labels, over=of.dice_over, weights=weights)
+    return loss
+
+
+def marginal_loss(
+    logits: Tensor, labels: Tensor, weights: Tensor | None = None, *, gamma: float | None = None
+) -> Tensor:
     """Give the mean of -log p over voxels, p being the probability of all classes that a voxel may be.
 
-    `logits` (batch, class, x, y, z), `labels` (batch, x, y, z) int64. `weights` (class,) make it a weighted mean, in
-    which a voxel weighs as the first class that it may be. Without a voxel that says anything it is 0. Where every
-    voxel has one class, it is the cross-entropy.
+    `weights` (class,) make it a weighted mean, in which a voxel weighs as the first class that it may be. With `gamma`
+    it is the focal loss, in which weights are no mean's. Without a voxel that says anything it is 0.
     """
     allowed = may_be(labels, logits.shape[1])
-    logs = _wide(logits).log_softmax(dim=1)
-    terms = -logs.masked_fill(~allowed, -torch.inf).logsumexp(dim=1)
-    says = labels != IGNORED
-    weigh = says.to(terms) if weights is None else says * weights.to(terms)[allowed.long().argmax(dim=1)]
-    return (terms * weigh).sum() / weigh.sum().clamp_min(torch.finfo(terms.dtype).tiny)
+    logs = wide(logits).log_softmax(dim=1).masked_fill(~allowed, -torch.inf).logsumexp(dim=1)
+    says = (labels != IGNORED).to(logs)
+    weigh = says if weights is None else says * weights.to(logs)[_first(allowed)]
+    if gamma is None:
+        return -(logs * weigh).sum() / weigh.sum().clamp_min(torch.finfo(logs.dtype).tiny)
+    terms = -(-torch.expm1(logs)).clamp_min(LEAST).pow(gamma) * logs
+    return (terms * weigh).sum() / says.sum().clamp_min(1)
+
+
+def marginal_dice_loss(logits: Tensor, labels: Tensor, *, over: DiceOver, weights: Tensor | None = None) -> Tensor:
+    """Give `soft_dice_loss`: a voxel counts for the first class that it may be, with the probability of all of these.
+
+    For the others that it may be it counts neither as seen nor as wanted.
+    """
+    allowed = may_be(labels, logits.shape[1])
+    shares, first = wide(logits).softmax(dim=1), _first(allowed)
+    right = (shares * allowed).sum(dim=1, keepdim=True)
+    counted = (shares * ~allowed).scatter(1, first[:, None], right)
+    return soft_dice_of(counted, first, over=over, weights=weights)
+
+
+def _first(allowed: Tensor) -> Tensor:
+    return allowed.long().argmax(dim=1)
 
 
 def lesion_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -50,8 +83,3 @@ def lesion_loss(logits: Tensor, labels: Tensor) -> Tensor:
     is_known = holds | ~may_hold.any(dim=1)
     terms = binary_cross_entropy_with_logits(logits.float(), holds.float(), reduction="none")
     return (terms * is_known).sum() / is_known.sum().clamp_min(1)
-
-
-def _wide(logits: Tensor) -> Tensor:
-    """Give logits in single precision at the least."""
-    return logits if logits.dtype == torch.float64 else logits.float()
