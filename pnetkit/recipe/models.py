@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pnetkit.label_sets import IGNORED
 from pnetkit.recipe.fields import Edges, Fraction, Positive, Precision, Section
 from pnetkit.recipe.inference import InferenceSettings
+from pnetkit.recipe.transfer import StartFromSettings
 
 
 def _ascending(window: tuple[float, float]) -> tuple[float, float]:
@@ -141,7 +142,9 @@ class TrainingSettings(Section):
         tuple[Annotated[int, Field(ge=0)], ...],
         Field(description="Further seeds that `pnetkit compare` runs a recipe with, for the spread between them."),
     ] = ()
-    iterations: Annotated[Positive, Field(description="Steps of the optimizer.")] = 80000
+    iterations: Annotated[
+        int, Field(ge=0, description="Steps of the optimizer; 0 uses a network that starts from weights as it is.")
+    ] = 80000
     batch_size: Annotated[Positive, Field(description="Patches in a step.")] = 16
     accumulation: Annotated[Positive, Field(description="Micro-batches a step is split into, to save memory.")] = 1
     patch_size: Annotated[Edges, Field(description="Edges of a patch in voxels.")] = (64, 64, 64)
@@ -224,6 +227,9 @@ class TrainingSettings(Section):
         ),
     ] = "fp32"
     checkpoint_every: Annotated[Positive, Field(description="Steps between two checkpoints.")] = 1000
+    start_from: Annotated[
+        StartFromSettings | None, Field(description="Weights made elsewhere that networks start from; null for none.")
+    ] = None
 
     @model_validator(mode="after")
     def _divisible(self) -> "TrainingSettings":
@@ -235,6 +241,8 @@ class TrainingSettings(Section):
             raise ValueError(
                 f"repeat_seeds {list(self.repeat_seeds)} has to differ from seed {self.seed} and in itself"
             )
+        if not self.iterations and self.start_from is None:
+            raise ValueError("iterations 0 trains nothing, so start_from has to name the weights of a whole network")
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0")
         return self
@@ -250,7 +258,7 @@ class TrainingSettings(Section):
             self._require_defaults(("dice_over",), f"of the loss dice-cross-entropy, and the loss is {self.loss}")
         if self.loss != "focal":
             self._require_defaults(("focal_gamma",), f"of the loss focal, and the loss is {self.loss}")
-        if self.warmup_iterations >= self.iterations:
+        if self.warmup_iterations and self.warmup_iterations >= self.iterations:
             raise ValueError(
                 f"warmup_iterations {self.warmup_iterations} leave nothing of the {self.iterations} iterations to the "
                 f"schedule; take a tenth of them or less"

@@ -136,6 +136,8 @@ def _networks_in_words(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> 
         f"All figures are from {len(folds)}-fold cross-validation by patient: each case was decided by networks that "
     )
     said = [seen + "had seen no case of its fold."]
+    if record.get("started_from") and training.get("iterations") == 0:
+        said = ["Networks that were made elsewhere decided each case; nothing was trained."]
     window = recipe.get("intensity", {}).get("window_hu")
     if window:
         how = recipe["intensity"].get("normalization", "z-score")

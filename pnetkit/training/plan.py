@@ -15,7 +15,11 @@ Decay = Literal["all", "weights"]
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """Say how a network is trained; the names and defaults are those of a recipe's `training` section."""
+    """Say how a network is trained; the names and defaults are those of a recipe's `training` section.
+
+    `taken` name parameters and statistics that came from weights made elsewhere; they stay for `freeze_iterations`
+    steps.
+    """
 
     iterations: int
     sampling: Sampling
@@ -39,3 +43,5 @@ class TrainingPlan:
     average_decay: float | None = None
     gradient_checkpointing: bool = False
     augmentation: Augmentation = "paper"
+    taken: tuple[str, ...] = ()
+    freeze_iterations: int = 0

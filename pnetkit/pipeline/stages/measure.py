@@ -1,5 +1,6 @@
 """Measure a segmentation against the reference label."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.evaluation.lesions import Lesion, LesionMatch, match_lesions
 from pnetkit.evaluation.overlap import dice
+from pnetkit.evaluation.surfaces import SurfaceAgreement, surface_agreement
 from pnetkit.files import write_json
 from pnetkit.label_sets import IGNORED, in_file, not_annotated
 from pnetkit.pipeline.stages import segment
@@ -40,16 +42,20 @@ LESIONS = "lesions.json"
 MEASURES = "dice.json"
 """The overlaps."""
 
+SURFACES = "surfaces.json"
+"""How the surfaces agree; a distance of null where there is an NSD is infinite, as JSON has no word for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Hold the Dice of pancreas set, tumor and duct (None where both are empty), and the lesions by criterion.
+    """Hold the Dice of pancreas set, tumor and duct (None where both are empty), lesions by criterion, and surfaces.
 
-    What the reference has no label of is in neither.
+    What the reference has no label of is in none of them.
     """
 
     dice: Mapping[str, float | None]
     lesions: Mapping[str, LesionMatch]
+    surfaces: Mapping[str, SurfaceAgreement]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class MeasureSpec:
     """All of it is in the key. `searched` is a coarse-to-fine segmentation whose region is measured too."""
 
     stage: ClassVar[str] = "measure"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     label: File
     labels: Mapping[str, Any]
@@ -94,7 +100,7 @@ def draft(draft: Draft, item: CheckedCase, segmentation: Node, clean: Node) -> N
 
 
 def run(spec: MeasureSpec, context: Context, folder: Path) -> dict[str, Any]:
-    """Write the Dice of the pancreas set (labels 1-3), tumor and duct (null where both are empty), and lesions.
+    """Write Dice and surfaces of the pancreas set (labels 1-3), tumor, duct (null where both are empty), and lesions.
 
     Voxels that are to be ignored are neither found nor true; how many there were is told, `ignored_voxels`. Of a class
     that is not annotated nothing is measured. Of a coarse-to-fine search the share of the reference's pancreas set that
@@ -106,16 +112,19 @@ def run(spec: MeasureSpec, context: Context, folder: Path) -> dict[str, Any]:
     if ignored:
         predicted, reference = np.where(reference == IGNORED, BACKGROUND, predicted), in_file(reference)
     absent = not_annotated(spec.annotated)
-    overlaps = {name: dice(of(predicted), of(reference)) for name, of in MEASURED.items() if name not in absent}
+    overlaps, surfaces = {}, {}
+    for name, of in MEASURED.items():
+        if name not in absent:
+            one, two = of(predicted), of(reference)
+            overlaps[name] = dice(one, two)
+            surfaces[name] = surface_agreement(one, two, found.grid.spacing_mm)
     write_json(folder / MEASURES, overlaps)
-    matches = (
-        {}
-        if "tumor" in absent
-        else {
-            name: match_lesions(predicted == TUMOR, reference == TUMOR, least_iou=iou, voxel_mm3=found.grid.voxel_mm3)
-            for name, iou in CRITERIA.items()
-        }
-    )
+    write_json(folder / SURFACES, {name: surface_to_json(of) for name, of in surfaces.items()})
+    matches = {
+        name: match_lesions(predicted == TUMOR, reference == TUMOR, least_iou=iou, voxel_mm3=found.grid.voxel_mm3)
+        for name, iou in CRITERIA.items()
+        if "tumor" not in absent
+    }
     write_json(folder / LESIONS, {name: asdict(match) for name, match in matches.items()})
     said = {"ignored_voxels": ignored} if ignored else {}
     if spec.searched is None:
@@ -129,11 +138,25 @@ def run(spec: MeasureSpec, context: Context, folder: Path) -> dict[str, Any]:
 def read(store: Store | SmallFiles, ref: Ref) -> Measured:
     """Read what was measured."""
     lesions = {name: _match(of) for name, of in store.json(ref, LESIONS).items()}
-    return Measured(store.json(ref, MEASURES), lesions)
+    surfaces = {name: surface_from_json(of) for name, of in store.json(ref, SURFACES).items()}
+    return Measured(store.json(ref, MEASURES), lesions, surfaces)
 
 
 def _match(loaded: Mapping[str, Any]) -> LesionMatch:
-    return LesionMatch(tuple(Lesion(**item) for item in loaded["lesions"]), tuple(loaded["false_positives"]))
+    lesions = tuple(Lesion(**item) for item in loaded["lesions"])
+    return LesionMatch(lesions, tuple(loaded["false_positives"]), loaded["voxel_mm3"])
+
+
+def surface_to_json(of: SurfaceAgreement) -> dict[str, float | None]:
+    """Give plain JSON, an infinite distance as null."""
+    bounded = of.hd95_mm is not None and math.isfinite(of.hd95_mm)
+    return {"nsd": of.nsd, "hd95_mm": of.hd95_mm if bounded else None}
+
+
+def surface_from_json(loaded: Mapping[str, Any]) -> SurfaceAgreement:
+    """Read what `surface_to_json` gave."""
+    nsd, hd95_mm = loaded["nsd"], loaded["hd95_mm"]
+    return SurfaceAgreement(nsd, math.inf if hd95_mm is None and nsd is not None else hd95_mm)
 
 
 STAGE = Stage(MeasureSpec.stage, run, is_small=True)

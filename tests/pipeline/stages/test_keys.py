@@ -43,6 +43,7 @@ SPECS = [
             "case_ids": ("P2",),
             "checkpoint_every": 200,
             "spacings_mm": ((1.0, 1.0, 3.0),),
+            "start": OTHER,
         },
     ),
     (
