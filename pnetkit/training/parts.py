@@ -24,6 +24,7 @@ from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.recomputation import recomputing
 from pnetkit.training.sampling import Batch, Share, StoredCase, TrainingCase, draw_batch
 from pnetkit.training.strong import strong_patch
+from pnetkit.training.unsure import is_unsure
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +121,14 @@ def compute_part(
         with autocast(device, plan.precision):
             output = checked_output(backbone, part.x.to(device, non_blocking=True))
             labels = part.y.to(device, non_blocking=True).long()  # as bytes to the device: an eighth of the way
-            loss = deep_supervision_loss(output, labels, backbone.spec, of=plan.loss, class_weights=plan.class_weights)
+            loss = deep_supervision_loss(
+                output,
+                labels,
+                backbone.spec,
+                of=plan.loss,
+                class_weights=plan.class_weights,
+                is_unsure=is_unsure(part.y),
+            )
         scaled(loss / plan.accumulation).backward()
     return loss.detach()
 
