@@ -11,9 +11,9 @@ checked against, and what `pnetkit plugins show my-net` prints. Bounds and descr
     def my_rule(*, minimum_voxels: Annotated[int, Field(ge=1, description="...")] = 40) -> MyRule: ...
 
 What the callable returns has to fit one of the Protocols below; nothing has to be inherited. Where a Protocol has a
-further ones below it (`FeatureBackbone`, `TransferBackbone`; `FeatureCaseClassifier`, `TrainedCaseClassifier`;
-`TrainedPhaseFusion`), these are for plugins that can do more, and the core asks with `isinstance` which of them it was
-given.
+further ones below it (`FeatureBackbone`, `UsuallyTrainedBackbone`, `TransferBackbone`; `FeatureCaseClassifier`,
+`TrainedCaseClassifier`; `TrainedPhaseFusion`), these are for plugins that can do more, and the core asks with
+`isinstance` which of them it was given.
 
 | interface | entry-point group | in one line |
 |---|---|---|
@@ -101,6 +101,18 @@ class FeatureBackbone(Backbone, Protocol):
 
 
 @runtime_checkable
+class UsuallyTrainedBackbone(Backbone, Protocol):
+    """A backbone that says what it is usually trained with.
+
+    `usual_training` maps keys of a recipe's section `training` to plain values, such as `{"optimizer": "adamw",
+    "learning_rate": 1e-4}`: what its authors published, as far as a recipe can say it. It may depend on the parameters
+    that the network was built with. No training follows it by itself: `pnetkit plan` proposes it.
+    """
+
+    usual_training: Mapping[str, Any]
+
+
+@runtime_checkable
 class TransferBackbone(Backbone, Protocol):
     """A backbone that knows its parts, and under what names weights made elsewhere hold them.
 
@@ -179,6 +191,14 @@ class PhaseFusion(Protocol):
         `expected` names the phases that the recipe asks for. Where some are missing, decide as the plugin's
         documentation says and name them in the finding's `missing`, or raise `pnetkit.errors.MissingPhaseError`.
         """
+
+
+@runtime_checkable
+class ProbabilityPhaseFusion(PhaseFusion, Protocol):
+    """A fusion whose score can be read as a probability, which is what calibration is asked of."""
+
+    def probability(self, finding: CaseFinding) -> float:
+        """Give the probability, from 0 to 1, that the case of a finding that `fuse` gave is abnormal."""
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ from pnetkit.training.loop import REPORT_EVERY, Trained
 from pnetkit.training.loop import train as train_backbone
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import MixedPatches, Sampling, StoredCase, TrainingCase
+from pnetkit.training.voxel_loss import VoxelLoss
 
 WEIGHTS = "weights.safetensors"
 """The file of a trained network's tensors."""
@@ -41,9 +42,21 @@ LOSSES = "losses.json"
 """The course of the loss."""
 
 
+LATER = (
+    "optimizer", "schedule", "warmup_iterations", "decay", "average_decay", "gradient_checkpointing", "augmentation"
+)  # fmt: skip
+"""Keys of the section `training` that are in an identity only where they are not at their default."""
+
+OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma"}
+"""The parts of the loss, and such keys that they stand under."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainSpec:
-    """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved."""
+    """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved.
+
+    Nor the voxels' edges, which the prepared cases' scans have and no setting changes.
+    """
 
     stage: ClassVar[str] = "train"
     version: ClassVar[int] = 2
@@ -56,6 +69,7 @@ class TrainSpec:
     prepared: tuple[Ref, ...]
     case_ids: tuple[str, ...]
     checkpoint_every: int
+    spacings_mm: tuple[tuple[float, float, float], ...]
     start: File | None = None
 
     @property
@@ -102,6 +116,7 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
         prepared=tuple(draft.prepared[item.case.id].ref for item in training),
         case_ids=tuple(item.case.id for item in training),
         checkpoint_every=recipe.training.checkpoint_every,
+        spacings_mm=tuple(item.scans[draft.seen.phases[0]].grid.spacing_mm for item in training),
         start=weights,
     )
     return draft.add(spec, subject, weight=recipe.training.iterations)
@@ -110,7 +125,7 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
 def _as_it_is(draft: Draft, weights: File | None) -> TrainSpec:
     """Ask for a network that nothing is trained of: the same for all folds, and for all inputs of as many channels."""
     channels, training = len(draft.seen.phases), draft.parts.training
-    return TrainSpec(draft.parts.backbone, channels, training, 0, (), (), (), 1, weights)
+    return TrainSpec(draft.parts.backbone, channels, training, 0, (), (), (), 1, (), weights)
 
 
 def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
@@ -148,7 +163,8 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
     write_weights(folder / WEIGHTS, backbone.state_dict())
     write_json(folder / BACKBONE, {"backbone": identity, "in_channels": spec.in_channels})
     write_json(folder / LOSSES, trained.losses)
-    return {
+    tested = {} if "average_decay" not in spec.training else {"weights": averaged_in_words(spec.training)}
+    return tested | {
         "parameters": sum(p.numel() for p in backbone.parameters()),
         "last_loss": trained.losses[-1] if trained.losses else None,
         "makers": [dict(made) for made in trained.makers],
@@ -164,8 +180,10 @@ def _untouched(identity: Mapping[str, Any]) -> Trained:
 def opened(spec: TrainSpec, store: Store) -> tuple[Backbone, list[TrainingCase | StoredCase]]:
     """Build the untrained network and open the prepared cases: in each process that computes for a training."""
     cases = [
-        prepare.read(store, ref, case_id=case_id, abnormal=abnormal)
-        for ref, case_id, abnormal in zip(spec.prepared, spec.case_ids, spec.abnormal, strict=True)
+        prepare.read(store, ref, case_id=case_id, abnormal=abnormal, spacing_mm=spacing_mm)
+        for ref, case_id, abnormal, spacing_mm in zip(
+            spec.prepared, spec.case_ids, spec.abnormal, spec.spacings_mm, strict=True
+        )
     ]
     return new_backbone(dict(spec.backbone), in_channels=spec.in_channels, seed=spec.seed), cases
 
@@ -227,6 +245,12 @@ def moved_in_words(records: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def averaged_in_words(training: Mapping[str, Any]) -> str:
+    """Say which weights a training leaves, where these are not the last ones; empty where they are."""
+    decay = training.get("average_decay")
+    return "" if decay is None else f"an exponential moving average of the weights (decay {decay:g})"
+
+
 def _place(attempt: Mapping[str, Any]) -> str:
     commit = f" at {attempt['commit'][:8]}" if attempt.get("commit") else ""
     return (
@@ -261,6 +285,8 @@ def training_plan(training: Mapping[str, Any], *, checkpoint_every: int) -> Trai
         class_weights=tuple(weights) if weights is not None else None,
         precision=training["precision"],
         checkpoint_every=checkpoint_every,
+        loss=VoxelLoss(**{ours: training[key] for ours, key in OF_LOSS.items() if key in training}),
+        **{key: training[key] for key in LATER if key in training},
     )
 
 
