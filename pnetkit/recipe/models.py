@@ -123,8 +123,18 @@ class IntensitySettings(Section):
         tuple[float, float], AfterValidator(_ascending), Field(description="Values are clipped to this window.")
     ] = (-100.0, 240.0)
     normalization: Annotated[
-        Literal["z-score", "unit", "none"], Field(description="Per-case z-score, window to [0, 1], or clipped HU.")
+        Literal["z-score", "unit", "none", "fixed"],
+        Field(description="Per-case z-score, window to [0, 1], clipped HU, or mean and deviation that are given."),
     ] = "z-score"
+    mean_hu: Annotated[float | None, Field(description="Mean for `fixed`, as nnU-Net has it of its cases.")] = None
+    deviation_hu: Annotated[float | None, Field(gt=0, description="Standard deviation for `fixed`.")] = None
+
+    @model_validator(mode="after")
+    def _given_where_fixed(self) -> "IntensitySettings":
+        given = [value is not None for value in (self.mean_hu, self.deviation_hu)]
+        if given != [self.normalization == "fixed"] * 2:
+            raise ValueError("mean_hu and deviation_hu go with normalization fixed, and with no other")
+        return self
 
 
 class MixedPatchSettings(Section):
