@@ -31,6 +31,7 @@ from pnetkit.process_memory import peak_memory_mib
 from pnetkit.recipe.models import Recipe
 from pnetkit.training.bricks import EDGE
 from pnetkit.training.optimizer import copies_of_weights
+from pnetkit.training.parts import drawing_threads
 from pnetkit.training.sampling import with_patches
 from pnetkit.training.spatial import MOST_READ
 from pnetkit.types import CLASSES, Triple
