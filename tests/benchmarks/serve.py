@@ -93,7 +93,7 @@ def main() -> None:
     with TemporaryDirectory() as place:
         folder = Path(place)
         model, study = make_model(folder)
-        alone = screened(model, study, folder / "out")
+        alone = screened(model, study, folder / "found")
         ready, took = served(model, study, folder)
     click.echo(ready)
     click.echo(f"from the last image to the last result: {took:.1f} s, {STABLE_S:.0f} s of which it waits for more")
