@@ -30,9 +30,6 @@ SETTINGS = (
     "cohort.folds=4",
     "training.iterations=1",
     "training.checkpoint_every=1",
-    "inference.window_size=[64, 64, 64]",
-    "inference.stride=64",
-    "cohort.phantom.shape=[64, 64, 64]",
 )
 
 

@@ -31,7 +31,7 @@ def kill_often(folder, kills, seed, studies=8, say=lambda said: sys.stdout.write
             for path in sets[number]:
                 while not ending.is_set():
                     with suppress(Exception):
-                        if send(service.port, [path]) == [0]:
+                        if service.listens() and send(service.port, [path]) == [0]:
                             break
                     time.sleep(0.1)
                 time.sleep(dice.uniform(0, 2))

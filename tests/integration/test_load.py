@@ -1,5 +1,6 @@
 """Kills, and many senders at once: nothing is lost, nothing comes twice, nothing is mixed up, memory is bounded."""
 
+import gc
 import re
 import threading
 import time
@@ -16,9 +17,11 @@ from tests.serve.parts import wait_until
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # sockets that pynetdicom leaves
 def test_every_study_ends_in_one_result_however_often_the_service_is_killed(tmp_path):
     archive, _ = kill_often(tmp_path, kills=3, seed=7, studies=3, say=lambda _: None)
     require_one_result_each(archive, studies=3)
+    gc.collect()  # what is left of broken associations, before the next test is blamed for it
 
 
 def test_twenty_associations_at_once_are_not_mixed_up_and_memory_stays(tmp_path):

@@ -112,13 +112,16 @@ class Service:
         with self.log.open("ab") as stream:
             self.process = subprocess.Popen([*command, *self.settings], cwd=TOP, stdout=stream, stderr=stream)
 
-    def wait_ready(self):
-        def listens():
-            assert self.process.poll() is None, self.log.read_text()
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", self.port)) == 0
+    def listens(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-        wait_until(listens, 60)
+    def wait_ready(self):
+        def ready():
+            assert self.process.poll() is None, self.log.read_text()
+            return self.listens()
+
+        wait_until(ready, 120)
 
     def kill(self):
         self.process.kill()
