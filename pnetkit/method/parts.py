@@ -33,6 +33,7 @@ LATER_TRAINING_KEYS = (
     "focal_gamma",
     "average_decay",
     "gradient_checkpointing",
+    "watch",
 )
 """Settings of the training that came after the first results: they are in a key where they are not at their default."""
 
@@ -133,7 +134,7 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         is_trained=is_trained,
         out_of_fold=recipe.classifier_evidence == "out-of-fold",
         fusion_is_trained=fusion_is_trained,
-        intensity=recipe.intensity.model_dump(mode="json"),
+        intensity=recipe.intensity.model_dump(mode="json", exclude_none=True),
         labels={
             "mapping": None if labels is None else {str(k): v for k, v in labels.items()},
             "unmapped": recipe.cohort.unmapped_labels,

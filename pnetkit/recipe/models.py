@@ -123,8 +123,18 @@ class IntensitySettings(Section):
         tuple[float, float], AfterValidator(_ascending), Field(description="Values are clipped to this window.")
     ] = (-100.0, 240.0)
     normalization: Annotated[
-        Literal["z-score", "unit", "none"], Field(description="Per-case z-score, window to [0, 1], or clipped HU.")
+        Literal["z-score", "unit", "none", "fixed"],
+        Field(description="Per-case z-score, window to [0, 1], clipped HU, or mean and deviation that are given."),
     ] = "z-score"
+    mean_hu: Annotated[float | None, Field(description="Mean for `fixed`, as nnU-Net has it of its cases.")] = None
+    deviation_hu: Annotated[float | None, Field(gt=0, description="Standard deviation for `fixed`.")] = None
+
+    @model_validator(mode="after")
+    def _given_where_fixed(self) -> "IntensitySettings":
+        given = [value is not None for value in (self.mean_hu, self.deviation_hu)]
+        if given != [self.normalization == "fixed"] * 2:
+            raise ValueError("mean_hu and deviation_hu go with normalization fixed, and with no other")
+        return self
 
 
 class MixedPatchSettings(Section):
@@ -132,6 +142,16 @@ class MixedPatchSettings(Section):
 
     size: Annotated[Edges, Field(description="Edges of these patches in voxels.")]
     share: Annotated[float, Field(gt=0, le=1, description="Share of the steps; a step keeps its number of voxels.")]
+
+
+class WatchSettings(Section):
+    """Hold back a few patients of each training's folds, and say what the network makes of them while it trains."""
+
+    patients: Annotated[Positive, Field(description="Patients that are held back, abnormal and others in turn.")] = 2
+    patches: Annotated[Positive, Field(description="Patches of their cases, drawn once.")] = 32
+    every: Annotated[Positive, Field(description="Steps between two looks; there is one after the last step too.")] = (
+        1000
+    )
 
 
 class TrainingSettings(Section):
@@ -219,6 +239,10 @@ class TrainingSettings(Section):
     gradient_checkpointing: Annotated[
         bool, Field(description="Compute groups of layers twice, to keep less memory; the same weights on a CPU.")
     ] = False
+    watch: Annotated[
+        WatchSettings | None,
+        Field(description="Loss and Dice of patches of held-back training patients while it trains; null for none."),
+    ] = None
     precision: Annotated[
         Precision,
         Field(

@@ -67,6 +67,11 @@ def dividing(accumulation: int) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
+def drawing_threads(plan: TrainingPlan) -> int:
+    """Give how many threads draw batches ahead where a GPU computes: one keeps up, but not with strong augmentation."""
+    return 4 if plan.augmentation == "strong" else 1
+
+
 def draw(
     cases: Sequence[TrainingCase | StoredCase],
     plan: TrainingPlan,

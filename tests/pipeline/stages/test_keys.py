@@ -44,6 +44,7 @@ SPECS = [
             "checkpoint_every": 200,
             "spacings_mm": ((1.0, 1.0, 3.0),),
             "start": OTHER,
+            "held_back": (0,),
         },
     ),
     (
