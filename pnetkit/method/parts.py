@@ -1,9 +1,10 @@
 """Take a recipe apart: its plugins and settings, as the keys of the stages know them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pnetkit.errors import Fault, PnetkitError, RecipeError
+from pnetkit.imaging.spacing import Spacing
 from pnetkit.inference.runtime import require_runtime
 from pnetkit.interfaces import (
     Backbone,
@@ -18,6 +19,9 @@ from pnetkit.networks import build_seeded, check_patch_size, without_values
 from pnetkit.recipe.models import PluginChoice, Recipe
 from pnetkit.sources import Sources
 from pnetkit.types import CLASSES, FeatureNeeds, PhaseFinding, Triple
+
+RulesOn = Literal["scan", "network"]
+"""Whose voxels postprocessors and classifier see: the scan's, or those at the network's spacing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Parts:
 
     `parameters` counts those of the backbone. `is_trained` tells whether the classifier learns, `out_of_fold` whether
     it does so on what networks say of cases that they have not seen; `fusion_is_trained` whether the fusion learns.
+    `spacing_mm` is that of the network's voxels: `median` of each training's own cases, None for the scanner's.
     """
 
     inputs: tuple[Input, ...]
@@ -51,6 +56,8 @@ class Parts:
     training: dict[str, Any]
     inference: dict[str, Any]
     parameters: int
+    spacing_mm: Spacing | Literal["median"] | None = None
+    rules_on: RulesOn = "scan"
 
     @property
     def plugins(self) -> dict[str, Any]:
@@ -114,6 +121,8 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         training=training,
         inference=_inference_identity(recipe, window),
         parameters=sum(p.numel() for p in shape_only.parameters()),
+        spacing_mm=_spacing(recipe),
+        rules_on=recipe.preprocess.rules_on,
     )
 
 
@@ -147,6 +156,12 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
     if settings.combine != "vote":
         found |= {"combine": settings.combine, "batch_size": settings.windows_at_once}
     return found
+
+
+def _spacing(recipe: Recipe) -> Spacing | Literal["median"] | None:
+    """Give three edges where the recipe gives any: one stands for all."""
+    wanted = recipe.preprocess.spacing_mm
+    return (wanted, wanted, wanted) if isinstance(wanted, float) else wanted
 
 
 def _edges(edges: int | Triple) -> list[int]:
