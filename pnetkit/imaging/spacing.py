@@ -105,6 +105,11 @@ def shape_at(grid: Grid, spacing_mm: Spacing | None) -> Triple:
     return grid.shape if spacing_mm is None else grid_at(grid, spacing_mm).shape
 
 
+def edges_at(grid: Grid, spacing_mm: Spacing | None) -> Spacing:
+    """Give the edges of the voxels of a grid at a spacing; its own without one."""
+    return grid.spacing_mm if spacing_mm is None else grid_at(grid, spacing_mm).spacing_mm
+
+
 def at_spacing(scan: Scan, spacing_mm: Spacing | None) -> Scan:
     """Give a scan at a spacing, in whole HU; itself where it has that spacing already, or none is asked for."""
     grid = scan.grid if spacing_mm is None else grid_at(scan.grid, spacing_mm)

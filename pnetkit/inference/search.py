@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.inference.averaging import labels_of, probability_sums
+from pnetkit.inference.averaging import WindowWeights, labels_of, probability_sums
 from pnetkit.inference.coarse import EMPTY, SPREAD, Coarse, candidate_region, near_lesions
 from pnetkit.inference.constant import remembering
 from pnetkit.inference.predictors import label_predictor, mean_of, probability_predictor
@@ -18,6 +18,7 @@ from pnetkit.networks import FiniteLater, Network, Precision
 from pnetkit.types import Triple
 
 Combine = Literal["vote", "mean-softmax"]
+TestTime = Literal["none", "mirror"]
 Mask = NDArray[np.bool_]
 
 
@@ -39,6 +40,8 @@ class Settings:
     body_box: bool = False
     coarse: Coarse | None = None
     keep_shares: bool = False
+    test_time: TestTime = "none"
+    window_weights: WindowWeights = "uniform"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,10 +147,10 @@ def _run(
         "windows": windows,
     }
     on: dict[str, Any] = {"device": settings.device, "precision": settings.precision}
-    on["in_batches"] = settings.batch_size > 1
+    on |= {"in_batches": settings.batch_size > 1, "mirror": settings.test_time == "mirror"}
     if settings.combine == "mean-softmax":
         each = [probability_predictor(network, **on) for network in networks]
-        sums = probability_sums(mean_of(each), volume, **how)
+        sums = probability_sums(mean_of(each), volume, **how, weights=settings.window_weights)
         return Found(labels_of(sums), None, None, len(windows), shares=sums if settings.keep_shares else None)
     finite = FiniteLater()
     predictors = [remembering(label_predictor(network, **on, finite=finite)) for network in networks]

@@ -16,12 +16,28 @@ from pnetkit.interfaces import (
 )
 from pnetkit.method.plugins import build, identify
 from pnetkit.networks import build_seeded, check_patch_size, without_values
-from pnetkit.recipe.models import PluginChoice, Recipe
+from pnetkit.recipe.models import PluginChoice, Recipe, TrainingSettings
 from pnetkit.sources import Sources
+from pnetkit.training.parts import as_module
+from pnetkit.training.recomputation import require_groups
 from pnetkit.types import CLASSES, FeatureNeeds, PhaseFinding, Triple
 
 RulesOn = Literal["scan", "network"]
 """Whose voxels postprocessors and classifier see: the scan's, or those at the network's spacing."""
+
+LATER_TRAINING_KEYS = (
+    "augmentation",
+    "optimizer",
+    "schedule",
+    "warmup_iterations",
+    "decay",
+    "loss",
+    "dice_over",
+    "focal_gamma",
+    "average_decay",
+    "gradient_checkpointing",
+)
+"""Settings of the training that came after the first results: they are in a key where they are not at their default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,8 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
     for other in recipe.training.mixed_patches:
         check_patch_size(shape_only, other.size, "training.mixed_patches.size")
     check_patch_size(shape_only, window, "inference.window_size")
+    if recipe.training.gradient_checkpointing:
+        require_groups(as_module(shape_only))
     is_trained = isinstance(built, TrainedCaseClassifier)
     fusion = _identify("phase-fusion", recipe.fusion, sources)
     fused = build(fusion)
@@ -102,6 +120,9 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
     training = recipe.training.model_dump(mode="json")
     for key in ("seed", "repeat_seeds", "checkpoint_every"):
         del training[key]
+    for key in LATER_TRAINING_KEYS:  # keys of the store stay those of a version without them
+        if training[key] == TrainingSettings.model_fields[key].default:
+            del training[key]
     labels = recipe.cohort.labels
     return Parts(
         inputs=inputs,
@@ -155,6 +176,10 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
         found["runtime"] = settings.runtime
     if settings.combine != "vote":
         found |= {"combine": settings.combine, "batch_size": settings.windows_at_once}
+    if settings.test_time != "none":
+        found["test_time"] = settings.test_time
+    if settings.window_weights != "uniform":
+        found["window_weights"] = settings.window_weights
     return found
 
 

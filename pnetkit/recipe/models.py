@@ -38,6 +38,12 @@ def _labels(labels: dict[int, int] | None) -> dict[int, int] | None:
     return labels
 
 
+ClassWeight = Annotated[float, Field(ge=0)]
+
+OF_SGD = ("momentum", "nesterov")
+"""Keys that AdamW does not know."""
+
+
 class PluginChoice(Section):
     """Name a plugin and its parameters; `pnetkit plugins show NAME` lists them."""
 
@@ -138,21 +144,68 @@ class TrainingSettings(Section):
     case_sampling: Annotated[
         Literal["uniform", "balanced"], Field(description="Any case alike, or normal and abnormal alike.")
     ] = "uniform"
+    augmentation: Annotated[
+        Literal["paper", "strong", "none"],
+        Field(
+            description="paper: quarter turns and flips; strong: what nnU-Net does, turns by any angle, scaling, "
+            "flips, noise, blur, brightness, contrast, low resolution and gamma; none: patches as they lie."
+        ),
+    ] = "paper"
     rotations: Annotated[
-        Literal["all-planes", "axial", "none"], Field(description="Planes of the random quarter turns.")
+        Literal["all-planes", "axial", "none"],
+        Field(description="Planes of the random turns: by quarters, or where augmentation is strong by any angle."),
     ] = "all-planes"
     flips: Annotated[bool, Field(description="Whether each axis is flipped at random.")] = True
-    learning_rate: Annotated[float, Field(gt=0, description="First learning rate of SGD.")] = 0.01
+    optimizer: Annotated[
+        Literal["sgd", "adamw"], Field(description="SGD with momentum, or AdamW with torch's betas and epsilon.")
+    ] = "sgd"
+    learning_rate: Annotated[
+        float, Field(gt=0, description="Largest learning rate; AdamW asks for a hundredth of SGD's or so.")
+    ] = 0.01
+    schedule: Annotated[
+        Literal["poly", "cosine", "constant"], Field(description="Course of the learning rate after the warm-up.")
+    ] = "poly"
+    warmup_iterations: Annotated[
+        int, Field(ge=0, description="Steps in which the learning rate rises to the whole, before the schedule.")
+    ] = 0
     poly_power: Annotated[float, Field(ge=0, description="Power of the polynomial schedule.")] = 0.9
     momentum: Annotated[float, Field(ge=0, lt=1, description="Momentum of SGD.")] = 0.9
-    weight_decay: Annotated[float, Field(ge=0, description="Weight decay of SGD.")] = 5e-4
+    weight_decay: Annotated[float, Field(ge=0, description="Weight decay; AdamW's is apart from the gradient.")] = 5e-4
+    decay: Annotated[
+        Literal["all", "weights"], Field(description="What decays: all parameters, or not those of norms and biases.")
+    ] = "all"
     nesterov: Annotated[bool, Field(description="Whether the momentum is Nesterov's.")] = False
     gradient_clip: Annotated[
         float | None, Field(gt=0, description="Largest norm of the gradient; null for no limit.")
     ] = None
+    loss: Annotated[
+        Literal["cross-entropy", "dice-cross-entropy", "focal"],
+        Field(description="Loss of each output over its voxels: cross-entropy, that and soft Dice, or focal."),
+    ] = "cross-entropy"
+    dice_over: Annotated[
+        Literal["patch", "batch"],
+        Field(description="Soft Dice of each patch, or of the voxels of a batch together (of each of its parts)."),
+    ] = "patch"
+    focal_gamma: Annotated[float, Field(ge=0, description="Exponent of the focal loss; 0 is cross-entropy.")] = 2.0
     class_weights: Annotated[
-        tuple[float, float, float, float] | None, Field(description="Weights of the classes in the loss; null for 1.")
+        tuple[ClassWeight, ClassWeight, ClassWeight, ClassWeight] | None,
+        Field(
+            description="Weights of the classes in the loss, null for 1: of voxels in a weighted mean (cross-entropy), "
+            "of the classes' terms (Dice), of voxels in a plain mean (focal)."
+        ),
     ] = None
+    average_decay: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="Share of an exponential moving average of the weights that stays at a step, as 0.999; the "
+            "average is what is tested. Null for the last weights.",
+        ),
+    ] = None
+    gradient_checkpointing: Annotated[
+        bool, Field(description="Compute groups of layers twice, to keep less memory; the same weights on a CPU.")
+    ] = False
     precision: Annotated[
         Precision,
         Field(
@@ -175,6 +228,31 @@ class TrainingSettings(Section):
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0")
         return self
+
+    @model_validator(mode="after")
+    def _fitting(self) -> "TrainingSettings":
+        """Refuse what would change nothing: whoever gives it means something else."""
+        if self.optimizer != "sgd":
+            self._require_defaults(OF_SGD, f"of SGD, and the optimizer is {self.optimizer}")
+        if self.schedule != "poly":
+            self._require_defaults(("poly_power",), f"of the schedule poly, and the schedule is {self.schedule}")
+        if self.loss != "dice-cross-entropy":
+            self._require_defaults(("dice_over",), f"of the loss dice-cross-entropy, and the loss is {self.loss}")
+        if self.loss != "focal":
+            self._require_defaults(("focal_gamma",), f"of the loss focal, and the loss is {self.loss}")
+        if self.warmup_iterations >= self.iterations:
+            raise ValueError(
+                f"warmup_iterations {self.warmup_iterations} leave nothing of the {self.iterations} iterations to the "
+                f"schedule; take a tenth of them or less"
+            )
+        return self
+
+    def _require_defaults(self, keys: tuple[str, ...], why: str) -> None:
+        """Hold keys to their defaults, which a recipe that this one extends, or a resolved one, may have given."""
+        for key in keys:
+            value, default = getattr(self, key), type(self).model_fields[key].default
+            if value != default:
+                raise ValueError(f"{key} {value} is {why}; leave it out, or set it back to {default}")
 
 
 class OperatingPointSettings(Section):
@@ -227,6 +305,17 @@ class Recipe(Section):
         seen = {phase for found in self.networks.values() for phase in found.phases}
         if seen != set(self.phases):
             raise ValueError(f"inputs name the phases {sorted(seen)}, but the recipe's are {sorted(self.phases)}")
+        return self
+
+    @model_validator(mode="after")
+    def _mirrored_in_training_too(self) -> "Recipe":
+        seen = self.training.flips and self.training.augmentation != "none"
+        if self.inference.test_time == "mirror" and not seen:
+            raise ValueError(
+                "inference.test_time 'mirror' is for networks that have seen mirrored patches, and training.flips "
+                f"{self.training.flips} with training.augmentation {self.training.augmentation!r} shows none. Set "
+                "training.flips: true, or inference.test_time: none"
+            )
         return self
 
     @model_validator(mode="after")

@@ -58,7 +58,7 @@ def backbone_checks(
     checks: dict[str, Callable[[], None]] = {
         "signature": partial(require_signature, name, plugin),
         "meta": lambda: require_meta(build, network().spec),
-        "spec": lambda: require_spec(network().spec),
+        "spec": lambda: require_spec(network()),
         "sizes": lambda: require_sizes(network()),
         "in_channels": lambda: require_outputs_of(network(channels) for channels in (1, 2)),
         "num_classes": lambda: require_outputs_of(network(1, classes) for classes in (2, 4)),

@@ -1,7 +1,8 @@
 """The training loop: patches in, trained weights out.
 
-SGD with momentum and a polynomial schedule (the paper, Section 4.1). Every iteration is a function of the network so
-far, the seed and the iteration's number, so a training that was killed goes on as if nothing had happened.
+SGD with momentum and a polynomial schedule (the paper, Section 4.1), or what else the plan says. Every iteration is a
+function of the network so far, the seed and the iteration's number, so a training that was killed goes on as if nothing
+had happened.
 """
 
 import math
@@ -20,20 +21,20 @@ from pnetkit.ahead import one_ahead
 from pnetkit.errors import StoreError, TrainingError
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import check_patch_size, load_state, not_finite
+from pnetkit.training.average import Average
 from pnetkit.training.checkpoint import (
     Checkpoint,
-    momentum_of,
     read_checkpoint,
-    restore_momentum,
     with_maker,
     write_checkpoint,
 )
 from pnetkit.training.group import Helpers, open_group
-from pnetkit.training.loss import poly_learning_rate
-from pnetkit.training.parts import Drawn, draw, share_of
+from pnetkit.training.optimizer import new_optimizer, restore_state, set_learning_rate, state_of
+from pnetkit.training.parts import Drawn, as_module, draw, share_of
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import StoredCase, TrainingCase
-from pnetkit.training.step import as_module, mean_loss, ready_to_train, take_step
+from pnetkit.training.schedule import learning_rate
+from pnetkit.training.step import mean_loss, ready_to_train, take_step
 
 Report = Callable[[int, float], None]
 """Is told the number of iterations done and the mean loss since it was last told."""
@@ -85,7 +86,7 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
     draw_ahead: bool | None = None,
     helpers: Helpers | None = None,
 ) -> Trained:
-    """Train a backbone in place and give the course of its loss.
+    """Train a backbone in place and give the course of its loss; it ends with the average of weights, if there is one.
 
     Goes on from `checkpoint` where that file exists, and writes it every `plan.checkpoint_every` iterations. `maker`
     says what the network is made with, and `where` on what; both are kept in checkpoints, beside those of what wrote
@@ -106,16 +107,11 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
     network = as_module(backbone)
     share = share_of(0, 1 + len(helpers.devices if helpers is not None else ()), plan.accumulation)
     ready_to_train(backbone, device)
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=plan.learning_rate,
-        momentum=plan.momentum,
-        weight_decay=plan.weight_decay,
-        nesterov=plan.nesterov,
-    )
+    optimizer = new_optimizer(network, plan)
     scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=plan.precision == "fp16")
     names = {id(parameter): name for name, parameter in network.named_parameters()}
-    progress = _resume(checkpoint, backbone, optimizer, scaler, names, maker)
+    average = None if plan.average_decay is None else Average(backbone, plan.average_decay)
+    progress = _resume(checkpoint, backbone, optimizer, scaler, average, names, maker)
     progress.attempts = (*progress.attempts, {"from_iteration": progress.iteration, **where})
     first = progress.iteration
 
@@ -134,9 +130,10 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
         batches = stack.enter_context(closing(one_ahead(make, range(first, plan.iterations), ahead=draw_ahead)))
         taken: list[_Taken] = []
         for iteration, drawn in batches:
-            for group in optimizer.param_groups:
-                group["lr"] = poly_learning_rate(plan.learning_rate, iteration, plan.iterations, plan.poly_power)
+            set_learning_rate(optimizer, learning_rate(plan, iteration))
             losses, case_ids = take_step(backbone, optimizer, scaler, drawn, plan, device, others)
+            if average is not None:
+                average.take(backbone, iteration + 1)
             taken.append(_Taken(iteration, cuda.fetched(losses), case_ids))
             done, is_last = iteration + 1, iteration + 1 == plan.iterations
             is_reported = done % REPORT_EVERY == 0 or is_last
@@ -149,7 +146,9 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
                 progress.pending.clear()
                 report(done, progress.losses[-1])
             if is_kept:
-                _keep(checkpoint, progress, backbone, optimizer, scaler, names)
+                _keep(checkpoint, progress, backbone, optimizer, scaler, average, names)
+    if average is not None:
+        load_state(backbone, average.tensors)
     broken = not_finite(backbone.state_dict())
     if broken:
         raise TrainingError(
@@ -172,22 +171,25 @@ def _keep(
     checkpoint: Path,
     progress: _Progress,
     backbone: Backbone,
-    optimizer: torch.optim.SGD,
+    optimizer: torch.optim.Optimizer,
     scaler: Any,
+    average: Average | None,
     names: Mapping[int, str],
 ) -> None:
     """Write the checkpoint."""
     record = {"losses": progress.losses, "pending": progress.pending, "scaler": scaler.state_dict()}
-    state, momentum = backbone.state_dict(), momentum_of(optimizer, names)
+    state, of_optimizer = backbone.state_dict(), state_of(optimizer, names)
+    kept = {} if average is None else average.tensors
     made = progress.makers, progress.attempts
-    write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, momentum, record, *made))
+    write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, of_optimizer, record, *made, kept))
 
 
 def _resume(
     checkpoint: Path,
     backbone: Backbone,
-    optimizer: torch.optim.SGD,
+    optimizer: torch.optim.Optimizer,
     scaler: Any,
+    average: Average | None,
     names: Mapping[int, str],
     maker: Mapping[str, str],
 ) -> _Progress:
@@ -196,13 +198,15 @@ def _resume(
     stored = read_checkpoint(checkpoint)
     try:
         load_state(backbone, stored.model)
-    except RuntimeError as error:
+        if average is not None:
+            average.restore(stored.average)
+    except (RuntimeError, ValueError) as error:
         made = ", then by ".join(_in_words(by) for by in stored.makers) or "code that it does not name"
         raise StoreError(
             f"{checkpoint}: does not fit the network. It was written by {made}; here is {_in_words(maker)}. "
             f"Go back to that, or delete it to train from the start. ({error})"
         ) from error
-    restore_momentum(optimizer, names, stored.optimizer)
+    restore_state(optimizer, names, stored.optimizer)
     scaler.load_state_dict(stored.record["scaler"])
     losses, pending = list(stored.record["losses"]), list(stored.record["pending"])
     return _Progress(stored.iteration, losses, pending, with_maker(stored.makers, maker), tuple(stored.attempts))

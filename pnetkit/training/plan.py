@@ -1,10 +1,16 @@
 """How a network is trained, in plain values."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pnetkit.networks import Precision
-from pnetkit.training.augmentation import Rotations
+from pnetkit.training.augmentation import Augmentation, Rotations
 from pnetkit.training.sampling import Sampling
+from pnetkit.training.voxel_loss import CROSS_ENTROPY, VoxelLoss
+
+Optimizer = Literal["sgd", "adamw"]
+Schedule = Literal["poly", "cosine", "constant"]
+Decay = Literal["all", "weights"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +31,11 @@ class TrainingPlan:
     class_weights: tuple[float, ...] | None
     precision: Precision
     checkpoint_every: int
+    optimizer: Optimizer = "sgd"
+    schedule: Schedule = "poly"
+    warmup_iterations: int = 0
+    decay: Decay = "all"
+    loss: VoxelLoss = CROSS_ENTROPY
+    average_decay: float | None = None
+    gradient_checkpointing: bool = False
+    augmentation: Augmentation = "paper"

@@ -1,6 +1,7 @@
 """A sound backbone, and one for each way of being broken that a check of backbones looks for."""
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Annotated
 
 import torch
@@ -348,6 +349,12 @@ class OfNoMultiple(OfOneSize):
         self.spec = replace(self.spec, only_size=(8, 8, 3))
 
 
+class SaysAnOptimizer(Sound):
+    """Says what it is usually trained with, as no recipe could."""
+
+    usual_training = MappingProxyType({"optimizer": torch.optim.AdamW})
+
+
 BROKEN = [
     (NoDefault, "signature"),
     (ValuesOnMeta, "meta"),
@@ -356,6 +363,7 @@ BROKEN = [
     (EncodesOnTheCpu, "meta"),
     (FalseSpec, "spec"),
     (OfNoMultiple, "spec"),
+    (SaysAnOptimizer, "spec"),
     (LooksBackwards, "spec"),
     (LosesTheBorder, "sizes"),
     (NormalizesOneVoxel, "sizes"),

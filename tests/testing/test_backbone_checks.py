@@ -28,6 +28,7 @@ from tests.testing.broken_backbones import (
     OtherSpecOnMeta,
     RaisesToTheContrast,
     RaisesToTheSpread,
+    SaysAnOptimizer,
     SaysHowLarge,
     SaysTooLittle,
     SideOnTheCpu,
@@ -96,6 +97,7 @@ def test_nothing_but_its_own_check_catches_it(broken):
         (OfOneSizeInWords, "sizes", r"\(8, 8, 4\) is its only size, and answers on \(10, 8, 4\)"),
         (OfOneSizeWithTorchsError, "sizes", "raises RuntimeError.*wanted a ValueError in words"),
         (OfNoMultiple, "spec", r"only_size is \(8, 8, 3\), which are no multiples of the divisor \(2, 2, 2\)"),
+        (SaysAnOptimizer, "spec", r"usual_training is \{'optimizer': .*AdamW.*\}, wanted plain values"),
     ],
 )
 def test_a_check_says_what_is_wrong(broken, name, said):

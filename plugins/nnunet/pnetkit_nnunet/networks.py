@@ -5,7 +5,8 @@ grid, so side outputs are interpolated here. Their weights are nnU-Net's: halved
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import torch
@@ -20,12 +21,28 @@ Width = Annotated[int, Field(ge=1, description="Channels of the first level; eac
 Supervised = Annotated[bool, Field(description="Side outputs of every decoder level in training.")]
 MOST_CHANNELS = 320
 
+USUAL_TRAINING: Mapping[str, Any] = MappingProxyType(
+    {
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+        "momentum": 0.99,
+        "nesterov": True,
+        "weight_decay": 3e-5,
+        "schedule": "poly",
+        "gradient_clip": 12.0,
+        "loss": "dice-cross-entropy",
+    }
+)
+"""What nnU-Net trains its networks with."""
+
 
 class PlainConvUNet(nn.Module):
     """The network of nnU-Net (Isensee et al. 2021): two convolutions a level, instance norm, leaky ReLU.
 
     Publishes the encoder's maps as `stage0` to the last.
     """
+
+    usual_training = USUAL_TRAINING
 
     def __init__(
         self,
@@ -60,6 +77,8 @@ class ResidualEncoderUNet(nn.Module):
 
     Publishes the encoder's maps as `stage0` to the last.
     """
+
+    usual_training = USUAL_TRAINING
 
     def __init__(
         self,

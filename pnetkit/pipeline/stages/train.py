@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pnetkit.errors import Fault, StoreError
 from pnetkit.files import read_json, write_json
-from pnetkit.imaging.spacing import Spacing
+from pnetkit.imaging.spacing import Spacing, edges_at
 from pnetkit.interfaces import Backbone
 from pnetkit.method.seeds import derived_seed
 from pnetkit.method.trained_network import load_weights, new_backbone
@@ -28,6 +28,7 @@ from pnetkit.training.loop import REPORT_EVERY
 from pnetkit.training.loop import train as train_backbone
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import MixedPatches, Sampling, StoredCase, TrainingCase
+from pnetkit.training.voxel_loss import VoxelLoss
 
 WEIGHTS = "weights.safetensors"
 """The file of a trained network's tensors."""
@@ -42,9 +43,22 @@ LOSSES = "losses.json"
 """The course of the loss."""
 
 
+LATER = (
+    "optimizer", "schedule", "warmup_iterations", "decay", "average_decay", "gradient_checkpointing", "augmentation"
+)  # fmt: skip
+"""Keys of the section `training` that are in an identity only where they are not at their default."""
+
+OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma"}
+"""The parts of the loss, and such keys that they stand under."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainSpec:
-    """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved."""
+    """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved.
+
+    Nor the voxels' edges (`spacings_mm`), which the prepared cases' scans have. `spacing_mm`, to which these were
+    resampled, is in it where they were.
+    """
 
     stage: ClassVar[str] = "train"
     version: ClassVar[int] = 2
@@ -57,6 +71,7 @@ class TrainSpec:
     prepared: tuple[Ref, ...]
     case_ids: tuple[str, ...]
     checkpoint_every: int
+    spacings_mm: tuple[tuple[float, float, float], ...]
     spacing_mm: Spacing | None = None
 
     @property
@@ -102,6 +117,7 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
         prepared=tuple(prepare.draft(draft, item, spacing_mm).ref for item in training),
         case_ids=tuple(item.case.id for item in training),
         checkpoint_every=recipe.training.checkpoint_every,
+        spacings_mm=tuple(edges_at(item.scans[draft.seen.phases[0]].grid, spacing_mm) for item in training),
         spacing_mm=spacing_mm,
     )
     return draft.add(spec, subject, weight=recipe.training.iterations)
@@ -140,7 +156,8 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
     write_weights(folder / WEIGHTS, backbone.state_dict())
     write_json(folder / BACKBONE, {"backbone": identity, "in_channels": spec.in_channels})
     write_json(folder / LOSSES, trained.losses)
-    return {
+    tested = {} if "average_decay" not in spec.training else {"weights": averaged_in_words(spec.training)}
+    return tested | {
         "parameters": sum(p.numel() for p in backbone.parameters()),
         "last_loss": trained.losses[-1],
         "makers": [dict(made) for made in trained.makers],
@@ -151,8 +168,10 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
 def opened(spec: TrainSpec, store: Store) -> tuple[Backbone, list[TrainingCase | StoredCase]]:
     """Build the untrained network and open the prepared cases: in each process that computes for a training."""
     cases = [
-        prepare.read(store, ref, case_id=case_id, abnormal=abnormal)
-        for ref, case_id, abnormal in zip(spec.prepared, spec.case_ids, spec.abnormal, strict=True)
+        prepare.read(store, ref, case_id=case_id, abnormal=abnormal, spacing_mm=spacing_mm)
+        for ref, case_id, abnormal, spacing_mm in zip(
+            spec.prepared, spec.case_ids, spec.abnormal, spec.spacings_mm, strict=True
+        )
     ]
     return new_backbone(dict(spec.backbone), in_channels=spec.in_channels, seed=spec.seed), cases
 
@@ -214,6 +233,12 @@ def moved_in_words(records: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def averaged_in_words(training: Mapping[str, Any]) -> str:
+    """Say which weights a training leaves, where these are not the last ones; empty where they are."""
+    decay = training.get("average_decay")
+    return "" if decay is None else f"an exponential moving average of the weights (decay {decay:g})"
+
+
 def _place(attempt: Mapping[str, Any]) -> str:
     commit = f" at {attempt['commit'][:8]}" if attempt.get("commit") else ""
     return (
@@ -248,6 +273,8 @@ def training_plan(training: Mapping[str, Any], *, checkpoint_every: int) -> Trai
         class_weights=tuple(weights) if weights is not None else None,
         precision=training["precision"],
         checkpoint_every=checkpoint_every,
+        loss=VoxelLoss(**{ours: training[key] for ours, key in OF_LOSS.items() if key in training}),
+        **{key: training[key] for key in LATER if key in training},
     )
 
 

@@ -29,7 +29,7 @@ EVIDENCE = (TrainingEvidence("P1", True, SCANNED, Ref("features", "f"), Ref("pos
 SPECS = [
     (PrepareSpec(READING, LABEL, POLICY), {"reading": OTHER_READING, "label": OTHER, "labels": OTHER_POLICY}),
     (
-        TrainSpec(PLUGIN, 1, {"iterations": 5}, 7, (True,), (Ref("prepare", "p"),), ("P1",), 100),
+        TrainSpec(PLUGIN, 1, {"iterations": 5}, 7, (True,), (Ref("prepare", "p"),), ("P1",), 100, ((1.0, 1.0, 2.0),)),
         {
             "backbone": OTHER_PLUGIN,
             "in_channels": 2,
@@ -40,6 +40,7 @@ SPECS = [
             "case_ids": ("P2",),
             "checkpoint_every": 200,
             "spacing_mm": (1.0, 1.0, 2.5),
+            "spacings_mm": ((1.0, 1.0, 3.0),),
         },
     ),
     (
@@ -105,10 +106,11 @@ SPECS = [
 NOT_IN_KEYS = {
     ("train", "case_ids"),
     ("train", "checkpoint_every"),
+    ("train", "spacings_mm"),
     ("segment", "batch_size"),
     ("segment", "shape"),
 }
-"""The names of cases, how often a checkpoint is written, how many windows are run at once."""
+"""Names of cases, how often a checkpoint is written, what scans in the key say, how many windows are run at once."""
 
 CHANGES = [(spec, name, value) for spec, others in SPECS for name, value in others.items()]
 
@@ -176,7 +178,8 @@ def test_the_spacing_of_the_scans_that_a_classifier_looks_at_is_in_its_key():
 
 def test_specs_without_a_spacing_have_the_identity_that_they_had_before_there_was_one():
     assert PostprocessSpec((PLUGIN,), Ref("segment", "s")).identity == {"chain": [PLUGIN]}
-    of_training = TrainSpec(PLUGIN, 1, {"iterations": 5}, 7, (True,), (Ref("prepare", "p"),), ("P1",), 100)
+    edges = ((1.0, 1.0, 2.0),)
+    of_training = TrainSpec(PLUGIN, 1, {"iterations": 5}, 7, (True,), (Ref("prepare", "p"),), ("P1",), 100, edges)
     assert set(of_training.identity) == {"backbone", "in_channels", "training", "seed", "abnormal"}
     decided = ClassifySpec(PLUGIN, "venous", Ref("postprocess", "p"), None, None, SCANNED)
     assert decided.identity == {"classifier": PLUGIN, "phase": "venous"}
