@@ -44,13 +44,14 @@ SPECS = [
         },
     ),
     (
-        SegmentSpec(READING, {"stride": [20]}, Ref("train", "t"), 4, (9, 9, 9)),
+        SegmentSpec(READING, {"stride": [20]}, Ref("train", "t"), 4, (9, 9, 9), (9, 9, 9)),
         {
             "reading": OTHER_READING,
             "inference": {"stride": [10]},
             "network": Ref("train", "u"),
             "batch_size": 8,
             "shape": (8, 8, 8),
+            "own_shape": (8, 8, 8),
         },
     ),
     (AdoptSpec(LABEL, POLICY, IMAGE), {"prediction": OTHER, "labels": OTHER_POLICY, "image": OTHER}),
@@ -109,6 +110,7 @@ NOT_IN_KEYS = {
     ("train", "spacings_mm"),
     ("segment", "batch_size"),
     ("segment", "shape"),
+    ("segment", "own_shape"),
 }
 """Names of cases, how often a checkpoint is written, what scans in the key say, how many windows are run at once."""
 
@@ -156,7 +158,7 @@ AT_A_SPACING = (1.0, 1.0, 2.5)
     "spec",
     [
         PrepareSpec(READING, LABEL, POLICY),
-        SegmentSpec(READING, {"stride": [20]}, Ref("train", "t"), 4, (9, 9, 9)),
+        SegmentSpec(READING, {"stride": [20]}, Ref("train", "t"), 4, (9, 9, 9), (9, 9, 9)),
         FeaturesSpec(READING, ("pool3",), 4, POLICY, Ref("train", "t"), Ref("postprocess", "p")),
     ],
     ids=lambda spec: spec.stage,
