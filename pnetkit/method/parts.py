@@ -142,7 +142,7 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         training=training,
         inference=_inference_identity(recipe, window),
         parameters=sum(p.numel() for p in shape_only.parameters()),
-        spacing_mm=_spacing(recipe),
+        spacing_mm=recipe.preprocess.spacing,
         rules_on=recipe.preprocess.rules_on,
     )
 
@@ -181,12 +181,6 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
     if settings.window_weights != "uniform":
         found["window_weights"] = settings.window_weights
     return found
-
-
-def _spacing(recipe: Recipe) -> Spacing | Literal["median"] | None:
-    """Give three edges where the recipe gives any: one stands for all."""
-    wanted = recipe.preprocess.spacing_mm
-    return (wanted, wanted, wanted) if isinstance(wanted, float) else wanted
 
 
 def _edges(edges: int | Triple) -> list[int]:

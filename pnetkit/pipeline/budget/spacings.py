@@ -18,11 +18,10 @@ def finest_spacing(recipe: Recipe, labeled: Mapping[str, Sequence[Grid]]) -> dic
     `labeled` are the grids of each input's labeled scans. A median is taken of the finest of them that leaving out a
     fold, or two for evidence out of fold, can leave, where folds are dealt evenly.
     """
-    wanted = recipe.preprocess.spacing_mm
+    wanted = recipe.preprocess.spacing
     if wanted == "median":
         return {name: _least_median(recipe, grids) for name, grids in labeled.items()}
-    edges = (wanted, wanted, wanted) if isinstance(wanted, float) else wanted
-    return dict.fromkeys(labeled, edges)
+    return dict.fromkeys(labeled, wanted)
 
 
 def shape_of_ct(recipe: Recipe, shape: Triple, spacing_mm: Spacing) -> Triple:
@@ -30,12 +29,11 @@ def shape_of_ct(recipe: Recipe, shape: Triple, spacing_mm: Spacing) -> Triple:
 
     Raises RecipeError where that is the median of a cohort, which nobody gave.
     """
-    wanted = recipe.preprocess.spacing_mm
+    wanted = recipe.preprocess.spacing
     if wanted == "median":
         fault = Fault("preprocess.spacing_mm", "is the median of a cohort; give it as a number with --set")
         raise RecipeError(f"What {recipe.name} takes cannot be told:", [fault])
-    edges = (wanted, wanted, wanted) if isinstance(wanted, float) else wanted
-    return shape_at(Grid(shape, np.diag([*spacing_mm, 1.0])), edges)
+    return shape_at(Grid(shape, np.diag([*spacing_mm, 1.0])), wanted)
 
 
 def _least_median(recipe: Recipe, grids: Sequence[Grid]) -> Spacing | None:

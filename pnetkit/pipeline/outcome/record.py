@@ -42,6 +42,7 @@ def run_record(
         "hardware": hardware(context.device),
         "plugins": dict(graph.plugins),
         "backbone_parameters": graph.parameters,
+        **({} if recipe.preprocess.rules_on == "scan" else {"rules_on": recipe.preprocess.rules_on}),
         "networks": [
             {"input": name, "fold": fold, "train": nodes.train.key, "fit": None if nodes.fit is None else nodes.fit.key}
             | _at_spacing(nodes.train)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pnetkit.errors import counted
-from pnetkit.report.methods import combined
+from pnetkit.report.methods import combined, spacing_in_words
 from pnetkit.report.sheet.values import RECIPE, RECORD, RunValues, Said
 
 
@@ -20,7 +20,10 @@ def preprocessing(run: RunValues) -> Sequence[Said]:
     for name, of in stacked.items():
         how = "resampled onto the grid of the first" if of.get("resample") else "which have to lie on one grid"
         found.append(Said(f"Input {name}: {' + '.join(of['phases'])} as channels, {how}.", RECIPE, f"inputs.{name}"))
-    if intensity and not stacked:
+    resampled = spacing_in_words(run.recipe, run.record)
+    if resampled:
+        found.append(Said(resampled, RECIPE, "preprocess"))
+    elif intensity and not stacked:
         found.append(Said("Scans keep their own grid: no input is resampled.", RECIPE, "inputs"))
     return found
 
