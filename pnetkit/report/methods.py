@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pnetkit.errors import counted
+from pnetkit.imaging.intensity import normalization_in_words
 
 
 def recipe_in_a_sentence(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> str:
@@ -136,9 +137,11 @@ def _networks_in_words(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> 
         f"All figures are from {len(folds)}-fold cross-validation by patient: each case was decided by networks that "
     )
     said = [seen + "had seen no case of its fold."]
+    if record.get("started_from") and training.get("iterations") == 0:
+        said = ["Networks that were made elsewhere decided each case; nothing was trained."]
     window = recipe.get("intensity", {}).get("window_hu")
     if window:
-        how = recipe["intensity"].get("normalization", "z-score")
+        how = normalization_in_words(recipe["intensity"])
         said.append(f"Intensities were clipped to {window[0]:g} to {window[1]:g} HU ({how}).")
     said += filter(None, [spacing_in_words(recipe, record)])
     if training.get("iterations"):

@@ -14,8 +14,20 @@ Decay = Literal["all", "weights"]
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """Say of how many patches of held-back cases loss and Dice are taken, and after how many iterations each."""
+
+    patches: int
+    every: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """Say how a network is trained; the names and defaults are those of a recipe's `training` section."""
+    """Say how a network is trained; the names and defaults are those of a recipe's `training` section.
+
+    `taken` name parameters and statistics that came from weights made elsewhere; they stay for `freeze_iterations`
+    steps.
+    """
 
     iterations: int
     sampling: Sampling
@@ -39,3 +51,6 @@ class TrainingPlan:
     average_decay: float | None = None
     gradient_checkpointing: bool = False
     augmentation: Augmentation = "paper"
+    taken: tuple[str, ...] = ()
+    freeze_iterations: int = 0
+    watch: Watch | None = None
