@@ -181,6 +181,10 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
+SAME_SCORE = 1e-9
+"""A score and a measurement that differ by no more are one number: means are rounded."""
+
+
 @dataclass(frozen=True, slots=True)
 class PhaseFinding:
     """Give the answer for one phase: abnormal if `score` reaches `threshold`.
@@ -218,6 +222,12 @@ class PhaseFinding:
     def relative_score(self) -> float:
         """Give the score in units of its threshold, so that scores of different rules compare: abnormal from 1 on."""
         return self.score / self.threshold
+
+    @property
+    def probability(self) -> float | None:
+        """Give the score where it is a probability: a measurement called `..._probability` has its value; else None."""
+        said = [of for name, of in self.measurements.items() if name.endswith("_probability")]
+        return self.score if self.score <= 1 and any(abs(of - self.score) < SAME_SCORE for of in said) else None
 
 
 @dataclass(frozen=True, slots=True)

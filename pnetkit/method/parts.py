@@ -14,6 +14,7 @@ from pnetkit.interfaces import (
     TrainedPhaseFusion,
 )
 from pnetkit.method.plugins import build, identify
+from pnetkit.method.starting import Start, find_start
 from pnetkit.networks import build_seeded, check_patch_size, without_values
 from pnetkit.recipe.models import PluginChoice, Recipe, TrainingSettings
 from pnetkit.sources import Sources
@@ -22,6 +23,7 @@ from pnetkit.training.recomputation import require_groups
 from pnetkit.types import CLASSES, FeatureNeeds, PhaseFinding, Triple
 
 LATER_TRAINING_KEYS = (
+    "augmentation",
     "optimizer",
     "schedule",
     "warmup_iterations",
@@ -51,6 +53,7 @@ class Parts:
 
     `parameters` counts those of the backbone. `is_trained` tells whether the classifier learns, `out_of_fold` whether
     it does so on what networks say of cases that they have not seen; `fusion_is_trained` whether the fusion learns.
+    `start` is what networks start from, None for the seed alone.
     """
 
     inputs: tuple[Input, ...]
@@ -67,6 +70,7 @@ class Parts:
     training: dict[str, Any]
     inference: dict[str, Any]
     parameters: int
+    start: Start | None = None
 
     @property
     def plugins(self) -> dict[str, Any]:
@@ -111,11 +115,14 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         _check_fuses(fused, recipe, tuple(seen.name for seen in inputs))
     _check_fit(shape_only, needs, recipe, is_trained=is_trained, fusion_is_trained=fusion_is_trained)
     training = recipe.training.model_dump(mode="json")
-    for key in ("seed", "repeat_seeds", "checkpoint_every"):
+    for key in ("seed", "repeat_seeds", "checkpoint_every", "start_from"):
         del training[key]
     for key in LATER_TRAINING_KEYS:  # keys of the store stay those of a version without them
         if training[key] == TrainingSettings.model_fields[key].default:
             del training[key]
+    start = find_start(recipe, backbone, {len(seen.phases) for seen in inputs})
+    if start is not None:  # else keys stay those of a version without it
+        training["start_from"] = dict(start.how)
     labels = recipe.cohort.labels
     return Parts(
         inputs=inputs,
@@ -135,6 +142,7 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         training=training,
         inference=_inference_identity(recipe, window),
         parameters=sum(p.numel() for p in shape_only.parameters()),
+        start=start,
     )
 
 
@@ -167,6 +175,10 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
         found["runtime"] = settings.runtime
     if settings.combine != "vote":
         found |= {"combine": settings.combine, "batch_size": settings.windows_at_once}
+    if settings.test_time != "none":
+        found["test_time"] = settings.test_time
+    if settings.window_weights != "uniform":
+        found["window_weights"] = settings.window_weights
     return found
 
 

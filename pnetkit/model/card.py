@@ -1,6 +1,6 @@
 """Write a model's card: what it is, what it saw, how it did there, and what it is not for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -23,6 +23,7 @@ def model_card(content: Mapping[str, Any]) -> str:
         f"- Intensity: clipped to {content['intensity']['window_hu']} HU, {content['intensity']['normalization']}.",
         f"- Grid: {content['grid']['orientation']}; {content['grid']['resampling']}.",
         *(f"- {line}" for line in _seen(content["grid"]["seen"])),
+        *(f"- {line}" for line in _started(content.get("started_from", ()))),
         *(f"- {line}" for line in _plugins(plugins)),
         f"- {_thresholds(content)}",
         *(f"- {line}" for line in _learned(content["fusion"])),
@@ -70,6 +71,12 @@ def _seen(grids: Mapping[str, Any]) -> list[str]:
         for phase, seen in grids.items()
         if seen is not None
     ]
+
+
+def _started(started: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Say with which licenses the model began: it may not be given on freer than these allow."""
+    of = [pair for first in started for pair in (first, *first["started_from"])]
+    return [f"Started from the weights of {found['name']}, license: {found['license']}." for found in of]
 
 
 def _plugins(plugins: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from pnetkit.recipe.fields import Edges, Fraction, Positive, Precision, Section
 from pnetkit.recipe.inference import InferenceSettings
+from pnetkit.recipe.transfer import StartFromSettings
 
 
 def _ascending(window: tuple[float, float]) -> tuple[float, float]:
@@ -140,7 +141,9 @@ class TrainingSettings(Section):
         tuple[Annotated[int, Field(ge=0)], ...],
         Field(description="Further seeds that `pnetkit compare` runs a recipe with, for the spread between them."),
     ] = ()
-    iterations: Annotated[Positive, Field(description="Steps of the optimizer.")] = 80000
+    iterations: Annotated[
+        int, Field(ge=0, description="Steps of the optimizer; 0 uses a network that starts from weights as it is.")
+    ] = 80000
     batch_size: Annotated[Positive, Field(description="Patches in a step.")] = 16
     accumulation: Annotated[Positive, Field(description="Micro-batches a step is split into, to save memory.")] = 1
     patch_size: Annotated[Edges, Field(description="Edges of a patch in voxels.")] = (64, 64, 64)
@@ -153,8 +156,16 @@ class TrainingSettings(Section):
     case_sampling: Annotated[
         Literal["uniform", "balanced"], Field(description="Any case alike, or normal and abnormal alike.")
     ] = "uniform"
+    augmentation: Annotated[
+        Literal["paper", "strong", "none"],
+        Field(
+            description="paper: quarter turns and flips; strong: what nnU-Net does, turns by any angle, scaling, "
+            "flips, noise, blur, brightness, contrast, low resolution and gamma; none: patches as they lie."
+        ),
+    ] = "paper"
     rotations: Annotated[
-        Literal["all-planes", "axial", "none"], Field(description="Planes of the random quarter turns.")
+        Literal["all-planes", "axial", "none"],
+        Field(description="Planes of the random turns: by quarters, or where augmentation is strong by any angle."),
     ] = "all-planes"
     flips: Annotated[bool, Field(description="Whether each axis is flipped at random.")] = True
     optimizer: Annotated[
@@ -219,6 +230,9 @@ class TrainingSettings(Section):
         ),
     ] = "fp32"
     checkpoint_every: Annotated[Positive, Field(description="Steps between two checkpoints.")] = 1000
+    start_from: Annotated[
+        StartFromSettings | None, Field(description="Weights made elsewhere that networks start from; null for none.")
+    ] = None
 
     @model_validator(mode="after")
     def _divisible(self) -> "TrainingSettings":
@@ -230,6 +244,10 @@ class TrainingSettings(Section):
             raise ValueError(
                 f"repeat_seeds {list(self.repeat_seeds)} has to differ from seed {self.seed} and in itself"
             )
+        if not self.iterations and self.start_from is None:
+            raise ValueError("iterations 0 trains nothing, so start_from has to name the weights of a whole network")
+        if not self.iterations and self.watch is not None:
+            raise ValueError("iterations 0 trains nothing, so there is nothing to watch; set watch to null")
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0")
         return self
@@ -245,7 +263,7 @@ class TrainingSettings(Section):
             self._require_defaults(("dice_over",), f"of the loss dice-cross-entropy, and the loss is {self.loss}")
         if self.loss != "focal":
             self._require_defaults(("focal_gamma",), f"of the loss focal, and the loss is {self.loss}")
-        if self.warmup_iterations >= self.iterations:
+        if self.warmup_iterations and self.warmup_iterations >= self.iterations:
             raise ValueError(
                 f"warmup_iterations {self.warmup_iterations} leave nothing of the {self.iterations} iterations to the "
                 f"schedule; take a tenth of them or less"
@@ -309,6 +327,17 @@ class Recipe(Section):
         seen = {phase for found in self.networks.values() for phase in found.phases}
         if seen != set(self.phases):
             raise ValueError(f"inputs name the phases {sorted(seen)}, but the recipe's are {sorted(self.phases)}")
+        return self
+
+    @model_validator(mode="after")
+    def _mirrored_in_training_too(self) -> "Recipe":
+        seen = self.training.flips and self.training.augmentation != "none"
+        if self.inference.test_time == "mirror" and not seen:
+            raise ValueError(
+                "inference.test_time 'mirror' is for networks that have seen mirrored patches, and training.flips "
+                f"{self.training.flips} with training.augmentation {self.training.augmentation!r} shows none. Set "
+                "training.flips: true, or inference.test_time: none"
+            )
         return self
 
     @model_validator(mode="after")

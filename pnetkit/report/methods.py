@@ -136,6 +136,8 @@ def _networks_in_words(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> 
         f"All figures are from {len(folds)}-fold cross-validation by patient: each case was decided by networks that "
     )
     said = [seen + "had seen no case of its fold."]
+    if record.get("started_from") and training.get("iterations") == 0:
+        said = ["Networks that were made elsewhere decided each case; nothing was trained."]
     window = recipe.get("intensity", {}).get("window_hu")
     if window:
         how = recipe["intensity"].get("normalization", "z-score")
@@ -153,8 +155,28 @@ def _networks_in_words(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> 
     if inference.get("stride"):
         said.append(
             f"Scans were searched by sliding windows at a stride of {inference['stride']} voxels, combined by "
-            f"{inference.get('combine', 'vote')}, {inference.get('search', 'exhaustive')} search."
+            f"{combined(inference)}, {inference.get('search', 'exhaustive')} search."
         )
+    return said
+
+
+_AUGMENTED = {
+    "strong": (
+        "Patches were augmented as in nnU-Net: random rotation, scaling and mirroring, Gaussian noise and blur, "
+        "brightness, contrast, low resolution and gamma."
+    ),
+    "none": "Patches were not augmented.",
+}
+"""What is said of augmentation; the paper's stands in the recipe."""
+
+
+def combined(inference: Mapping[str, Any]) -> str:
+    """Say how windows are combined, of a recipe's `inference` section: `mean-softmax with Gaussian weights`."""
+    said = str(inference.get("combine", "vote"))
+    if inference.get("window_weights", "uniform") != "uniform":
+        said += " with Gaussian weights"
+    if inference.get("test_time", "none") == "mirror":
+        said += " (each window the mean of its eight mirrored views)"
     return said
 
 
@@ -188,6 +210,7 @@ def _beside_the_paper(training: Mapping[str, Any]) -> str:
     if training.get("average_decay") is not None:
         decay = training["average_decay"]
         said.append(f"What was tested is an exponential moving average of the weights (decay {decay:g}).")
+    said += filter(None, [_AUGMENTED.get(training.get("augmentation", "paper"))])
     return "".join(f" {sentence}" for sentence in said)
 
 

@@ -23,6 +23,7 @@ from pnetkit.training.exchange import (
     meet,
     take_state,
 )
+from pnetkit.training.freezing import hold_taken
 from pnetkit.training.norms import running_norms, statistics_apart
 from pnetkit.training.parts import Drawn, Part, as_module, compute_part, draw, share_of
 from pnetkit.training.plan import TrainingPlan
@@ -91,7 +92,8 @@ def _help(helping: Helping, rank: int, backbone: Backbone, cases: Sequence[Train
         cuda.single_precision(tf32=plan.precision == "tf32"),
         closing(one_ahead(make, iterations, ahead=helping.draw_ahead)) as batches,
     ):
-        for _, drawn in batches:
+        for iteration, drawn in batches:
+            hold_taken(network, plan, iteration)
             dist.broadcast(message, 0)
             try:
                 scale = take_state(network, message)

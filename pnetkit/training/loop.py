@@ -28,6 +28,7 @@ from pnetkit.training.checkpoint import (
     with_maker,
     write_checkpoint,
 )
+from pnetkit.training.freezing import hold_taken
 from pnetkit.training.group import Helpers, open_group
 from pnetkit.training.optimizer import new_optimizer, restore_state, set_learning_rate, state_of
 from pnetkit.training.parts import Drawn, as_module, draw, share_of
@@ -144,6 +145,7 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
         taken: list[_Taken] = []
         for iteration, drawn in batches:
             set_learning_rate(optimizer, learning_rate(plan, iteration))
+            hold_taken(network, plan, iteration)
             losses, case_ids = take_step(backbone, optimizer, scaler, drawn, plan, device, others)
             if average is not None:
                 average.take(backbone, iteration + 1)

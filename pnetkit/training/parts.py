@@ -7,6 +7,8 @@ part's number, and on nothing that other parts leave behind.
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +23,7 @@ from pnetkit.training.loss import deep_supervision_loss
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.recomputation import recomputing
 from pnetkit.training.sampling import Batch, Share, StoredCase, TrainingCase, draw_batch
+from pnetkit.training.strong import strong_patch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,8 +78,14 @@ def draw(
     """Draw an iteration's batch and read a share of its parts."""
     rng = np.random.default_rng([seed, iteration])
     dropout_seed = int(rng.integers(2**63))
-    batch = draw_batch(cases, plan.sampling, rng, share)
-    batch = augment(batch, rotations=plan.rotations, flips=plan.flips, rng=rng)
+    how: dict[str, Any] = {"rotations": plan.rotations, "flips": plan.flips}
+    if plan.augmentation == "strong":
+        strong = partial(strong_patch, seed=seed, iteration=iteration, **how)
+        batch = draw_batch(cases, plan.sampling, rng, share, strong)
+    else:
+        batch = draw_batch(cases, plan.sampling, rng, share)
+    if plan.augmentation == "paper":
+        batch = augment(batch, **how, rng=rng)
     return in_parts(batch, share, dropout_seed, device)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pnetkit.networks import Precision
-from pnetkit.training.augmentation import Rotations
+from pnetkit.training.augmentation import Augmentation, Rotations
 from pnetkit.training.sampling import Sampling
 from pnetkit.training.voxel_loss import CROSS_ENTROPY, VoxelLoss
 
@@ -23,7 +23,11 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """Say how a network is trained; the names and defaults are those of a recipe's `training` section."""
+    """Say how a network is trained; the names and defaults are those of a recipe's `training` section.
+
+    `taken` name parameters and statistics that came from weights made elsewhere; they stay for `freeze_iterations`
+    steps.
+    """
 
     iterations: int
     sampling: Sampling
@@ -47,3 +51,6 @@ class TrainingPlan:
     average_decay: float | None = None
     gradient_checkpointing: bool = False
     watch: Watch | None = None
+    augmentation: Augmentation = "paper"
+    taken: tuple[str, ...] = ()
+    freeze_iterations: int = 0

@@ -97,6 +97,17 @@ def test_every_other_size_of_patch_or_window_is_refused_by_its_key(recipe):
         take_apart(recipe.model_copy(update={"inference": window}), {})
 
 
+def test_settings_that_are_newer_than_stores_are_in_keys_where_they_are_used_alone():
+    plain = take_apart(load_recipe(RECIPE).recipe, {})
+    assert "augmentation" not in plain.training
+    assert {"test_time", "window_weights"}.isdisjoint(plain.inference)
+    sets = ["training.augmentation=strong", "inference.test_time=mirror", "inference.combine=mean-softmax"]
+    strong = take_apart(load_recipe(RECIPE, overrides=[*sets, "inference.window_weights=gaussian"]).recipe, {})
+    assert strong.training == plain.training | {"augmentation": "strong"}
+    assert strong.inference["test_time"] == "mirror"
+    assert strong.inference["window_weights"] == "gaussian"
+
+
 def test_a_classifier_that_looks_at_boxes_does_not_go_with_a_network_of_one_size(recipe):
     chosen = recipe.model_copy(update={"classifier": PluginChoice(plugin="needs")})
     with pytest.raises(RecipeError, match=r"box, but the backbone 'acme' takes \(24, 24, 16\) alone"):
@@ -116,6 +127,7 @@ def test_a_classifier_s_maps_have_to_have_its_channels(recipe, channels, fits):
 
 
 LATER = {
+    "augmentation": "strong",
     "optimizer": "adamw",
     "schedule": "cosine",
     "warmup_iterations": 5,

@@ -103,6 +103,9 @@ def test_missing_sections_are_named(recipe):
             "training: {mixed_patches: [{size: [32, 32, 32], share: 0.6}, {size: [8, 8, 8], share: 0.5}]}\n",
             "more than 1",
         ),
+        ("inference: {window_weights: gaussian}\n", "needs combine 'mean-softmax': votes are counted, not weighed"),
+        ("inference: {test_time: mirror}\ntraining: {flips: false}\n", "have seen mirrored patches"),
+        ("inference: {test_time: mirror}\ntraining: {augmentation: none}\n", "Set training.flips: true"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(recipe, more, reason):

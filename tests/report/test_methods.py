@@ -45,6 +45,22 @@ def test_a_paragraph_of_methods_says_what_the_run_did():
         assert words in said, words
 
 
+def test_augmentation_is_told_where_it_is_not_the_papers():
+    paper, strong, none = (
+        methods_paragraph(RECIPE | {"training": RECIPE["training"] | {"augmentation": of}}, RECORD, COUNTS)
+        for of in ("paper", "strong", "none")
+    )
+    assert paper == methods_paragraph(RECIPE, RECORD, COUNTS)
+    assert "augmented as in nnU-Net: random rotation, scaling and mirroring" in strong
+    assert "Patches were not augmented." in none
+
+
+def test_mirrored_views_and_weights_are_told_with_how_windows_are_combined():
+    more = {"combine": "mean-softmax", "window_weights": "gaussian", "test_time": "mirror"}
+    said = methods_paragraph(RECIPE | {"inference": RECIPE["inference"] | more}, RECORD, COUNTS)
+    assert "combined by mean-softmax with Gaussian weights (each window the mean of its eight mirrored views)," in said
+
+
 def test_a_paragraph_says_by_what_a_recipe_trains_and_nothing_more_where_that_is_the_paper_s_way():
     by_sgd = "voxels by SGD (first learning rate 0.05, momentum 0.9, weight decay 0.0005, seed 0). Scans"
     assert by_sgd in methods_paragraph(RECIPE, RECORD, COUNTS)

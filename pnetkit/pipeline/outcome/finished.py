@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class FinishedRun:
     """By phase and criterion, one match for each scan with a reference label."""
     lines: Sequence[Mapping[str, str]] = ()
     """Its `cases.csv`, as text."""
+    labeled: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By phase the cases of the scans whose lesions are told, in their order."""
 
     @property
     def cohort(self) -> str:
@@ -113,9 +115,10 @@ def read_run(folder: Path) -> FinishedRun:
         lines, matches = read_cases(folder), read_lesions(folder)
         truth = {case: CaseTruth(of["abnormal"], of["patient"]) for case, of in record["cases"].items()}
         by_phase = {phase: phase_calls(lines, phase) for phase in record["inputs"]}
-        lesions = {phase: _lesions(matches, record, phase, by_phase[phase]) for phase in record["inputs"]}
-        fused = fused_calls(lines)
-        return FinishedRun(str(record["recipe"]), folder, record, truth, fused, by_phase, lesions, tuple(lines))
+        labeled = {phase: _labeled(record, phase, by_phase[phase]) for phase in record["inputs"]}
+        lesions = {phase: _lesions(matches, phase, labeled[phase]) for phase in record["inputs"]}
+        fused, name = fused_calls(lines), str(record["recipe"])
+        return FinishedRun(name, folder, record, truth, fused, by_phase, lesions, tuple(lines), labeled)
     except FileNotFoundError as error:
         raise StoreError(f"{folder}: holds no finished run ({Path(error.filename).name} is missing).") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -206,12 +209,15 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")  # noqa: PLR2004
 
 
+def _labeled(record: Mapping[str, Any], phase: str, calls: Mapping[str, Call]) -> list[str]:
+    labeling = record["inputs"][phase][0]
+    return [case for case in calls if record["cases"][case]["files"][labeling]["label"] is not None]
+
+
 def _lesions(
-    found: Mapping[tuple[str, str, str], LesionMatch], record: Mapping[str, Any], phase: str, calls: Mapping[str, Call]
+    found: Mapping[tuple[str, str, str], LesionMatch], phase: str, labeled: Sequence[str]
 ) -> dict[str, Sequence[LesionMatch]]:
     """Give the lesions of one phase; a scan with a reference label but no tumor counts as one without lesions."""
-    labeling = record["inputs"][phase][0]
-    labeled = [case for case in calls if record["cases"][case]["files"][labeling]["label"] is not None]
     nothing = LesionMatch((), ())
     return {
         criterion: [found.get((case, phase, criterion), nothing) for case in labeled] for criterion in measure.CRITERIA

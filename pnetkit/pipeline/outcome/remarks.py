@@ -4,6 +4,7 @@ from statistics import fmean
 from typing import Any
 
 from pnetkit.errors import counted
+from pnetkit.method.starting import started_in_words
 from pnetkit.pipeline.outcome.tuning import EVIDENCE
 from pnetkit.pipeline.plan.graph import Graph
 from pnetkit.pipeline.stages import adopt, fit, measure, train
@@ -17,6 +18,8 @@ def remarks(recipe: Recipe, graph: Graph, store: Store, small: SmallFiles) -> li
     said = [EVIDENCE[recipe.classifier_evidence]] if any(node.stage == fit.STAGE.name for node in graph.nodes) else []
     if any(node.stage == adopt.STAGE.name for node in graph.nodes):
         return [*said, "Segmentations were made elsewhere; whether by who had seen these cases is not known."]
+    if graph.started is not None:
+        said.append(started_in_words(graph.started, trained=recipe.training.iterations > 0))
     trained = _records(graph, store, small, train.STAGE.name)
     said += filter(None, [train.mixed_in_words(trained), train.moved_in_words(trained)])
     averaged = train.averaged_in_words(recipe.training.model_dump())

@@ -1,5 +1,6 @@
 """Measure a segmentation against the reference label."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, ClassVar
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.evaluation.lesions import Lesion, LesionMatch, match_lesions
 from pnetkit.evaluation.overlap import dice
+from pnetkit.evaluation.surfaces import SurfaceAgreement, surface_agreement
 from pnetkit.files import write_json
 from pnetkit.pipeline.stages import segment
 from pnetkit.pipeline.stages.context import Context
@@ -29,13 +31,17 @@ LESIONS = "lesions.json"
 MEASURES = "dice.json"
 """The overlaps."""
 
+SURFACES = "surfaces.json"
+"""How the surfaces agree; a distance of null where there is an NSD is infinite, as JSON has no word for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Hold the Dice of pancreas set, tumor and duct (None where both are empty), and the lesions by criterion."""
+    """Hold the Dice of pancreas set, tumor and duct (None where both are empty), lesions by criterion, and surfaces."""
 
     dice: Mapping[str, float | None]
     lesions: Mapping[str, LesionMatch]
+    surfaces: Mapping[str, SurfaceAgreement]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class MeasureSpec:
     """All of it is in the key. `searched` is a coarse-to-fine segmentation whose region is measured too."""
 
     stage: ClassVar[str] = "measure"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     label: File
     labels: Mapping[str, Any]
@@ -77,18 +83,22 @@ def draft(draft: Draft, item: CheckedCase, segmentation: Node, clean: Node) -> N
 
 
 def run(spec: MeasureSpec, context: Context, folder: Path) -> dict[str, Any]:
-    """Write the Dice of the pancreas set (labels 1-3), tumor and duct (null where both are empty), and lesions.
+    """Write Dice and surfaces of the pancreas set (labels 1-3), tumor, duct (null where both are empty), and lesions.
 
     Of a coarse-to-fine search the share of the reference's pancreas set that its region holds is told, `region_recall`.
     """
     found = read_segmentation(context.store, spec.clean)
     predicted, reference = found.labels, read_reference(spec.label, spec.labels)
-    overlaps = {
-        "pancreas": dice(predicted > BACKGROUND, reference > BACKGROUND),
-        "tumor": dice(predicted == TUMOR, reference == TUMOR),
-        "duct": dice(predicted == DUCT, reference == DUCT),
-    }
+    overlaps, surfaces = {}, {}
+    for name, (one, two) in {
+        "pancreas": (predicted > BACKGROUND, reference > BACKGROUND),
+        "tumor": (predicted == TUMOR, reference == TUMOR),
+        "duct": (predicted == DUCT, reference == DUCT),
+    }.items():
+        overlaps[name] = dice(one, two)
+        surfaces[name] = surface_agreement(one, two, found.grid.spacing_mm)
     write_json(folder / MEASURES, overlaps)
+    write_json(folder / SURFACES, {name: surface_to_json(of) for name, of in surfaces.items()})
     matches = {
         name: match_lesions(predicted == TUMOR, reference == TUMOR, least_iou=iou, voxel_mm3=found.grid.voxel_mm3)
         for name, iou in CRITERIA.items()
@@ -105,11 +115,25 @@ def run(spec: MeasureSpec, context: Context, folder: Path) -> dict[str, Any]:
 def read(store: Store | SmallFiles, ref: Ref) -> Measured:
     """Read what was measured."""
     lesions = {name: _match(of) for name, of in store.json(ref, LESIONS).items()}
-    return Measured(store.json(ref, MEASURES), lesions)
+    surfaces = {name: surface_from_json(of) for name, of in store.json(ref, SURFACES).items()}
+    return Measured(store.json(ref, MEASURES), lesions, surfaces)
 
 
 def _match(loaded: Mapping[str, Any]) -> LesionMatch:
-    return LesionMatch(tuple(Lesion(**item) for item in loaded["lesions"]), tuple(loaded["false_positives"]))
+    lesions = tuple(Lesion(**item) for item in loaded["lesions"])
+    return LesionMatch(lesions, tuple(loaded["false_positives"]), loaded["voxel_mm3"])
+
+
+def surface_to_json(of: SurfaceAgreement) -> dict[str, float | None]:
+    """Give plain JSON, an infinite distance as null."""
+    bounded = of.hd95_mm is not None and math.isfinite(of.hd95_mm)
+    return {"nsd": of.nsd, "hd95_mm": of.hd95_mm if bounded else None}
+
+
+def surface_from_json(loaded: Mapping[str, Any]) -> SurfaceAgreement:
+    """Read what `surface_to_json` gave."""
+    nsd, hd95_mm = loaded["nsd"], loaded["hd95_mm"]
+    return SurfaceAgreement(nsd, math.inf if hd95_mm is None and nsd is not None else hd95_mm)
 
 
 STAGE = Stage(MeasureSpec.stage, run, is_small=True)

@@ -6,7 +6,7 @@ before, so the key is too, and what an earlier release prepared is read as it is
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -79,13 +79,21 @@ def run(spec: PrepareSpec, _context: Context, folder: Path) -> dict[str, Any]:
     return {"foreground_voxels": int(foreground.size), "lesion_voxels": int(lesion.size)}
 
 
-def read(store: Store, ref: Ref, *, case_id: str, abnormal: bool | None) -> TrainingCase | StoredCase:
+def read(
+    store: Store,
+    ref: Ref,
+    *,
+    case_id: str,
+    abnormal: bool | None,
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0),
+) -> TrainingCase | StoredCase:
     """Name a prepared case, whose file is mapped when patches are drawn; or open what an earlier release prepared."""
     folder = store.of(ref)
     intensities = tuple(Intensity(**channel) for channel in read_json(folder / INTENSITY))
     if (folder / CASE).is_file():
-        return StoredCase(case_id, folder / CASE, intensities, abnormal)
-    return load_case(folder, case_id=case_id, intensities=intensities, abnormal=abnormal)
+        return StoredCase(case_id, folder / CASE, intensities, abnormal, spacing_mm)
+    case = load_case(folder, case_id=case_id, intensities=intensities, abnormal=abnormal)
+    return replace(case, spacing_mm=spacing_mm)
 
 
 def _in_window(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pnetkit.errors import counted
+from pnetkit.report.methods import combined
 from pnetkit.report.sheet.values import RECIPE, RECORD, RunValues, Said
 
 
@@ -126,7 +127,7 @@ def inference(run: RunValues) -> Sequence[Said]:
     size = f" of {_plain(window)} voxels" if window else ""
     said = (
         f"Sliding windows{size} at a stride of {_plain(settings['stride'])} voxels, combined by "
-        f"{settings.get('combine')}, {settings.get('search')} search."
+        f"{combined(settings)}, {settings.get('search')} search."
     )
     return [Said(said, RECIPE, "inference")]
 

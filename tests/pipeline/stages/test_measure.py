@@ -1,15 +1,18 @@
 """What a segmentation is measured by: overlaps, and what the region of its search holds of the reference."""
 
 import json
+import math
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from pnetkit.evaluation.surfaces import SurfaceAgreement
 from pnetkit.pipeline.stages import measure
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.measure import MEASURES, MeasureSpec
 from pnetkit.store.node import File, Ref
+from pnetkit.store.store import Store
 
 
 def volume(path, array):
@@ -58,3 +61,21 @@ def test_a_search_that_was_not_kept_to_a_region_has_no_share(measured):
 
 def test_an_exhaustive_search_says_nothing_of_regions(measured):
     assert measured(coarse=False)[0] == {}
+
+
+def test_surfaces_are_measured_in_the_millimeters_of_the_voxels_and_read_back(measured, tmp_path):
+    measured()
+    result = tmp_path / "result"
+    (tmp_path / "store" / "measure").mkdir()
+    result.rename(tmp_path / "store" / "measure" / "key")
+    found = measure.read(Store(tmp_path / "store"), Ref("measure", "key"))
+    # the voxel at one end of the pancreas is missing: 2 mm from the next one, which the tolerance still takes
+    assert found.surfaces["pancreas"].nsd == 1.0
+    assert found.surfaces["pancreas"].hd95_mm == pytest.approx(1.7)  # of 0, 0, 0 and 2
+    assert found.surfaces["tumor"] == SurfaceAgreement(1.0, 0.0)
+    assert found.lesions["any"].voxel_mm3 == 12.0
+
+
+def test_an_infinite_distance_and_an_undefined_one_come_back_as_they_were():
+    for one in (SurfaceAgreement(None, None), SurfaceAgreement(0.0, math.inf), SurfaceAgreement(0.0, 9.5)):
+        assert measure.surface_from_json(json.loads(json.dumps(measure.surface_to_json(one), allow_nan=False))) == one
