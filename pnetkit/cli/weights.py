@@ -69,6 +69,7 @@ def import_command(
 def show(folder: Path, as_json: bool, recipe: bool) -> None:
     """Show what is known of imported weights: source, license, network, outputs, voxels, axes."""
     from pnetkit.cli.console import echo
+    from pnetkit.recipe.models import Recipe
     from pnetkit.transfer.card import in_words, read_card
     from pnetkit.transfer.recipes import recipe_of
 
@@ -76,7 +77,7 @@ def show(folder: Path, as_json: bool, recipe: bool) -> None:
     if as_json:
         click.echo(json.dumps(card.as_json(), indent=2))
     elif recipe:
-        click.echo(recipe_of(card, folder), nl=False)
+        click.echo(recipe_of(card, folder, Recipe.model_fields), nl=False)
     else:
         for line in in_words(card):
             echo(line)

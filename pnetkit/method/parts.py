@@ -134,7 +134,7 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         is_trained=is_trained,
         out_of_fold=recipe.classifier_evidence == "out-of-fold",
         fusion_is_trained=fusion_is_trained,
-        intensity=recipe.intensity.model_dump(mode="json"),
+        intensity=recipe.intensity.model_dump(mode="json", exclude_none=True),
         labels={
             "mapping": None if labels is None else {str(k): v for k, v in labels.items()},
             "unmapped": recipe.cohort.unmapped_labels,

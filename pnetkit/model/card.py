@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pnetkit.imaging.intensity import normalization_in_words
+
 
 def model_card(content: Mapping[str, Any]) -> str:
     """Give the text of a model folder's README.md, from its `model.json`."""
     cohort, plugins = content["cohort"], content["plugins"]
     inputs = "; ".join(f"`{name}`: {', '.join(phases)}" for name, phases in content["inputs"].items())
+    normalized = normalization_in_words(content["intensity"])
     folds = sorted({item["fold"] for item in content["networks"]})
     lines = [
         f"# {content['name']}",
@@ -20,7 +23,7 @@ def model_card(content: Mapping[str, Any]) -> str:
         "",
         f"- Networks: {len(content['networks'])}, of {len(folds)} folds, for the inputs {inputs}. They vote together.",
         f"- Labels: {', '.join(f'{value} {name}' for value, name in content['classes'].items())}.",
-        f"- Intensity: clipped to {content['intensity']['window_hu']} HU, {content['intensity']['normalization']}.",
+        f"- Intensity: clipped to {content['intensity']['window_hu']} HU, {normalized}.",
         f"- Grid: {content['grid']['orientation']}; {content['grid']['resampling']}.",
         *(f"- {line}" for line in _seen(content["grid"]["seen"])),
         *(f"- {line}" for line in _started(content.get("started_from", ()))),

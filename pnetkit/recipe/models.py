@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from pnetkit.label_sets import IGNORED
 from pnetkit.recipe.fields import Edges, Fraction, Positive, Precision, Section
 from pnetkit.recipe.inference import InferenceSettings
 from pnetkit.recipe.transfer import StartFromSettings
@@ -32,11 +33,18 @@ def _inputs(inputs: "dict[str, InputSettings] | None") -> "dict[str, InputSettin
 
 
 def _labels(labels: dict[int, int] | None) -> dict[int, int] | None:
-    wrong = sorted({v for v in (labels or {}).values() if v not in range(4)})
+    wrong = sorted({v for v in (labels or {}).values() if v not in range(4) and v != IGNORED})
     if wrong:
-        raise ValueError(f"labels are mapped to 0 background, 1 pancreas, 2 tumor, 3 duct; got {wrong}")
+        raise ValueError(f"labels are mapped to 0 background, 1 pancreas, 2 tumor, 3 duct, or ignore; got {wrong}")
     return labels
 
+
+def _ignored(label: Any) -> Any:
+    """Give `ignore` as the label of voxels that may be of any class."""
+    return IGNORED if label == "ignore" else label
+
+
+Label = Annotated[int, BeforeValidator(_ignored)]
 
 ClassWeight = Annotated[float, Field(ge=0)]
 
@@ -75,9 +83,12 @@ class CohortSettings(Section):
         ),
     ] = "even"
     labels: Annotated[
-        dict[int, int] | None,
+        dict[int, Label] | None,
         AfterValidator(_labels),
-        Field(description="Label values in the files -> 0 background, 1 pancreas, 2 tumor, 3 duct."),
+        Field(
+            description="Label values in the files -> 0 background, 1 pancreas, 2 tumor, 3 duct, or ignore: in no loss "
+            "and no figure."
+        ),
     ] = None
     unmapped_labels: Annotated[
         Literal["error", "background"], Field(description="What becomes of values that `labels` does not name.")
@@ -112,8 +123,18 @@ class IntensitySettings(Section):
         tuple[float, float], AfterValidator(_ascending), Field(description="Values are clipped to this window.")
     ] = (-100.0, 240.0)
     normalization: Annotated[
-        Literal["z-score", "unit", "none"], Field(description="Per-case z-score, window to [0, 1], or clipped HU.")
+        Literal["z-score", "unit", "none", "fixed"],
+        Field(description="Per-case z-score, window to [0, 1], clipped HU, or mean and deviation that are given."),
     ] = "z-score"
+    mean_hu: Annotated[float | None, Field(description="Mean for `fixed`, as nnU-Net has it of its cases.")] = None
+    deviation_hu: Annotated[float | None, Field(gt=0, description="Standard deviation for `fixed`.")] = None
+
+    @model_validator(mode="after")
+    def _given_where_fixed(self) -> "IntensitySettings":
+        given = [value is not None for value in (self.mean_hu, self.deviation_hu)]
+        if given != [self.normalization == "fixed"] * 2:
+            raise ValueError("mean_hu and deviation_hu go with normalization fixed, and with no other")
+        return self
 
 
 class MixedPatchSettings(Section):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pnetkit.errors import counted
+from pnetkit.imaging.intensity import normalization_in_words
 
 
 def recipe_in_a_sentence(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> str:
@@ -140,7 +141,7 @@ def _networks_in_words(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> 
         said = ["Networks that were made elsewhere decided each case; nothing was trained."]
     window = recipe.get("intensity", {}).get("window_hu")
     if window:
-        how = recipe["intensity"].get("normalization", "z-score")
+        how = normalization_in_words(recipe["intensity"])
         said.append(f"Intensities were clipped to {window[0]:g} to {window[1]:g} HU ({how}).")
     if training.get("iterations"):
         size = " x ".join(map(str, training.get("patch_size", ())))

@@ -50,7 +50,7 @@ class TrainingPlan:
     loss: VoxelLoss = CROSS_ENTROPY
     average_decay: float | None = None
     gradient_checkpointing: bool = False
-    watch: Watch | None = None
     augmentation: Augmentation = "paper"
     taken: tuple[str, ...] = ()
     freeze_iterations: int = 0
+    watch: Watch | None = None

@@ -81,7 +81,8 @@ def _described(
     axes, notes = _axes(plans, orientation)
     places = [AXIS_OF[letter] for letter in axes]
     spacing, patch = (
-        [values[places.index(axis)] for axis in range(3)] for values in (found["spacing"], found["patch_size"])
+        [values[places.index(axis)] for axis in range(3)]
+        for values in ([round(float(mm), 6) for mm in found["spacing"]], found["patch_size"])
     )
     params |= {"axes": axes, "outputs": meanings(labels)}
     intensity, more = _intensity(plans, found)

@@ -83,6 +83,7 @@ def a_scan(seed: int) -> tuple["SimpleITK.Image", "SimpleITK.Image"]:
     labels[ball(middle + rng.uniform(-1.5, 1.5, 3), 5)] = 2
     labels[ball(middle + np.array([3, 8, -6]), 4)] = 3
     hu = np.array([40.0, 95.0, 170.0, 240.0])[labels] + rng.normal(0, 15, labels.shape)
+    hu[~ball(np.array(SIZE_XYZ) / 2, 23)] = -1000
     turn = np.deg2rad(8)
     cosine, sine = np.cos(turn), np.sin(turn)
     image, label = SimpleITK.GetImageFromArray(np.round(hu).astype(np.int16)), SimpleITK.GetImageFromArray(labels)

@@ -165,7 +165,7 @@ def _content(
         "phases": record["phases"],
         "inputs": record["inputs"],
         "classes": {str(value): name for value, name in enumerate(CLASSES)},
-        "intensity": recipe.intensity.model_dump(mode="json"),
+        "intensity": recipe.intensity.model_dump(mode="json", exclude_none=True),
         "grid": {
             "orientation": "closest RAS+",
             "resampling": "none: networks see the scanner's voxels",

@@ -60,8 +60,8 @@ OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma
 class TrainSpec:
     """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved.
 
-    Nor the voxels' edges, which the prepared cases' scans have and no setting changes.
-    `held_back` are the places of cases that are watched, and on which nothing is trained.
+    Nor the voxels' edges, which the prepared cases' scans have and no setting changes. `held_back` are the places of
+    cases that are watched, and on which nothing is trained.
     """
 
     stage: ClassVar[str] = "train"
