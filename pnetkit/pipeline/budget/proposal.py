@@ -12,6 +12,7 @@ from pnetkit.interfaces import Backbone
 from pnetkit.method.plugins import build, identify
 from pnetkit.networks import build_seeded, check_patch_size, kept_bytes_per_voxel, small_size
 from pnetkit.recipe.models import Recipe
+from pnetkit.training.recomputation import kept_when_recomputing
 from pnetkit.types import CLASSES, BackboneSpec, Triple
 
 USABLE = 0.8
@@ -75,7 +76,8 @@ def _training(
 ) -> tuple[dict[str, Any], list[str]]:
     """Choose a patch, and split its batch so that the parts fit the memory."""
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    per_voxel = kept_bytes_per_voxel(network, small_size(network.spec)) * OVERHEAD
+    kept = kept_when_recomputing if recipe.training.gradient_checkpointing else kept_bytes_per_voxel
+    per_voxel = kept(network, small_size(network.spec)) * OVERHEAD
     room = vram_bytes * USABLE - 3 * 4 * parameters  # weights, gradients, momentum
     patch = _patch(recipe, network.spec, phases, most_voxels=room / per_voxel)
     for other in recipe.training.mixed_patches:
