@@ -17,6 +17,8 @@ from pnetkit.method.plugins import build, identify
 from pnetkit.networks import build_seeded, check_patch_size, without_values
 from pnetkit.recipe.models import PluginChoice, Recipe, TrainingSettings
 from pnetkit.sources import Sources
+from pnetkit.training.parts import as_module
+from pnetkit.training.recomputation import require_groups
 from pnetkit.types import CLASSES, FeatureNeeds, PhaseFinding, Triple
 
 LATER_TRAINING_KEYS = (
@@ -28,6 +30,8 @@ LATER_TRAINING_KEYS = (
     "loss",
     "dice_over",
     "focal_gamma",
+    "average_decay",
+    "gradient_checkpointing",
 )
 """Settings of the training that came after the first results: they are in a key where they are not at their default."""
 
@@ -97,6 +101,8 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
     for other in recipe.training.mixed_patches:
         check_patch_size(shape_only, other.size, "training.mixed_patches.size")
     check_patch_size(shape_only, window, "inference.window_size")
+    if recipe.training.gradient_checkpointing:
+        require_groups(as_module(shape_only))
     is_trained = isinstance(built, TrainedCaseClassifier)
     fusion = _identify("phase-fusion", recipe.fusion, sources)
     fused = build(fusion)

@@ -193,6 +193,18 @@ class TrainingSettings(Section):
             "of the classes' terms (Dice), of voxels in a plain mean (focal)."
         ),
     ] = None
+    average_decay: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="Share of an exponential moving average of the weights that stays at a step, as 0.999; the "
+            "average is what is tested. Null for the last weights.",
+        ),
+    ] = None
+    gradient_checkpointing: Annotated[
+        bool, Field(description="Compute groups of layers twice, to keep less memory; the same weights on a CPU.")
+    ] = False
     precision: Annotated[
         Precision,
         Field(

@@ -206,6 +206,9 @@ def _beside_the_paper(training: Mapping[str, Any]) -> str:
     elif loss == "focal":
         said.append(f"The loss was focal (exponent {training.get('focal_gamma', 2):g}).")
     said += filter(None, [_AUGMENTED.get(training.get("augmentation", "paper"))])
+    if training.get("average_decay") is not None:
+        decay = training["average_decay"]
+        said.append(f"What was tested is an exponential moving average of the weights (decay {decay:g}).")
     return "".join(f" {sentence}" for sentence in said)
 
 

@@ -1,15 +1,15 @@
 """Write and read checkpoints: one safetensors file, complete or not there.
 
-It holds the network's state, the optimizer's, and in its header, as JSON, the iteration, the loss so far,
-what made the network: one entry, or several where a training was taken up by something else than what had begun it,
-and each attempt at it: from which iteration, with which torch, on what.
+It holds the network's state, the optimizer's, the average of weights where there is one, and in its header, as JSON,
+the iteration, the loss so far, what made the network: one entry, or several where a training was taken up by something
+else than what had begun it, and each attempt at it: from which iteration, with which torch, on what.
 The iteration's number *is* the state of sampler and random numbers: both are derived from it and the seed (see
 pnetkit.training.sampling), so there is nothing else to keep.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pnetkit.errors import StoreError
 from pnetkit.files import write_atomically
 from pnetkit.networks import distinct_tensors
 
-_MODEL, _OPTIMIZER = "model.", "optimizer."
+_MODEL, _OPTIMIZER, _AVERAGE = "model.", "optimizer.", "average."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +29,8 @@ class Checkpoint:
     """Hold a training after `iteration` steps: tensors of the network and of the optimizer, and a JSON-able record.
 
     `makers` say what made the network up to here, in their order: plugin, distribution, version, source. `attempts` say
-    of each start of the training from which iteration it went on, and where it ran.
+    of each start of the training from which iteration it went on, and where it ran. `average` is that of the network's
+    tensors, empty without one.
     """
 
     iteration: int
@@ -38,12 +39,14 @@ class Checkpoint:
     record: Mapping[str, Any]
     makers: Sequence[Mapping[str, str]] = ()
     attempts: Sequence[Mapping[str, Any]] = ()
+    average: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint so that a kill at any moment leaves the old one or the new one."""
     tensors = {_MODEL + key: value for key, value in distinct_tensors(checkpoint.model).items()}
     tensors |= {_OPTIMIZER + key: value for key, value in checkpoint.optimizer.items()}
+    tensors |= {_AVERAGE + key: value for key, value in checkpoint.average.items()}
     makers = [dict(maker) for maker in checkpoint.makers]
     attempts = [dict(attempt) for attempt in checkpoint.attempts]
     said = {"record": dict(checkpoint.record), "makers": makers, "attempts": attempts}
@@ -66,11 +69,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise StoreError(
             f"{path}: is not a readable checkpoint ({error}). Delete it to train from the start."
         ) from error
-    model = {key.removeprefix(_MODEL): value for key, value in tensors.items() if key.startswith(_MODEL)}
-    optimizer = {key.removeprefix(_OPTIMIZER): value for key, value in tensors.items() if key.startswith(_OPTIMIZER)}
+    model, optimizer, average = (
+        {key.removeprefix(part): value for key, value in tensors.items() if key.startswith(part)}
+        for part in (_MODEL, _OPTIMIZER, _AVERAGE)
+    )
     makers = tuple(header.get("makers", ()))  # not in checkpoints of earlier releases
     attempts = tuple(header.get("attempts", ()))
-    return Checkpoint(iteration, model, optimizer, record, makers, attempts)
+    return Checkpoint(iteration, model, optimizer, record, makers, attempts, average)
 
 
 def with_maker(makers: Sequence[Mapping[str, str]], maker: Mapping[str, str]) -> tuple[Mapping[str, str], ...]:

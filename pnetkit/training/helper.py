@@ -24,10 +24,10 @@ from pnetkit.training.exchange import (
     take_state,
 )
 from pnetkit.training.norms import running_norms, statistics_apart
-from pnetkit.training.parts import Drawn, Part, compute_part, draw, share_of
+from pnetkit.training.parts import Drawn, Part, as_module, compute_part, draw, share_of
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import StoredCase, TrainingCase
-from pnetkit.training.step import as_module, ready_to_train
+from pnetkit.training.step import ready_to_train
 
 Opening = Callable[[], tuple[Backbone, Sequence[TrainingCase | StoredCase]]]
 """Builds the network of a training and opens its cases; another process has to be able to import it."""

@@ -21,6 +21,7 @@ from pnetkit.ahead import one_ahead
 from pnetkit.errors import StoreError, TrainingError
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import check_patch_size, load_state, not_finite
+from pnetkit.training.average import Average
 from pnetkit.training.checkpoint import (
     Checkpoint,
     read_checkpoint,
@@ -29,11 +30,11 @@ from pnetkit.training.checkpoint import (
 )
 from pnetkit.training.group import Helpers, open_group
 from pnetkit.training.optimizer import new_optimizer, restore_state, set_learning_rate, state_of
-from pnetkit.training.parts import Drawn, draw, share_of
+from pnetkit.training.parts import Drawn, as_module, draw, share_of
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import StoredCase, TrainingCase
 from pnetkit.training.schedule import learning_rate
-from pnetkit.training.step import as_module, mean_loss, ready_to_train, take_step
+from pnetkit.training.step import mean_loss, ready_to_train, take_step
 
 Report = Callable[[int, float], None]
 """Is told the number of iterations done and the mean loss since it was last told."""
@@ -85,7 +86,7 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
     draw_ahead: bool | None = None,
     helpers: Helpers | None = None,
 ) -> Trained:
-    """Train a backbone in place and give the course of its loss.
+    """Train a backbone in place and give the course of its loss; it ends with the average of weights, if there is one.
 
     Goes on from `checkpoint` where that file exists, and writes it every `plan.checkpoint_every` iterations. `maker`
     says what the network is made with, and `where` on what; both are kept in checkpoints, beside those of what wrote
@@ -109,7 +110,8 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
     optimizer = new_optimizer(network, plan)
     scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=plan.precision == "fp16")
     names = {id(parameter): name for name, parameter in network.named_parameters()}
-    progress = _resume(checkpoint, backbone, optimizer, scaler, names, maker)
+    average = None if plan.average_decay is None else Average(backbone, plan.average_decay)
+    progress = _resume(checkpoint, backbone, optimizer, scaler, average, names, maker)
     progress.attempts = (*progress.attempts, {"from_iteration": progress.iteration, **where})
     first = progress.iteration
 
@@ -130,6 +132,8 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
         for iteration, drawn in batches:
             set_learning_rate(optimizer, learning_rate(plan, iteration))
             losses, case_ids = take_step(backbone, optimizer, scaler, drawn, plan, device, others)
+            if average is not None:
+                average.take(backbone, iteration + 1)
             taken.append(_Taken(iteration, cuda.fetched(losses), case_ids))
             done, is_last = iteration + 1, iteration + 1 == plan.iterations
             is_reported = done % REPORT_EVERY == 0 or is_last
@@ -142,7 +146,9 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
                 progress.pending.clear()
                 report(done, progress.losses[-1])
             if is_kept:
-                _keep(checkpoint, progress, backbone, optimizer, scaler, names)
+                _keep(checkpoint, progress, backbone, optimizer, scaler, average, names)
+    if average is not None:
+        load_state(backbone, average.tensors)
     broken = not_finite(backbone.state_dict())
     if broken:
         raise TrainingError(
@@ -167,13 +173,15 @@ def _keep(
     backbone: Backbone,
     optimizer: torch.optim.Optimizer,
     scaler: Any,
+    average: Average | None,
     names: Mapping[int, str],
 ) -> None:
     """Write the checkpoint."""
     record = {"losses": progress.losses, "pending": progress.pending, "scaler": scaler.state_dict()}
     state, of_optimizer = backbone.state_dict(), state_of(optimizer, names)
+    kept = {} if average is None else average.tensors
     made = progress.makers, progress.attempts
-    write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, of_optimizer, record, *made))
+    write_checkpoint(checkpoint, Checkpoint(progress.iteration, state, of_optimizer, record, *made, kept))
 
 
 def _resume(
@@ -181,6 +189,7 @@ def _resume(
     backbone: Backbone,
     optimizer: torch.optim.Optimizer,
     scaler: Any,
+    average: Average | None,
     names: Mapping[int, str],
     maker: Mapping[str, str],
 ) -> _Progress:
@@ -189,7 +198,9 @@ def _resume(
     stored = read_checkpoint(checkpoint)
     try:
         load_state(backbone, stored.model)
-    except RuntimeError as error:
+        if average is not None:
+            average.restore(stored.average)
+    except (RuntimeError, ValueError) as error:
         made = ", then by ".join(_in_words(by) for by in stored.makers) or "code that it does not name"
         raise StoreError(
             f"{checkpoint}: does not fit the network. It was written by {made}; here is {_in_words(maker)}. "

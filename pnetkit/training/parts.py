@@ -5,6 +5,7 @@ part's number, and on nothing that other parts leave behind.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from pnetkit.networks import autocast, checked_output
 from pnetkit.training.augmentation import augment
 from pnetkit.training.loss import deep_supervision_loss
 from pnetkit.training.plan import TrainingPlan
+from pnetkit.training.recomputation import recomputing
 from pnetkit.training.sampling import Batch, Share, StoredCase, TrainingCase, draw_batch
 from pnetkit.training.strong import strong_patch
 
@@ -109,12 +111,22 @@ def compute_part(
     The gradients are those of the loss `scaled` and divided by the number of parts.
     """
     seed_dropout(part.dropout_seed, device)
-    with autocast(device, plan.precision):
-        output = checked_output(backbone, part.x.to(device, non_blocking=True))
-        labels = part.y.to(device, non_blocking=True).long()  # as bytes to the device: an eighth of the way
-        loss = deep_supervision_loss(output, labels, backbone.spec, of=plan.loss, class_weights=plan.class_weights)
-    scaled(loss / plan.accumulation).backward()
+    with recomputing(as_module(backbone)) if plan.gradient_checkpointing else nullcontext():
+        with autocast(device, plan.precision):
+            output = checked_output(backbone, part.x.to(device, non_blocking=True))
+            labels = part.y.to(device, non_blocking=True).long()  # as bytes to the device: an eighth of the way
+            loss = deep_supervision_loss(output, labels, backbone.spec, of=plan.loss, class_weights=plan.class_weights)
+        scaled(loss / plan.accumulation).backward()
     return loss.detach()
+
+
+def as_module(backbone: Backbone) -> nn.Module:
+    """Give the backbone as a module. Raises TrainingError where it is none."""
+    if not isinstance(backbone, nn.Module):
+        raise TrainingError(
+            f"The backbone {type(backbone).__name__} is not a torch.nn.Module, so it cannot be trained."
+        )
+    return backbone
 
 
 def add_gradients(parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor | None]) -> None:

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from pnetkit import cuda
-from pnetkit.errors import TrainingError
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import to_channels_last
 from pnetkit.training.norms import NormCall, replay, running_norms, statistics_apart
 from pnetkit.training.optimizer import new_optimizer
-from pnetkit.training.parts import Drawn, add_gradients, compute_part, in_parts
+from pnetkit.training.parts import Drawn, add_gradients, as_module, compute_part, in_parts
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Batch, Share
 
@@ -47,15 +46,6 @@ def ready_to_train(backbone: Backbone, device: str) -> None:
     if isinstance(backbone, nn.Module):
         to_channels_last(backbone)
     backbone.train()
-
-
-def as_module(backbone: Backbone) -> nn.Module:
-    """Give the backbone as a module. Raises TrainingError where it is none."""
-    if not isinstance(backbone, nn.Module):
-        raise TrainingError(
-            f"The backbone {type(backbone).__name__} is not a torch.nn.Module, so it cannot be trained."
-        )
-    return backbone
 
 
 def take_step(

@@ -24,7 +24,7 @@ class Net(nn.Module):
         maps = {"pool3": FeatureSpec(8, (8, 8, 8), context_voxels=(13, 13, 13))}
         only = (24, 24, 16) if one_size else None
         self.spec = BackboneSpec(in_channels, num_classes, (8, 8, 8), maps, only_size=only)
-        self.one = nn.Conv3d(in_channels, num_classes, 1)
+        self.one = nn.Sequential(nn.Conv3d(in_channels, num_classes, 1), nn.Identity())
 
     def forward(self, x):
         return BackboneOutput(self.one(x))
@@ -135,6 +135,8 @@ LATER = {
     "loss": "dice-cross-entropy",
     "dice_over": "batch",
     "focal_gamma": 1.0,
+    "average_decay": 0.99,
+    "gradient_checkpointing": True,
 }
 """Another value than the default of each setting that came after the first results."""
 

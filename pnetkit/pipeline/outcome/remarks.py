@@ -13,12 +13,14 @@ from pnetkit.store.store import Store
 
 
 def remarks(recipe: Recipe, graph: Graph, store: Store, small: SmallFiles) -> list[str]:
-    """Give sentences on the classifier's evidence, adopted segmentations, code that changed, and the search."""
+    """Give sentences on the classifier's evidence, adopted segmentations, code that changed, weights, the search."""
     said = [EVIDENCE[recipe.classifier_evidence]] if any(node.stage == fit.STAGE.name for node in graph.nodes) else []
     if any(node.stage == adopt.STAGE.name for node in graph.nodes):
         return [*said, "Segmentations were made elsewhere; whether by who had seen these cases is not known."]
     trained = _records(graph, store, small, train.STAGE.name)
     said += filter(None, [train.mixed_in_words(trained), train.moved_in_words(trained)])
+    averaged = train.averaged_in_words(recipe.training.model_dump())
+    said += [f"What is tested of each network is {averaged}."] if averaged else []
     if recipe.inference.search == "coarse-to-fine":
         decided = [of.segment for of in graph.cases.values()]  # not those that a classifier learns from
         searched = [small.record(n.stage, n.key) for n in decided if store.has(n.stage, n.key)]

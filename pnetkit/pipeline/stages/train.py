@@ -41,7 +41,15 @@ LOSSES = "losses.json"
 """The course of the loss."""
 
 
-LATER = ("optimizer", "schedule", "warmup_iterations", "decay", "augmentation")
+LATER = (
+    "optimizer",
+    "schedule",
+    "warmup_iterations",
+    "decay",
+    "average_decay",
+    "gradient_checkpointing",
+    "augmentation",
+)
 """Keys of the section `training` that are in an identity only where they are not at their default."""
 
 OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma"}
@@ -140,7 +148,8 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
     write_weights(folder / WEIGHTS, backbone.state_dict())
     write_json(folder / BACKBONE, {"backbone": identity, "in_channels": spec.in_channels})
     write_json(folder / LOSSES, trained.losses)
-    return {
+    tested = {} if "average_decay" not in spec.training else {"weights": averaged_in_words(spec.training)}
+    return tested | {
         "parameters": sum(p.numel() for p in backbone.parameters()),
         "last_loss": trained.losses[-1],
         "makers": [dict(made) for made in trained.makers],
@@ -214,6 +223,12 @@ def moved_in_words(records: Sequence[Mapping[str, Any]]) -> str:
         f"{len(moved)} of {len(records)} networks were begun and ended in other surroundings ({'; '.join(ways)}): "
         "nobody gets their last bits again."
     )
+
+
+def averaged_in_words(training: Mapping[str, Any]) -> str:
+    """Say which weights a training leaves, where these are not the last ones; empty where they are."""
+    decay = training.get("average_decay")
+    return "" if decay is None else f"an exponential moving average of the weights (decay {decay:g})"
 
 
 def _place(attempt: Mapping[str, Any]) -> str:
