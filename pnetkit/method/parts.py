@@ -1,9 +1,10 @@
 """Take a recipe apart: its plugins and settings, as the keys of the stages know them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pnetkit.errors import Fault, PnetkitError, RecipeError
+from pnetkit.imaging.spacing import Spacing
 from pnetkit.inference.runtime import require_runtime
 from pnetkit.interfaces import (
     Backbone,
@@ -20,6 +21,9 @@ from pnetkit.sources import Sources
 from pnetkit.training.parts import as_module
 from pnetkit.training.recomputation import require_groups
 from pnetkit.types import CLASSES, FeatureNeeds, PhaseFinding, Triple
+
+RulesOn = Literal["scan", "network"]
+"""Whose voxels postprocessors and classifier see: the scan's, or those at the network's spacing."""
 
 LATER_TRAINING_KEYS = (
     "augmentation",
@@ -51,6 +55,7 @@ class Parts:
 
     `parameters` counts those of the backbone. `is_trained` tells whether the classifier learns, `out_of_fold` whether
     it does so on what networks say of cases that they have not seen; `fusion_is_trained` whether the fusion learns.
+    `spacing_mm` is that of the network's voxels: `median` of each training's own cases, None for the scanner's.
     """
 
     inputs: tuple[Input, ...]
@@ -67,6 +72,8 @@ class Parts:
     training: dict[str, Any]
     inference: dict[str, Any]
     parameters: int
+    spacing_mm: Spacing | Literal["median"] | None = None
+    rules_on: RulesOn = "scan"
 
     @property
     def plugins(self) -> dict[str, Any]:
@@ -135,6 +142,8 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         training=training,
         inference=_inference_identity(recipe, window),
         parameters=sum(p.numel() for p in shape_only.parameters()),
+        spacing_mm=_spacing(recipe),
+        rules_on=recipe.preprocess.rules_on,
     )
 
 
@@ -172,6 +181,12 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
     if settings.window_weights != "uniform":
         found["window_weights"] = settings.window_weights
     return found
+
+
+def _spacing(recipe: Recipe) -> Spacing | Literal["median"] | None:
+    """Give three edges where the recipe gives any: one stands for all."""
+    wanted = recipe.preprocess.spacing_mm
+    return (wanted, wanted, wanted) if isinstance(wanted, float) else wanted
 
 
 def _edges(edges: int | Triple) -> list[int]:

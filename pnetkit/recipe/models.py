@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from pnetkit.recipe.fields import Edges, Fraction, Positive, Precision, Section
 from pnetkit.recipe.inference import InferenceSettings
+from pnetkit.recipe.preprocess import PreprocessSettings
 
 
 def _ascending(window: tuple[float, float]) -> tuple[float, float]:
@@ -275,6 +276,7 @@ class Recipe(Section):
         Field(description="Inputs of networks by name; null for one network to each phase, named like it."),
     ] = None
     cohort: CohortSettings = CohortSettings()
+    preprocess: PreprocessSettings = PreprocessSettings()
     intensity: IntensitySettings = IntensitySettings()
     backbone: PluginChoice
     training: TrainingSettings = TrainingSettings()

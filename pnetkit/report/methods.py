@@ -205,10 +205,10 @@ def _beside_the_paper(training: Mapping[str, Any]) -> str:
         said.append(f"The loss was cross-entropy and soft Dice (of each {training.get('dice_over', 'patch')}).")
     elif loss == "focal":
         said.append(f"The loss was focal (exponent {training.get('focal_gamma', 2):g}).")
-    said += filter(None, [_AUGMENTED.get(training.get("augmentation", "paper"))])
     if training.get("average_decay") is not None:
         decay = training["average_decay"]
         said.append(f"What was tested is an exponential moving average of the weights (decay {decay:g}).")
+    said += filter(None, [_AUGMENTED.get(training.get("augmentation", "paper"))])
     return "".join(f" {sentence}" for sentence in said)
 
 

@@ -70,7 +70,9 @@ def make_graph(
         if adopted is not None:
             final |= {(item.case.id, seen.name): adopted_nodes(draft, item, adopted) for item in there}
             continue
-        draft.prepared.update({item.case.id: prepare.draft(draft, item) for item in learned})
+        if parts.spacing_mm != "median":  # else that of each training is another
+            for item in learned:
+                prepare.draft(draft, item, parts.spacing_mm)
         for fold in sorted({folds[item.case.id] for item in there}):
             of_fold = fold_nodes(draft, fold)
             if of_fold is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.errors import Fault
+from pnetkit.imaging.spacing import Spacing, median_spacing
 from pnetkit.method.parts import Input, Parts
 from pnetkit.recipe.models import Recipe
 from pnetkit.store.node import Node, Spec, Subject
@@ -15,7 +16,8 @@ from pnetkit.store.node import Node, Spec, Subject
 class Draft:
     """Hold a plan in the making, for one input.
 
-    `labeled` are the cases with a reference label that are not held out, `prepared` are nodes of these by case.
+    `labeled` are the cases with a reference label that are not held out, `prepared` are nodes of these by case and
+    spacing.
     """
 
     recipe: Recipe
@@ -25,7 +27,7 @@ class Draft:
     nodes: dict[str, Node]
     faults: list[Fault]
     labeled: Sequence[CheckedCase]
-    prepared: dict[str, Node] = field(default_factory=dict)
+    prepared: dict[tuple[str, Spacing | None], Node] = field(default_factory=dict)
 
     def add(self, spec: Spec, subject: Subject, *, weight: int = 1) -> Node:
         """Take a piece of work in, or give the equal one that is there."""
@@ -35,6 +37,14 @@ class Draft:
     def outside(self, left_out: Sequence[int]) -> list[CheckedCase]:
         """Give the labeled cases of all folds but some: the only ones that a network without these may see."""
         return [item for item in self.labeled if self.folds[item.case.id] not in left_out]
+
+    def spacing_without(self, left_out: Sequence[int]) -> Spacing | None:
+        """Give the spacing of a network that is trained without some folds; a median is that of its own cases alone."""
+        wanted = self.parts.spacing_mm
+        if wanted != "median":
+            return wanted
+        first = self.seen.phases[0]
+        return median_spacing([item.scans[first].grid for item in self.outside(left_out)])
 
     @property
     def labels(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pnetkit.errors import Fault, StoreError
 from pnetkit.files import read_json, write_json
+from pnetkit.imaging.spacing import Spacing, edges_at
 from pnetkit.interfaces import Backbone
 from pnetkit.method.seeds import derived_seed
 from pnetkit.method.trained_network import load_weights, new_backbone
@@ -15,6 +16,7 @@ from pnetkit.pipeline.stages import prepare
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
 from pnetkit.pipeline.stages.needs import WHOLE_GPU
+from pnetkit.pipeline.stages.scans import spacing_identity
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.provenance import surroundings
 from pnetkit.sources import source_digest
@@ -42,14 +44,8 @@ LOSSES = "losses.json"
 
 
 LATER = (
-    "optimizer",
-    "schedule",
-    "warmup_iterations",
-    "decay",
-    "average_decay",
-    "gradient_checkpointing",
-    "augmentation",
-)
+    "optimizer", "schedule", "warmup_iterations", "decay", "average_decay", "gradient_checkpointing", "augmentation"
+)  # fmt: skip
 """Keys of the section `training` that are in an identity only where they are not at their default."""
 
 OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma"}
@@ -60,7 +56,8 @@ OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma
 class TrainSpec:
     """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved.
 
-    Nor the voxels' edges, which the prepared cases' scans have and no setting changes.
+    Nor the voxels' edges (`spacings_mm`), which the prepared cases' scans have. `spacing_mm`, to which these were
+    resampled, is in it where they were.
     """
 
     stage: ClassVar[str] = "train"
@@ -75,12 +72,14 @@ class TrainSpec:
     case_ids: tuple[str, ...]
     checkpoint_every: int
     spacings_mm: tuple[tuple[float, float, float], ...]
+    spacing_mm: Spacing | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
         """Give what is trained, how, and on cases of which diagnoses."""
         # once the parts of a batch drew dropout one after the other, which no two processes could have done
         parts = {"dropout": "of each part"} if self.training.get("accumulation", 1) > 1 else {}
+        parts |= spacing_identity(self.spacing_mm)
         return {
             "backbone": dict(self.backbone),
             "in_channels": self.in_channels,
@@ -107,6 +106,7 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
     if not training:
         draft.faults.append(Fault(subject.label, "no training case has a reference label"))
         return None
+    spacing_mm = draft.spacing_without(left_out)
     balanced = recipe.training.case_sampling == "balanced"  # else diagnoses decide nothing, and keys stay as they are
     spec = TrainSpec(
         backbone=draft.parts.backbone,
@@ -114,12 +114,20 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
         training=draft.parts.training,
         seed=derived_seed(recipe.training.seed, "train", name, *left_out),
         abnormal=tuple(item.case.abnormal if balanced else bool(item.case.abnormal) for item in training),
-        prepared=tuple(draft.prepared[item.case.id].ref for item in training),
+        prepared=tuple(prepare.draft(draft, item, spacing_mm).ref for item in training),
         case_ids=tuple(item.case.id for item in training),
         checkpoint_every=recipe.training.checkpoint_every,
-        spacings_mm=tuple(item.scans[draft.seen.phases[0]].grid.spacing_mm for item in training),
+        spacings_mm=tuple(edges_at(item.scans[draft.seen.phases[0]].grid, spacing_mm) for item in training),
+        spacing_mm=spacing_mm,
     )
     return draft.add(spec, subject, weight=recipe.training.iterations)
+
+
+def spacing_of(network: Node) -> Spacing | None:
+    """Give the spacing that a network was trained at, and so is run at; None for the scanner's voxels."""
+    if not isinstance(network.spec, TrainSpec):
+        raise TypeError(f"{network.label} is no training")
+    return network.spec.spacing_mm
 
 
 def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
