@@ -4,6 +4,7 @@ from statistics import fmean
 from typing import Any
 
 from pnetkit.errors import counted
+from pnetkit.pipeline.outcome.otherwise import trained_otherwise
 from pnetkit.pipeline.outcome.tuning import EVIDENCE
 from pnetkit.pipeline.plan.graph import Graph
 from pnetkit.pipeline.stages import adopt, fit, measure, train
@@ -13,12 +14,13 @@ from pnetkit.store.store import Store
 
 
 def remarks(recipe: Recipe, graph: Graph, store: Store, small: SmallFiles) -> list[str]:
-    """Give sentences on the classifier's evidence, adopted segmentations, code that changed, weights, the search."""
+    """Give sentences on the classifier's evidence, adopted segmentations, changed code, training, weights, search."""
     said = [EVIDENCE[recipe.classifier_evidence]] if any(node.stage == fit.STAGE.name for node in graph.nodes) else []
     if any(node.stage == adopt.STAGE.name for node in graph.nodes):
         return [*said, "Segmentations were made elsewhere; whether by who had seen these cases is not known."]
     trained = _records(graph, store, small, train.STAGE.name)
     said += filter(None, [train.mixed_in_words(trained), train.moved_in_words(trained)])
+    said += filter(None, [trained_otherwise(recipe)])
     averaged = train.averaged_in_words(recipe.training.model_dump())
     said += [f"What is tested of each network is {averaged}."] if averaged else []
     if recipe.inference.search == "coarse-to-fine":
