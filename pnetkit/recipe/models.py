@@ -123,6 +123,16 @@ class MixedPatchSettings(Section):
     share: Annotated[float, Field(gt=0, le=1, description="Share of the steps; a step keeps its number of voxels.")]
 
 
+class WatchSettings(Section):
+    """Hold back a few patients of each training's folds, and say what the network makes of them while it trains."""
+
+    patients: Annotated[Positive, Field(description="Patients that are held back, abnormal and others in turn.")] = 2
+    patches: Annotated[Positive, Field(description="Patches of their cases, drawn once.")] = 32
+    every: Annotated[Positive, Field(description="Steps between two looks; there is one after the last step too.")] = (
+        1000
+    )
+
+
 class TrainingSettings(Section):
     """Say how networks are trained; defaults are the paper's, or method.md's where the paper is silent."""
 
@@ -206,6 +216,10 @@ class TrainingSettings(Section):
     gradient_checkpointing: Annotated[
         bool, Field(description="Compute groups of layers twice, to keep less memory; the same weights on a CPU.")
     ] = False
+    watch: Annotated[
+        WatchSettings | None,
+        Field(description="Loss and Dice of patches of held-back training patients while it trains; null for none."),
+    ] = None
     precision: Annotated[
         Precision,
         Field(

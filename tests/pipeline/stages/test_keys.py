@@ -39,6 +39,7 @@ SPECS = [
             "prepared": (Ref("prepare", "q"),),
             "case_ids": ("P2",),
             "checkpoint_every": 200,
+            "held_back": (0,),
             "spacing_mm": (1.0, 1.0, 2.5),
             "spacings_mm": ((1.0, 1.0, 3.0),),
         },
