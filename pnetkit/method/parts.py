@@ -15,6 +15,7 @@ from pnetkit.interfaces import (
     TrainedPhaseFusion,
 )
 from pnetkit.method.plugins import build, identify
+from pnetkit.method.starting import Start, find_start
 from pnetkit.networks import build_seeded, check_patch_size, without_values
 from pnetkit.recipe.models import PluginChoice, Recipe, TrainingSettings
 from pnetkit.sources import Sources
@@ -57,6 +58,7 @@ class Parts:
     `parameters` counts those of the backbone. `is_trained` tells whether the classifier learns, `out_of_fold` whether
     it does so on what networks say of cases that they have not seen; `fusion_is_trained` whether the fusion learns.
     `spacing_mm` is that of the network's voxels: `median` of each training's own cases, None for the scanner's.
+    `start` is what networks start from, None for the seed alone.
     """
 
     inputs: tuple[Input, ...]
@@ -75,6 +77,7 @@ class Parts:
     parameters: int
     spacing_mm: Spacing | Literal["median"] | None = None
     rules_on: RulesOn = "scan"
+    start: Start | None = None
 
     @property
     def plugins(self) -> dict[str, Any]:
@@ -119,11 +122,14 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         _check_fuses(fused, recipe, tuple(seen.name for seen in inputs))
     _check_fit(shape_only, needs, recipe, is_trained=is_trained, fusion_is_trained=fusion_is_trained)
     training = recipe.training.model_dump(mode="json")
-    for key in ("seed", "repeat_seeds", "checkpoint_every"):
+    for key in ("seed", "repeat_seeds", "checkpoint_every", "start_from"):
         del training[key]
     for key in LATER_TRAINING_KEYS:  # keys of the store stay those of a version without them
         if training[key] == TrainingSettings.model_fields[key].default:
             del training[key]
+    start = find_start(recipe, backbone, {len(seen.phases) for seen in inputs})
+    if start is not None:  # else keys stay those of a version without it
+        training["start_from"] = dict(start.how)
     labels = recipe.cohort.labels
     return Parts(
         inputs=inputs,
@@ -135,7 +141,7 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         is_trained=is_trained,
         out_of_fold=recipe.classifier_evidence == "out-of-fold",
         fusion_is_trained=fusion_is_trained,
-        intensity=recipe.intensity.model_dump(mode="json"),
+        intensity=recipe.intensity.model_dump(mode="json", exclude_none=True),
         labels={
             "mapping": None if labels is None else {str(k): v for k, v in labels.items()},
             "unmapped": recipe.cohort.unmapped_labels,
@@ -143,8 +149,9 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         training=training,
         inference=_inference_identity(recipe, window),
         parameters=sum(p.numel() for p in shape_only.parameters()),
-        spacing_mm=_spacing(recipe),
+        spacing_mm=recipe.preprocess.spacing,
         rules_on=recipe.preprocess.rules_on,
+        start=start,
     )
 
 
@@ -182,12 +189,6 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
     if settings.window_weights != "uniform":
         found["window_weights"] = settings.window_weights
     return found
-
-
-def _spacing(recipe: Recipe) -> Spacing | Literal["median"] | None:
-    """Give three edges where the recipe gives any: one stands for all."""
-    wanted = recipe.preprocess.spacing_mm
-    return (wanted, wanted, wanted) if isinstance(wanted, float) else wanted
 
 
 def _edges(edges: int | Triple) -> list[int]:

@@ -2,11 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from pnetkit.label_sets import IGNORED
 from pnetkit.recipe.fields import Edges, Fraction, Positive, Precision, Section
 from pnetkit.recipe.inference import InferenceSettings
 from pnetkit.recipe.preprocess import PreprocessSettings
+from pnetkit.recipe.transfer import StartFromSettings
 
 
 def _ascending(window: tuple[float, float]) -> tuple[float, float]:
@@ -32,11 +34,18 @@ def _inputs(inputs: "dict[str, InputSettings] | None") -> "dict[str, InputSettin
 
 
 def _labels(labels: dict[int, int] | None) -> dict[int, int] | None:
-    wrong = sorted({v for v in (labels or {}).values() if v not in range(4)})
+    wrong = sorted({v for v in (labels or {}).values() if v not in range(4) and v != IGNORED})
     if wrong:
-        raise ValueError(f"labels are mapped to 0 background, 1 pancreas, 2 tumor, 3 duct; got {wrong}")
+        raise ValueError(f"labels are mapped to 0 background, 1 pancreas, 2 tumor, 3 duct, or ignore; got {wrong}")
     return labels
 
+
+def _ignored(label: Any) -> Any:
+    """Give `ignore` as the label of voxels that may be of any class."""
+    return IGNORED if label == "ignore" else label
+
+
+Label = Annotated[int, BeforeValidator(_ignored)]
 
 ClassWeight = Annotated[float, Field(ge=0)]
 
@@ -75,9 +84,12 @@ class CohortSettings(Section):
         ),
     ] = "even"
     labels: Annotated[
-        dict[int, int] | None,
+        dict[int, Label] | None,
         AfterValidator(_labels),
-        Field(description="Label values in the files -> 0 background, 1 pancreas, 2 tumor, 3 duct."),
+        Field(
+            description="Label values in the files -> 0 background, 1 pancreas, 2 tumor, 3 duct, or ignore: in no loss "
+            "and no figure."
+        ),
     ] = None
     unmapped_labels: Annotated[
         Literal["error", "background"], Field(description="What becomes of values that `labels` does not name.")
@@ -112,8 +124,18 @@ class IntensitySettings(Section):
         tuple[float, float], AfterValidator(_ascending), Field(description="Values are clipped to this window.")
     ] = (-100.0, 240.0)
     normalization: Annotated[
-        Literal["z-score", "unit", "none"], Field(description="Per-case z-score, window to [0, 1], or clipped HU.")
+        Literal["z-score", "unit", "none", "fixed"],
+        Field(description="Per-case z-score, window to [0, 1], clipped HU, or mean and deviation that are given."),
     ] = "z-score"
+    mean_hu: Annotated[float | None, Field(description="Mean for `fixed`, as nnU-Net has it of its cases.")] = None
+    deviation_hu: Annotated[float | None, Field(gt=0, description="Standard deviation for `fixed`.")] = None
+
+    @model_validator(mode="after")
+    def _given_where_fixed(self) -> "IntensitySettings":
+        given = [value is not None for value in (self.mean_hu, self.deviation_hu)]
+        if given != [self.normalization == "fixed"] * 2:
+            raise ValueError("mean_hu and deviation_hu go with normalization fixed, and with no other")
+        return self
 
 
 class MixedPatchSettings(Section):
@@ -141,7 +163,9 @@ class TrainingSettings(Section):
         tuple[Annotated[int, Field(ge=0)], ...],
         Field(description="Further seeds that `pnetkit compare` runs a recipe with, for the spread between them."),
     ] = ()
-    iterations: Annotated[Positive, Field(description="Steps of the optimizer.")] = 80000
+    iterations: Annotated[
+        int, Field(ge=0, description="Steps of the optimizer; 0 uses a network that starts from weights as it is.")
+    ] = 80000
     batch_size: Annotated[Positive, Field(description="Patches in a step.")] = 16
     accumulation: Annotated[Positive, Field(description="Micro-batches a step is split into, to save memory.")] = 1
     patch_size: Annotated[Edges, Field(description="Edges of a patch in voxels.")] = (64, 64, 64)
@@ -228,6 +252,9 @@ class TrainingSettings(Section):
         ),
     ] = "fp32"
     checkpoint_every: Annotated[Positive, Field(description="Steps between two checkpoints.")] = 1000
+    start_from: Annotated[
+        StartFromSettings | None, Field(description="Weights made elsewhere that networks start from; null for none.")
+    ] = None
 
     @model_validator(mode="after")
     def _divisible(self) -> "TrainingSettings":
@@ -239,6 +266,8 @@ class TrainingSettings(Section):
             raise ValueError(
                 f"repeat_seeds {list(self.repeat_seeds)} has to differ from seed {self.seed} and in itself"
             )
+        if not self.iterations and self.start_from is None:
+            raise ValueError("iterations 0 trains nothing, so start_from has to name the weights of a whole network")
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0")
         return self
@@ -254,7 +283,7 @@ class TrainingSettings(Section):
             self._require_defaults(("dice_over",), f"of the loss dice-cross-entropy, and the loss is {self.loss}")
         if self.loss != "focal":
             self._require_defaults(("focal_gamma",), f"of the loss focal, and the loss is {self.loss}")
-        if self.warmup_iterations >= self.iterations:
+        if self.warmup_iterations and self.warmup_iterations >= self.iterations:
             raise ValueError(
                 f"warmup_iterations {self.warmup_iterations} leave nothing of the {self.iterations} iterations to the "
                 f"schedule; take a tenth of them or less"
@@ -329,6 +358,15 @@ class Recipe(Section):
                 "inference.test_time 'mirror' is for networks that have seen mirrored patches, and training.flips "
                 f"{self.training.flips} with training.augmentation {self.training.augmentation!r} shows none. Set "
                 "training.flips: true, or inference.test_time: none"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _median_of_a_training(self) -> "Recipe":
+        if self.preprocess.spacing_mm == "median" and not self.training.iterations:
+            raise ValueError(
+                "preprocess.spacing_mm is median, that of a training's own cases, and nothing is trained "
+                "(training.iterations 0). Give the spacing that the network was trained at"
             )
         return self
 

@@ -46,6 +46,11 @@ class PreprocessSettings(Section):
         Field(description="Whose voxels postprocessors and classifier see and count: the scan's, or the network's."),
     ] = "scan"
 
+    @property
+    def spacing(self) -> tuple[float, float, float] | Literal["median"] | None:
+        """Give three edges where there are any: one stands for all."""
+        return (self.spacing_mm,) * 3 if isinstance(self.spacing_mm, float) else self.spacing_mm
+
     @model_validator(mode="after")
     def _rules_have_a_grid(self) -> "PreprocessSettings":
         if self.rules_on == "network" and self.spacing_mm is None:

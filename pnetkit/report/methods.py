@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pnetkit.errors import counted
+from pnetkit.imaging.intensity import normalization_in_words
 
 
 def recipe_in_a_sentence(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> str:
@@ -136,10 +137,13 @@ def _networks_in_words(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> 
         f"All figures are from {len(folds)}-fold cross-validation by patient: each case was decided by networks that "
     )
     said = [seen + "had seen no case of its fold."]
+    if record.get("started_from") and training.get("iterations") == 0:
+        said = ["Networks that were made elsewhere decided each case; nothing was trained."]
     window = recipe.get("intensity", {}).get("window_hu")
     if window:
-        how = recipe["intensity"].get("normalization", "z-score")
+        how = normalization_in_words(recipe["intensity"])
         said.append(f"Intensities were clipped to {window[0]:g} to {window[1]:g} HU ({how}).")
+    said += filter(None, [spacing_in_words(recipe, record)])
     if training.get("iterations"):
         size = " x ".join(map(str, training.get("patch_size", ())))
         parameters = record.get("backbone_parameters")
@@ -210,6 +214,20 @@ def _beside_the_paper(training: Mapping[str, Any]) -> str:
         said.append(f"What was tested is an exponential moving average of the weights (decay {decay:g}).")
     said += filter(None, [_AUGMENTED.get(training.get("augmentation", "paper"))])
     return "".join(f" {sentence}" for sentence in said)
+
+
+def spacing_in_words(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    """Say to which spacings scans were resampled for networks, and whose voxels rules counted; empty where none was."""
+    preprocess = recipe.get("preprocess", {})
+    if preprocess.get("spacing_mm") is None:
+        return ""
+    found = dict.fromkeys(tuple(of["spacing_mm"]) for of in record.get("networks", ()) if of.get("spacing_mm"))
+    edges = _and([f"{' x '.join(f'{edge:.4g}' for edge in of)} mm" for of in found])
+    whose = ", the median of each training's own cases," if preprocess["spacing_mm"] == "median" else ""
+    return (
+        f"Scans were resampled linearly to {edges}{whose} for the networks; labels were brought back to each scan's "
+        f"own grid by the shares of the classes, and rules counted the {preprocess.get('rules_on', 'scan')}'s voxels."
+    )
 
 
 def was_trained(record: Mapping[str, Any]) -> bool:

@@ -29,6 +29,7 @@ from pnetkit.testing.backbone_promises import (
     require_sizes,
     require_spec,
 )
+from pnetkit.testing.backbone_transfer import require_transfer
 from pnetkit.testing.checks import Check, builder, named_checks
 
 
@@ -71,6 +72,7 @@ def backbone_checks(
         "random_state_is_left_alone": lambda: require_random_state_kept(network()),
         "input_is_left_alone": lambda: require_input_kept(network()),
         "state_round_trip": lambda: require_state_round_trip(network(), build),
+        "transfer": lambda: require_transfer(network(), build),
         "finite_on_extreme_input": lambda: require_finite(network()),
         "bf16": lambda: require_bf16(network()),
         "inference": lambda: require_inference(build),

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from pnetkit import cuda
-from pnetkit.ahead import one_ahead
+from pnetkit.ahead import made_ahead
 from pnetkit.errors import StoreError, TrainingError
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import check_patch_size, load_state, not_finite
@@ -28,9 +28,10 @@ from pnetkit.training.checkpoint import (
     with_maker,
     write_checkpoint,
 )
+from pnetkit.training.freezing import hold_taken
 from pnetkit.training.group import Helpers, open_group
 from pnetkit.training.optimizer import new_optimizer, restore_state, set_learning_rate, state_of
-from pnetkit.training.parts import Drawn, as_module, draw, share_of
+from pnetkit.training.parts import Drawn, as_module, draw, drawing_threads, share_of
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import StoredCase, TrainingCase
 from pnetkit.training.schedule import learning_rate
@@ -101,7 +102,7 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
 
     Goes on from `checkpoint` where that file exists, and writes it every `plan.checkpoint_every` iterations. `maker`
     says what the network is made with, and `where` on what; both are kept in checkpoints, beside those of what wrote
-    them before. With `draw_ahead` the next batch is drawn in a thread while the network computes; None does so on an
+    them before. With `draw_ahead` the next batches are drawn in threads while the network computes; None does so on an
     accelerator, because on a CPU a worker has one core for both. A batch depends on seed and iteration alone, so
     weights are the same. `helpers` are further processes that compute parts of each batch (`plan.accumulation`); on
     CPUs the weights are the same to the bit. `seen` is told what patches of the cases `held_back` say, on which nothing
@@ -139,11 +140,13 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
         if helpers is not None and helpers.devices and first < plan.iterations:
             how: dict[str, Any] = {"device": device, "seed": seed, "first": first, "draw_ahead": draw_ahead}
             others = stack.enter_context(open_group(helpers, plan, network=network, **how))
-        # an error in a step ends the thread too
-        batches = stack.enter_context(closing(one_ahead(make, range(first, plan.iterations), ahead=draw_ahead)))
+        # an error in a step ends the threads too
+        threads = drawing_threads(plan) if draw_ahead else 0
+        batches = stack.enter_context(closing(made_ahead(make, range(first, plan.iterations), threads=threads)))
         taken: list[_Taken] = []
         for iteration, drawn in batches:
             set_learning_rate(optimizer, learning_rate(plan, iteration))
+            hold_taken(network, plan, iteration)
             losses, case_ids = take_step(backbone, optimizer, scaler, drawn, plan, device, others)
             if average is not None:
                 average.take(backbone, iteration + 1)

@@ -23,7 +23,11 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """Say how a network is trained; the names and defaults are those of a recipe's `training` section."""
+    """Say how a network is trained; the names and defaults are those of a recipe's `training` section.
+
+    `taken` name parameters and statistics that came from weights made elsewhere; they stay for `freeze_iterations`
+    steps.
+    """
 
     iterations: int
     sampling: Sampling
@@ -47,4 +51,6 @@ class TrainingPlan:
     average_decay: float | None = None
     gradient_checkpointing: bool = False
     augmentation: Augmentation = "paper"
+    taken: tuple[str, ...] = ()
+    freeze_iterations: int = 0
     watch: Watch | None = None

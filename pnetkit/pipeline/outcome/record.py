@@ -42,6 +42,8 @@ def run_record(
         "hardware": hardware(context.device),
         "plugins": dict(graph.plugins),
         "backbone_parameters": graph.parameters,
+        **({} if recipe.preprocess.rules_on == "scan" else {"rules_on": recipe.preprocess.rules_on}),
+        **({} if graph.started is None else {"started_from": [dict(graph.started)]}),
         "networks": [
             {"input": name, "fold": fold, "train": nodes.train.key, "fit": None if nodes.fit is None else nodes.fit.key}
             | _at_spacing(nodes.train)

@@ -19,6 +19,7 @@ from pnetkit.imaging.intensity import Intensity
 from pnetkit.imaging.lost_lesions import lost_lesions
 from pnetkit.imaging.nifti import read_grid
 from pnetkit.imaging.spacing import Spacing, labels_on
+from pnetkit.label_sets import merged
 from pnetkit.method.network_input import fitted_intensity
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
@@ -47,11 +48,13 @@ class PrepareSpec:
     reading: Reading
     label: File
     labels: Mapping[str, Any]
+    annotated: tuple[str, ...] | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Give how scans and labels are read."""
-        return self.reading.identity | {"labels": dict(self.labels)}
+        """Give how scans and labels are read, and which classes are annotated where these are not all."""
+        said = {} if self.annotated is None else {"annotated": list(self.annotated)}
+        return self.reading.identity | {"labels": dict(self.labels)} | said
 
     @property
     def inputs(self) -> dict[str, Ref]:
@@ -68,7 +71,8 @@ def draft(draft: Draft, item: CheckedCase, spacing_mm: Spacing | None) -> Node:
     """Lay out the reading of a training case at a spacing."""
     key = item.case.id, spacing_mm
     if key not in draft.prepared:
-        spec = PrepareSpec(reading_of(draft, item, spacing_mm), required_label(draft.seen, item), draft.labels)
+        reading, label = reading_of(draft, item, spacing_mm), required_label(draft.seen, item)
+        spec = PrepareSpec(reading, label, draft.labels, draft.annotated_of(item))
         draft.prepared[key] = draft.add(spec, Subject(draft.seen.name, item.case.id))
     return draft.prepared[key]
 
@@ -85,7 +89,7 @@ def run(spec: PrepareSpec, _context: Context, folder: Path) -> dict[str, Any]:
     del scans
     labels, lost = _labels_at(spec, grid)
     foreground, lesion = foreground_indices(labels)
-    write_prepared(folder / CASE, channels, labels, foreground, lesion)
+    write_prepared(folder / CASE, channels, merged(labels, spec.annotated), foreground, lesion)
     write_json(folder / INTENSITY, [asdict(intensity) for intensity in intensities])
     return {"foreground_voxels": int(foreground.size), "lesion_voxels": int(lesion.size)} | lost
 

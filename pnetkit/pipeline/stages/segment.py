@@ -39,7 +39,10 @@ AGREEMENT = "agreement.nii.gz"
 
 @dataclass(frozen=True, slots=True)
 class SegmentSpec:
-    """In the key: how scans are read and searched, and the network. Not: windows at once, the scan's shape."""
+    """In the key: how scans are read and searched, and the network. Not: windows at once, the scan's shape.
+
+    `shape` is that which the network sees, `own_shape` the scan's; None where that is the same.
+    """
 
     stage: ClassVar[str] = "segment"
     version: ClassVar[int] = 3
@@ -49,6 +52,7 @@ class SegmentSpec:
     network: Ref
     batch_size: int
     shape: Triple
+    own_shape: Triple | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -80,6 +84,7 @@ def draft(draft: Draft, item: CheckedCase, network: Node, subject: Subject) -> N
         network=network.ref,
         batch_size=draft.recipe.inference.windows_at_once,
         shape=shape_at(item.scans[draft.seen.phases[0]].grid, spacing_mm),
+        own_shape=item.scans[draft.seen.phases[0]].grid.shape,
     )
     return draft.add(spec, subject)
 

@@ -1,7 +1,7 @@
 """Train one network: one input, the cases of all folds but some."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +11,7 @@ from pnetkit.files import read_json, write_atomically, write_json
 from pnetkit.imaging.spacing import Spacing, edges_at
 from pnetkit.interfaces import Backbone
 from pnetkit.method.seeds import derived_seed
+from pnetkit.method.starting import begin
 from pnetkit.method.trained_network import load_weights, new_backbone
 from pnetkit.pipeline.stages import prepare
 from pnetkit.pipeline.stages.context import Context
@@ -25,7 +26,7 @@ from pnetkit.store.node import File, Node, Ref, Subject
 from pnetkit.store.store import Store
 from pnetkit.training.checkpoint import write_weights
 from pnetkit.training.group import Helpers
-from pnetkit.training.loop import REPORT_EVERY
+from pnetkit.training.loop import REPORT_EVERY, Trained
 from pnetkit.training.loop import train as train_backbone
 from pnetkit.training.plan import TrainingPlan, Watch
 from pnetkit.training.sampling import MixedPatches, Sampling, StoredCase, TrainingCase
@@ -62,8 +63,8 @@ class TrainSpec:
     """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved.
 
     Nor the voxels' edges (`spacings_mm`), which the prepared cases' scans have. `spacing_mm`, to which these were
-    resampled, is in it where they were.
-    `held_back` are the places of cases that are watched, and on which nothing is trained.
+    resampled, is in it where they were. `held_back` are the places of cases that are watched, and on which nothing is
+    trained.
     """
 
     stage: ClassVar[str] = "train"
@@ -78,8 +79,9 @@ class TrainSpec:
     case_ids: tuple[str, ...]
     checkpoint_every: int
     spacings_mm: tuple[tuple[float, float, float], ...]
-    spacing_mm: Spacing | None = None
+    start: File | None = None
     held_back: tuple[int, ...] = ()
+    spacing_mm: Spacing | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -106,13 +108,16 @@ class TrainSpec:
 
     @property
     def files(self) -> dict[str, File]:
-        """Give nothing: scans are read by `prepare`."""
-        return {}
+        """Give the weights that it starts from, if any: scans are read by `prepare`."""
+        return {} if self.start is None else {"start": self.start}
 
 
 def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
     """Lay out a training on all folds but some; None, and a fault, where no case is left."""
-    name, recipe = draft.seen.name, draft.recipe
+    name, recipe, start = draft.seen.name, draft.recipe, draft.parts.start
+    weights = None if start is None else File(start.weights, start.digest)
+    if not recipe.training.iterations:
+        return draft.add(_as_it_is(draft, weights), Subject(name, folds=tuple(left_out)))
     training, subject = draft.outside(left_out), Subject(name, folds=tuple(left_out))
     if not training:
         draft.faults.append(Fault(subject.label, "no training case has a reference label"))
@@ -135,8 +140,9 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
         case_ids=tuple(item.case.id for item in training),
         checkpoint_every=recipe.training.checkpoint_every,
         spacings_mm=tuple(edges_at(item.scans[draft.seen.phases[0]].grid, spacing_mm) for item in training),
-        spacing_mm=spacing_mm,
+        start=weights,
         held_back=tuple(sorted(apart)),
+        spacing_mm=spacing_mm,
     )
     return draft.add(spec, subject, weight=recipe.training.iterations)
 
@@ -148,10 +154,21 @@ def spacing_of(network: Node) -> Spacing | None:
     return network.spec.spacing_mm
 
 
+def _as_it_is(draft: Draft, weights: File | None) -> TrainSpec:
+    """Ask for a network that nothing is trained of: the same for all folds, and for all inputs of as many channels."""
+    channels, training, at = len(draft.seen.phases), draft.parts.training, draft.spacing_without([])
+    return TrainSpec(draft.parts.backbone, channels, training, 0, (), (), (), 1, (), weights, spacing_mm=at)
+
+
 def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
     """Write the trained weights, which network they belong to, and the course of the loss."""
     backbone, cases = opened(spec, context.store)
     identity = dict(spec.backbone)
+    plan = training_plan(spec.training, checkpoint_every=spec.checkpoint_every)
+    if spec.start is not None:
+        how = spec.training["start_from"]
+        found = begin(backbone, identity, spec.in_channels, spec.start.path, how)
+        plan = replace(plan, taken=found.frozen, freeze_iterations=how["freeze_iterations"])
     helpers = Helpers(context.helpers, partial(opened, spec, context.store), context.gpu_bytes)
     processes = {"processes": str(1 + len(context.helpers))} if context.helpers else {}
 
@@ -161,19 +178,23 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
         told.update(what)
         write_json(folder / "progress.json", told)
 
-    trained = train_backbone(
-        backbone,
-        cases,
-        training_plan(spec.training, checkpoint_every=spec.checkpoint_every),
-        seed=spec.seed,
-        device=context.device,
-        checkpoint=folder / CHECKPOINT,
-        report=lambda iteration, loss: tell(done=iteration, loss=loss),
-        maker=maker(identity),
-        where=surroundings(context.device) | processes,
-        helpers=helpers,
-        held_back=opened_cases(spec, context.store, spec.held_back),
-        seen=lambda seen: tell(watched=seen.to_json()),
+    trained = (
+        _untouched(identity)
+        if not plan.iterations
+        else train_backbone(
+            backbone,
+            cases,
+            plan,
+            seed=spec.seed,
+            device=context.device,
+            checkpoint=folder / CHECKPOINT,
+            report=lambda iteration, loss: tell(done=iteration, loss=loss),
+            maker=maker(identity),
+            where=surroundings(context.device) | processes,
+            helpers=helpers,
+            held_back=opened_cases(spec, context.store, spec.held_back),
+            seen=lambda seen: tell(watched=seen.to_json()),
+        )
     )
     (folder / CHECKPOINT).unlink(missing_ok=True)
     write_weights(folder / WEIGHTS, backbone.state_dict())
@@ -184,10 +205,15 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
     tested = {} if "average_decay" not in spec.training else {"weights": averaged_in_words(spec.training)}
     return tested | {
         "parameters": sum(p.numel() for p in backbone.parameters()),
-        "last_loss": trained.losses[-1],
+        "last_loss": trained.losses[-1] if trained.losses else None,
         "makers": [dict(made) for made in trained.makers],
         "attempts": [dict(attempt) for attempt in trained.attempts],
     }
+
+
+def _untouched(identity: Mapping[str, Any]) -> Trained:
+    """Give the course of a training of no steps."""
+    return Trained([], (maker(identity),), ())
 
 
 def opened(spec: TrainSpec, store: Store) -> tuple[Backbone, list[TrainingCase | StoredCase]]:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pnetkit.errors import counted
-from pnetkit.report.methods import combined
+from pnetkit.imaging.intensity import normalization_in_words
+from pnetkit.report.methods import combined, spacing_in_words
 from pnetkit.report.sheet.values import RECIPE, RECORD, RunValues, Said
 
 
@@ -14,13 +15,16 @@ def preprocessing(run: RunValues) -> Sequence[Said]:
     found = []
     if intensity.get("window_hu"):
         low, high = intensity["window_hu"]
-        said = f"Intensities clipped to {low:g} to {high:g} HU, then normalized by {intensity.get('normalization')}."
+        said = f"Intensities clipped to {low:g} to {high:g} HU, then normalized by {normalization_in_words(intensity)}."
         found.append(Said(said, RECIPE, "intensity"))
     stacked = {name: of for name, of in (run.recipe.get("inputs") or {}).items() if len(of.get("phases", ())) > 1}
     for name, of in stacked.items():
         how = "resampled onto the grid of the first" if of.get("resample") else "which have to lie on one grid"
         found.append(Said(f"Input {name}: {' + '.join(of['phases'])} as channels, {how}.", RECIPE, f"inputs.{name}"))
-    if intensity and not stacked:
+    resampled = spacing_in_words(run.recipe, run.record)
+    if resampled:
+        found.append(Said(resampled, RECIPE, "preprocess"))
+    elif intensity and not stacked:
         found.append(Said("Scans keep their own grid: no input is resampled.", RECIPE, "inputs"))
     return found
 

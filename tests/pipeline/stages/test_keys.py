@@ -27,7 +27,10 @@ SCANNED = Scanned(("venous",), (IMAGE,))
 EVIDENCE = (TrainingEvidence("P1", True, SCANNED, Ref("features", "f"), Ref("postprocess", "p")),)
 
 SPECS = [
-    (PrepareSpec(READING, LABEL, POLICY), {"reading": OTHER_READING, "label": OTHER, "labels": OTHER_POLICY}),
+    (
+        PrepareSpec(READING, LABEL, POLICY),
+        {"reading": OTHER_READING, "label": OTHER, "labels": OTHER_POLICY, "annotated": ("pancreas",)},
+    ),
     (
         TrainSpec(PLUGIN, 1, {"iterations": 5}, 7, (True,), (Ref("prepare", "p"),), ("P1",), 100, ((1.0, 1.0, 2.0),)),
         {
@@ -39,19 +42,21 @@ SPECS = [
             "prepared": (Ref("prepare", "q"),),
             "case_ids": ("P2",),
             "checkpoint_every": 200,
-            "held_back": (0,),
             "spacing_mm": (1.0, 1.0, 2.5),
             "spacings_mm": ((1.0, 1.0, 3.0),),
+            "start": OTHER,
+            "held_back": (0,),
         },
     ),
     (
-        SegmentSpec(READING, {"stride": [20]}, Ref("train", "t"), 4, (9, 9, 9)),
+        SegmentSpec(READING, {"stride": [20]}, Ref("train", "t"), 4, (9, 9, 9), (9, 9, 9)),
         {
             "reading": OTHER_READING,
             "inference": {"stride": [10]},
             "network": Ref("train", "u"),
             "batch_size": 8,
             "shape": (8, 8, 8),
+            "own_shape": (8, 8, 8),
         },
     ),
     (AdoptSpec(LABEL, POLICY, IMAGE), {"prediction": OTHER, "labels": OTHER_POLICY, "image": OTHER}),
@@ -99,6 +104,7 @@ SPECS = [
             "labels": OTHER_POLICY,
             "clean": Ref("postprocess", "q"),
             "searched": None,
+            "annotated": ("tumor",),
         },
     ),
 ]
@@ -110,6 +116,7 @@ NOT_IN_KEYS = {
     ("train", "spacings_mm"),
     ("segment", "batch_size"),
     ("segment", "shape"),
+    ("segment", "own_shape"),
 }
 """Names of cases, how often a checkpoint is written, what scans in the key say, how many windows are run at once."""
 
@@ -157,7 +164,7 @@ AT_A_SPACING = (1.0, 1.0, 2.5)
     "spec",
     [
         PrepareSpec(READING, LABEL, POLICY),
-        SegmentSpec(READING, {"stride": [20]}, Ref("train", "t"), 4, (9, 9, 9)),
+        SegmentSpec(READING, {"stride": [20]}, Ref("train", "t"), 4, (9, 9, 9), (9, 9, 9)),
         FeaturesSpec(READING, ("pool3",), 4, POLICY, Ref("train", "t"), Ref("postprocess", "p")),
     ],
     ids=lambda spec: spec.stage,

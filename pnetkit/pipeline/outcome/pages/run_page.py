@@ -18,6 +18,7 @@ from pnetkit.pipeline.outcome.finished import FinishedRun, read_run
 from pnetkit.pipeline.outcome.folder import RECIPE
 from pnetkit.pipeline.outcome.pages import parts
 from pnetkit.pipeline.outcome.pages.cases import GROUPS, Told, case_view, sorted_cases
+from pnetkit.pipeline.outcome.pages.further import further_part
 from pnetkit.pipeline.outcome.pages.names import Names, names_of
 from pnetkit.pipeline.outcome.pages.scans import Files, cohort_files
 from pnetkit.pipeline.outcome.pages.stored import Stored, losses_of, records_of, stored, watched_of
@@ -109,6 +110,7 @@ def _page(run: FinishedRun, found: Stored, names: Names, groups: tuple[Group, ..
         parts.phases_part(run),
         parts.lesions_part(run),
         parts.overlap_part(run),
+        further_part(run),
         parts.folds_part(run),
         parts.scores_part(run),
     ]
