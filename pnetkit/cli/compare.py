@@ -13,6 +13,7 @@ from pnetkit.cli.compared import named, published_tables, published_views, seed_
 from pnetkit.cli.console import echo
 from pnetkit.cli.options import Following, following_options, run_options
 from pnetkit.cli.sizes import optional_size
+from pnetkit.cli.tracebacks import as_tracebacks, require_one_process
 from pnetkit.errors import counted
 
 
@@ -71,7 +72,9 @@ def compare(
     recipes = [path for path in paths if _run_folder(path) is None]
     finished, made, following = [], 0, Following(live, tensorboard, mlflow)
     repeats: dict[Path, list[Any]] = {}
+    require_one_process(options["raises"], options["workers"], options["engine"])
     with ExitStack() as stack:
+        stack.enter_context(as_tracebacks(options["raises"]))
         if recipes:
             options["session"] = stack.enter_context(
                 open_session(shared_machine(recipes, **options), options["engine"])

@@ -8,6 +8,7 @@ import click
 
 from pnetkit.cli.console import echo, print_grid
 from pnetkit.cli.options import Following, following_options, run_options
+from pnetkit.cli.tracebacks import as_tracebacks, require_one_process
 
 
 @click.command()
@@ -47,10 +48,12 @@ def run(
     from pnetkit.report.further import run_further_tables
     from pnetkit.report.tables import run_tables
 
+    require_one_process(options["raises"], options["workers"], options["engine"])
     if dry_run:
         _print_plan(recipe_path, out, options)
         return
-    result = run_and_report(recipe_path, out=out, following=Following(live, tensorboard, mlflow), **options)
+    with as_tracebacks(options["raises"]):
+        result = run_and_report(recipe_path, out=out, following=Following(live, tensorboard, mlflow), **options)
     if result.metrics is not None:
         said = {"method": result.recipe, "cohort": result.cohort}
         tables = run_tables(result.metrics, **said, thresholds=result.thresholds)
@@ -148,6 +151,7 @@ def _request(
     store_locks: Any,
     engine: str,
     report: bool = True,
+    raises: bool = False,
 ) -> Any:
     """Turn options into a request; say so where phantoms stand in for a cohort."""
     from pnetkit.pipeline.plan.request import RunRequest
@@ -179,6 +183,7 @@ def _request(
         store_locks=store_locks,
         engine=engine,
         report=report,
+        raises=raises,
     )
 
 
