@@ -21,6 +21,7 @@ from pnetkit.cli.run import run
 from pnetkit.cli.runs import runs
 from pnetkit.cli.screen import screen
 from pnetkit.cli.sheet import sheet
+from pnetkit.cli.weights import weights
 from pnetkit.errors import FaultsError, PnetkitError
 
 
@@ -51,6 +52,7 @@ for command in (
     cohort,
     bench,
     agree,
+    weights,
     doctor,
 ):
     cli.add_command(command)

@@ -10,13 +10,22 @@ from click.testing import CliRunner
 from pnetkit.cli.main import cli
 from pnetkit.pipeline import run as run_module
 from pnetkit.pipeline.outcome.pages.run_page import report_run
-from tests.system.conftest import results
+from tests.system.conftest import Runner, copy_store, results
 
 pytestmark = pytest.mark.slow
 
 
 def text_of(folder):
     return (folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, trained_once):
+    """A run that is done, page and all."""
+    folder = tmp_path_factory.mktemp("finished")
+    copy_store(trained_once, folder / "store")
+    runner = Runner(folder, report=True)
+    return runner, runner()
 
 
 @pytest.fixture
