@@ -9,17 +9,16 @@ import click
 from pnetkit.errors import PnetkitError
 
 
-def require_one_process(raises: bool, workers: int | None, engine: str) -> None:
-    """Raise UsageError where a traceback is asked for of what other processes do."""
+@contextmanager
+def as_tracebacks(*, raises: bool, workers: int | None, engine: str) -> Iterator[None]:
+    """Where it is asked for, end with an error's traceback and its own exit code; else errors pass through as they are.
+
+    Raises UsageError where a traceback is asked for of what other processes do.
+    """
     if raises and (workers != 0 or engine != "processes"):
         raise click.UsageError(
             "--traceback is of this process, and stages would run in others: give --workers 0 too, and no --engine."
         )
-
-
-@contextmanager
-def as_tracebacks(raises: bool) -> Iterator[None]:
-    """Where it is asked for, end with an error's traceback and its own exit code; others pass through as they are."""
     try:
         yield
     except PnetkitError as error:
