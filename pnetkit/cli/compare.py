@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def compare(
     page = _page(runs, views, others, warnings, budget, options) if style == "html" else None
     _deliver(tables, plain, style, out, published=published_views(by) if reference == "paper" else (), page=page)
     if style == "console":
-        distinct = {key for run in (*finished, *sum(repeats.values(), [])) for key in run.trainings}
+        distinct = {key for run in chain(finished, *repeats.values()) for key in run.trainings}
         echo(f"Trainings: {made} made, {len(distinct)} distinct in {counted(len(runs), 'arm')}.")
     _require_success(runs)
 
