@@ -9,6 +9,7 @@ EXTRAS = {
     "dask": ("dask", "distributed"),
     "figures": ("matplotlib",),
     "mlflow": ("mlflow",),
+    "notebook": ("pandas",),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino", "onnx", "onnxscript", "onnxruntime"),
     "pdf": ("reportlab",),
