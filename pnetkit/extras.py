@@ -13,6 +13,7 @@ EXTRAS = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino", "onnx", "onnxscript", "onnxruntime"),
     "pdf": ("reportlab",),
+    "serve": ("pynetdicom", "dicomweb_client", "pydicom", "highdicom", "reportlab"),
     "tensorboard": ("tensorboard",),
 }
 """The packages that an extra of pnetkit brings."""

@@ -20,6 +20,7 @@ from pnetkit.cli.report import report
 from pnetkit.cli.run import run
 from pnetkit.cli.runs import runs
 from pnetkit.cli.screen import screen
+from pnetkit.cli.serve import serve
 from pnetkit.cli.sheet import sheet
 from pnetkit.cli.weights import weights
 from pnetkit.errors import FaultsError, PnetkitError
@@ -45,6 +46,7 @@ for command in (
     sheet,
     export,
     screen,
+    serve,
     plan,
     runs,
     plugins,
