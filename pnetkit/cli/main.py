@@ -21,6 +21,7 @@ from pnetkit.cli.report import report
 from pnetkit.cli.run import run
 from pnetkit.cli.runs import runs
 from pnetkit.cli.screen import screen
+from pnetkit.cli.serve import serve
 from pnetkit.cli.sheet import sheet
 from pnetkit.errors import FaultsError, PnetkitError
 
@@ -46,6 +47,7 @@ for command in (
     export,
     screen,
     module,
+    serve,
     plan,
     runs,
     plugins,
