@@ -87,8 +87,8 @@ def http(
 ) -> None:
     """Take studies and give findings over HTTP.
 
-    For programs (/openapi.json says how), and with a page at / for trying it out. A token is made at the first start and
-    asked for. What cannot be screened has a reason and no decision.
+    For programs (/openapi.json says how), and with a page at / for trying it out. A token is made at the first start
+    and asked for. What cannot be screened has a reason and no decision.
     """
     from functools import partial
 

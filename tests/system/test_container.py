@@ -103,10 +103,8 @@ def test_its_steps_run_in_a_plain_folder_and_what_they_made_answers(tmp_path):
                 pytest.skip(f"needs what is not installed here: {done.stderr.splitlines()[-1]}")
             assert done.returncode == 0, (rest, done.stdout[-2000:], done.stderr[-2000:])
     pnetkit = [str(tmp_path / "opt" / "pnetkit" / "bin" / "pnetkit")]
-    for arguments_of in (["module", "--help"], ["serve", "--help"], ["plugins", "list"]):
-        done = subprocess.run([*pnetkit, *arguments_of], env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert "s4c" in done.stdout or arguments_of[-1] == "--help"
+    done = subprocess.run([*pnetkit, "serve", "--help"], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, "http" in done.stdout) == (0, True), done.stderr
     (tmp_path / "in").mkdir()
     done = subprocess.run(
         [*pnetkit, "module"],

@@ -4,6 +4,7 @@ Its directory is bounded before it is read; names are looked at and never used; 
 than is allowed, is stopped there.
 """
 
+import errno
 import stat
 import struct
 import zipfile
@@ -44,7 +45,9 @@ def unpack(archive: Path, folder: Path, phases: Sequence[str], bounds: Bounds) -
             bounds.require_files(len(members))
             bounds.require_unpacked(sum(member.file_size for member in members), archive.stat().st_size)
             settle([_unpacked(opened, member, n, folder, phases) for n, member in enumerate(members)], phases)
-    except DAMAGE as error:
+    except (*DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which places before a file's beginning give
+            raise
         raise RequestError(400, f"the archive is damaged ({type(error).__name__})") from error
 
 
