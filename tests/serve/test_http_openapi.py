@@ -21,7 +21,7 @@ def made(tmp_path):
 
 def test_every_route_is_in_the_document_and_nothing_else(tmp_path):
     made = Made(tmp_path / "state")
-    routes = made.app.inner.routes
+    routes = made.app.routes
     there = {(re.sub(r":int\}", "}", route.path), method.lower()) for route in routes for method in route.methods}
     there = {(path, method) for path, method in there if path not in NOT_IN_IT and method != "head"}
     assert there == {(path, method) for path, of in API["paths"].items() for method in of}

@@ -10,6 +10,7 @@ from typing import Any
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -177,8 +178,8 @@ def app_of(service: Service, token: str | None) -> ASGIApp:
         ClientDisconnect: lambda _, __: JSONResponse({"error": "the client went away"}, 400),
         OSError: _of_the_system,
     }
-    inner = Starlette(routes=routes_of(service), exception_handlers=handlers)
-    return Guard(inner, token, OPEN, ("/report/",))
+    guard = Middleware(Guard, token=token, open_paths=OPEN, open_beginnings=("/report/",))
+    return Starlette(routes=routes_of(service), exception_handlers=handlers, middleware=[guard])
 
 
 def _of_the_system(_request: Request, error: Exception) -> Response:

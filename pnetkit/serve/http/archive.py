@@ -23,7 +23,7 @@ MOST_DIRECTORY_BYTES_A_FILE = 512
 
 DAMAGE: tuple[type[Exception], ...] = (
     zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, RuntimeError, ValueError,
-    OverflowError,
+    OverflowError, OSError,
 )  # fmt: skip
 """What reading a damaged archive raises."""
 
@@ -45,7 +45,7 @@ def unpack(archive: Path, folder: Path, phases: Sequence[str], bounds: Bounds) -
             bounds.require_files(len(members))
             bounds.require_unpacked(sum(member.file_size for member in members), archive.stat().st_size)
             settle([_unpacked(opened, member, n, folder, phases) for n, member in enumerate(members)], phases)
-    except (*DAMAGE, OSError) as error:
+    except DAMAGE as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which places before a file's beginning give
             raise
         raise RequestError(400, f"the archive is damaged ({type(error).__name__})") from error

@@ -44,12 +44,13 @@ class _Taking(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Hold what studies are taken in with; `phases` are the model's."""
+    """Hold what studies are taken in with; `phases` are the model's, `gate` lets so many through at a time."""
 
     queue: Queue
     phases: Sequence[str]
     bounds: Bounds
     sources: Mapping[str, Source]
+    gate: asyncio.Semaphore
 
 
 async def taken(intake: Intake, kind: str, length: int | None, body: AsyncIterator[bytes]) -> Received:
@@ -96,12 +97,13 @@ async def fetched(intake: Intake, source: str, uid: str) -> Received:
 async def _with_folder(intake: Intake, fill: Callable[[Path], Awaitable[None]], known_as: str = "") -> Received:
     """Let a new folder be filled and submit it; nothing is left of one that is not."""
     folder = intake.queue.new_arrival()
-    folder.mkdir(mode=0o700)
-    try:
-        await fill(folder)
-        return await to_thread.run_sync(_submitted, intake.queue, folder, known_as)
-    finally:
-        await to_thread.run_sync(shutil.rmtree, folder, True)
+    async with intake.gate:
+        folder.mkdir(mode=0o700)
+        try:
+            await fill(folder)
+            return await to_thread.run_sync(_submitted, intake.queue, folder, known_as)
+        finally:
+            await to_thread.run_sync(shutil.rmtree, folder, True)
 
 
 def _submitted(queue: Queue, folder: Path, known_as: str) -> Received:

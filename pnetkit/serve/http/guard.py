@@ -28,9 +28,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """An application around another one; `token` is None where none is asked for, and only this machine may ask."""
+    """A middleware around all routes; `token` is None where none is asked for, and only this machine may ask."""
 
-    inner: ASGIApp
+    app: ASGIApp
     token: str | None
     open_paths: Collection[str]
     open_beginnings: tuple[str, ...]
@@ -38,7 +38,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
         if scope["type"] != "http":
-            await self.inner(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         begun = False
 
@@ -51,7 +51,7 @@ class Guard:
 
         refused = self._refusal(scope)
         try:
-            await (refused or self.inner)(scope, receive, sending)
+            await (refused or self.app)(scope, receive, sending)
         except Exception as error:  # noqa: BLE001  # a client must not end the service, nor its words come into the log
             LOG.error("a request met an error: %s", kind_and_place(error))
             if not begun:

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+from asyncio import Semaphore
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -66,7 +67,7 @@ def serve(serving: Serving, work: Work, *, listening: Callable[[int], None] = la
 
 def application(serving: Serving, queue: Queue, ready_workers: Callable[[], int]) -> ASGIApp:
     """Make what answers requests, on a queue."""
-    intake = Intake(queue, serving.phases, serving.bounds, serving.sources)
+    intake = Intake(queue, serving.phases, serving.bounds, serving.sources, Semaphore(serving.bounds.at_once))
     return app_of(Service(queue, intake, ready_workers, Tickets()), serving.token)
 
 
@@ -117,6 +118,7 @@ def _listen(app: ASGIApp, serving: Serving, listener: socket.socket) -> None:
         server_header=False,
         proxy_headers=False,
         ws="none",
+        interface="asgi3",
         lifespan="off",
         timeout_keep_alive=15,
         timeout_graceful_shutdown=10,
