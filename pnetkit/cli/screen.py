@@ -106,7 +106,7 @@ def screen(
     for note in model.notes:
         click.echo(f"note: {note}")
     learned_mm = {phase: tuple(seen["spacing_mm"][2]) for phase, seen in model.content["grid"]["seen"].items()}
-    uids, descriptions = _by_phase(series, "--series"), _by_phase(description, "--description")
+    uids, descriptions = by_phase(series, "--series"), by_phase(description, "--description")
     asked = Asked(case_id, uids, descriptions, by, dicom_results, same_patient, learned_mm)
     cases = cases_of(inputs, model.content["phases"], asked, click.echo)
     if trace is not None:
@@ -124,7 +124,7 @@ def screen(
     require_all_screened(done, out)
 
 
-def _by_phase(given: tuple[str, ...], option: str) -> dict[str, str]:
+def by_phase(given: tuple[str, ...], option: str) -> dict[str, str]:
     """Split PHASE=VALUE. Raises click.BadParameter for what has no =, and for a phase that is given twice."""
     found: dict[str, str] = {}
     for text in given:

@@ -1,16 +1,18 @@
-"""`pnetkit serve`: services that keep a model in memory and answer studies as they come."""
+"""`pnetkit serve`: let studies come in, and findings go out."""
 
 import click
 
+from pnetkit.cli.serve_dicom import dicom
 from pnetkit.cli.serve_http import http
 
 
 @click.group()
 def serve() -> None:
-    """Answer studies as they come, with a model that is loaded once. For research use only.
+    """Screen what comes, as a service. For research use only.
 
-    A study that comes twice has one result, and a service that is killed goes on where it was.
+    The model is loaded once. A study that comes twice has one result, and a killed service goes on where it was.
     """
 
 
+serve.add_command(dicom)
 serve.add_command(http)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pnetkit.cli.durations import duration
+from pnetkit.cli.serve_dicom import duration
 from pnetkit.cli.sizes import optional_size
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -35,19 +35,18 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
     metavar="NAME=FILE",
     help="What a source is sent as Authorization; repeatable.",
 )
+@click.option("--keep", default="7d", show_default=True, callback=duration, help="How long a patient's data stay.")
+@click.option("--time-limit", default="30min", show_default=True, callback=duration, help="Most time for a study.")
+@click.option("--at-once", type=click.IntRange(min=1), help="Studies at once. [default: by device and --ram]")
+@click.option("--ram", "ram_bytes", callback=optional_size, help="Memory that all studies at once may take, as 8GB.")
 @click.option(
-    "--keep", default="7d", show_default=True, callback=duration, help="How long studies and results lie here."
+    "--most", "most_bytes", callback=optional_size, default="200GB", show_default=True, help="Bound of --state."
 )
-@click.option("--most-disk", callback=optional_size, help="Bytes that all may take, as 500GB. [default: 200GB]")
+@click.option("--most-studies", type=click.IntRange(min=1), default=200, show_default=True, help="Most that wait.")
 @click.option(
-    "--most-waiting", type=click.IntRange(min=1), default=200, show_default=True, help="Studies that may wait."
+    "--most-upload", callback=optional_size, default="4GB", show_default=True, help="Bound of one study as it is sent."
 )
-@click.option("--most-upload", callback=optional_size, help="Bytes of one study as it is sent. [default: 4GB]")
-@click.option("--at-once", type=click.IntRange(min=1), default=1, show_default=True, help="Studies screened at a time.")
-@click.option("--ram", "ram_bytes", callback=optional_size, help="Memory of one process that screens, as 8GB.")
-@click.option("--time-limit", default="30m", show_default=True, callback=duration, help="For one study.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each process. [default: one a core]")
 @click.option(
     "--fold", "folds", type=click.IntRange(min=0), multiple=True, help="Ask this fold's networks; repeatable."
 )
@@ -73,14 +72,13 @@ def http(
     sources: tuple[str, ...],
     authorizations: tuple[str, ...],
     keep: float,
-    most_disk: int | None,
-    most_waiting: int,
-    most_upload: int | None,
-    at_once: int,
-    ram_bytes: int | None,
     time_limit: float,
+    at_once: int | None,
+    ram_bytes: int | None,
+    most_bytes: int,
+    most_studies: int,
+    most_upload: int,
     device: str,
-    threads: int | None,
     folds: tuple[int, ...],
     on_gate: Any,
     pdf: bool,
@@ -98,7 +96,7 @@ def http(
     _require_safe(host, certificate, private_key, plain_http=plain_http, no_token=no_token)
 
     from pnetkit.model.folder import read_model
-    from pnetkit.processors import usable_processors
+    from pnetkit.serve.capacity import capacity
     from pnetkit.serve.http.bounds import Bounds
     from pnetkit.serve.http.server import Serving, serve
     from pnetkit.serve.http.sources import sources_of
@@ -115,8 +113,8 @@ def http(
     model = read_model(model_folder)
     for note in model.notes:
         click.echo(f"note: {note}", err=True)
-    cores = threads or max(1, usable_processors() // at_once)
-    screening = Screening(model_folder.resolve(), device, folds, cores, gates=on_gate, pdf=pdf)
+    room = capacity(device, at_once=at_once, ram_bytes=ram_bytes)
+    screening = Screening(model_folder.resolve(), room.device, folds, room.threads, gates=on_gate, pdf=pdf)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     token = None if no_token else token_in(token_file or state / "token")
     serving = Serving(
@@ -129,8 +127,8 @@ def http(
         certificate,
         private_key,
         keep,
-        Limits(most_bytes=most_disk or Limits().most_bytes, most_waiting=most_waiting),
-        Bounds(most_bytes=most_upload or Bounds().most_bytes),
+        Limits(most_bytes, most_studies),
+        Bounds(most_bytes=most_upload),
         known_sources,
     )
     start_log()
@@ -143,7 +141,13 @@ def http(
 
     serve(
         serving,
-        Work(partial(open_screening, screening), at_once, time_limit, ram_bytes, imported="pnetkit.serve.screened"),
+        Work(
+            partial(open_screening, screening),
+            room.at_once,
+            time_limit,
+            room.ram_bytes_each,
+            imported="pnetkit.serve.screened",
+        ),
         listening=listening,
     )
 

@@ -1,7 +1,8 @@
 """A processing module of mercure: settings come in `task.json`, DICOM goes out flat, and a summary in `result.json`.
 
 mercure sends on what lies in OUT and keeps `result.json`. Files are called `SERIESUID#NAME.dcm`, as mercure does.
-A case without a finding ends the module with an error, so that mercure reports it: it never looks like a normal one.
+A study that is refused goes out as a report that says so and why. What has neither a finding nor such a report ends the
+module with an error, so that mercure reports it: it never looks like a normal one.
 """
 
 import shutil
@@ -10,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pnetkit.errors import Fault
+from pnetkit.errors import Fault, ImageError
 from pnetkit.extras import require_extra
 from pnetkit.files import disk_errors_in_words, write_json
-from pnetkit.module.answers import RESULT, in_words, no_result, result
+from pnetkit.module.answers import RESULT, answer, in_words, no_result, result
 from pnetkit.module.job import Job, cases_in, screened
 from pnetkit.module.settings import Settings, SettingsError, read_object, settings_of
 from pnetkit.screening.screen import Screened, require_all_screened
@@ -46,7 +47,8 @@ def run(job: Job) -> None:
     """Screen what mercure handed over, and leave what is to be sent on.
 
     Raises:
-        ScreeningError: a case has no finding; `result.json` says so, and asks mercure to tell people.
+        ScreeningError: a case has neither a finding nor a report that refuses it; `result.json` says so, and asks
+            mercure to tell people.
         CohortError: there is no case.
     """
     require_extra("dicom", "a module of mercure")
@@ -57,10 +59,29 @@ def run(job: Job) -> None:
         done = screened(job, screener, cases, findings)
         with disk_errors_in_words(job.out):
             _hand_over(findings, done, job.out)
+            refused = _refused(job, done, Path(work))
     abnormal = any(found.status == "ok" and found.record["decision"] == "abnormal" for found in done)
     without = any(found.status != "ok" for found in done)
     _write(job.out, result(screener, done), in_words(done), requested=abnormal or without)
-    require_all_screened(done, job.out)
+    if not refused:
+        require_all_screened(done, job.out)
+
+
+def _refused(job: Job, done: Sequence[Screened], work: Path) -> bool:
+    """Write a report that refuses the one study that there is, where it is refused; tell whether there is one now."""
+    from pnetkit.dicom.refusal import write_refusal  # noqa: PLC0415  # needs the extra
+    from pnetkit.dicom.source_headers import Author  # noqa: PLC0415
+
+    if len(done) != 1 or answer(done[0])["status"] != "refused":
+        return False
+    author, path = Author(job.model.name, job.model.digest), work / "refusal.dcm"
+    try:
+        written = write_refusal(path, job.given, done[0].record["reason"], author)
+    except ImageError as error:
+        job.say(f"note: {error}")
+        return False
+    shutil.copyfile(path, job.out / f"{written.SeriesInstanceUID}#{done[0].case_id}_refusal.dcm")
+    return True
 
 
 def say_that_nothing_was_screened(out: Path, reason: str) -> None:

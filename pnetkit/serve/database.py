@@ -21,7 +21,8 @@ CREATE INDEX IF NOT EXISTS by_state ON jobs (state, number);
 CREATE TABLE IF NOT EXISTS images (
     job INTEGER NOT NULL, digest TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (job, digest)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deliveries (
-    job INTEGER NOT NULL, destination TEXT NOT NULL, file TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'due',
+    job INTEGER NOT NULL, destination TEXT NOT NULL, file TEXT NOT NULL, place INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'due',
     tries INTEGER NOT NULL DEFAULT 0, since REAL NOT NULL, next_at REAL NOT NULL,
     PRIMARY KEY (job, destination, file)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_time ON deliveries (state, next_at);

@@ -126,9 +126,9 @@ class Queue:
                 "UPDATE jobs SET state = ?, outcome = ?, changed_at = ?, size_bytes = size_bytes + ? WHERE number = ?",
                 (state, outcome_to_json(outcome), now, size, job.number),
             )
-            due = [(job.number, to, file, now, now) for to in send_to or () for file in outcome.files]
             database.executemany(
-                "INSERT INTO deliveries (job, destination, file, since, next_at) VALUES (?, ?, ?, ?, ?)", due
+                "INSERT INTO deliveries (job, destination, file, place, since, next_at) VALUES (?, ?, ?, ?, ?, ?)",
+                [(job.number, to, *file[::-1], now, now) for to in send_to or () for file in enumerate(outcome.files)],
             )
             count(database, f"outcomes_{type(outcome).__name__.lower()}")
             if state == "given up":

@@ -4,7 +4,7 @@ A study is a folder of DICOM, or of NIfTI files that are named by their phases: 
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,9 @@ from pnetkit.serve.child import Screen, Task
 from pnetkit.serve.values import Failure, Finding, Outcome, Refusal
 
 NIFTI = (".nii.gz", ".nii")
+
+_SENT = ("_segmentation.dcm", "_report.dcm", WRAPPED, ".dcm")
+"""What is sent, in this order: a report refers to its segmentation."""
 
 FINDINGS = "findings"
 """The folder, below a task's own, in which `screen_cases` works."""
@@ -93,13 +96,23 @@ def screen_task(
     for path in made.iterdir():
         path.rename(task.out / path.name)
     shutil.rmtree(task.out / FINDINGS)
-    names = sorted(path.name for path in task.out.iterdir() if path.suffix == ".dcm")
-    return Finding(outcome.decision, (*(name for name in names if name != WRAPPED), *_page(names)), outcome.about)
+    files = sorted(task.out.glob("*.dcm"), key=lambda path: (_SENT.index(_kind(path)), path.name))
+    if files:
+        _let_succeed(task, files, done.record)
+    return Finding(outcome.decision, tuple(path.name for path in files), outcome.about)
 
 
-def _page(names: Sequence[str]) -> tuple[str, ...]:
-    """Give the page in DICOM, which is sent last."""
-    return (WRAPPED,) if WRAPPED in names else ()
+def _kind(path: Path) -> str:
+    return next(kind for kind in _SENT if path.name.endswith(kind))
+
+
+def _let_succeed(task: Task, files: Sequence[Path], record: Mapping[str, Any]) -> None:
+    """Give results UIDs that follow from what they are made of and what they replace."""
+    from pnetkit.dicom.succession import succeed  # noqa: PLC0415  # needs the extra
+
+    earlier = sorted(task.earlier.glob("*.dcm")) if task.earlier is not None and task.earlier.is_dir() else []
+    mark = {"images": {name: of["sha256"] for name, of in record["images"].items()}, "instead": task.number}
+    succeed(files, earlier, digest(mark if task.earlier is not None else {"images": mark["images"]}))
 
 
 def _cases(screener: Screener, screening: Screening, study: Path) -> list[ScreeningCase]:

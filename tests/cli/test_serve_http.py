@@ -15,7 +15,7 @@ def test_serve_lists_its_ways_in(pnetkit):
         (["--host", "0.0.0.0", "--no-token", "--plain-http"], "for this machine alone"),
         (["--tls-cert", "a.pem"], "belong together"),
         (["--source", "pacs=ftp://x"], "wanted NAME=http"),
-        (["--keep", "a week"], "wanted a duration"),
+        (["--keep", "a week"], "wanted a time"),
         (["--most-upload", "much"], "wanted a size"),
     ],
 )

@@ -5,6 +5,7 @@ import json
 import pydicom
 import pytest
 
+from pnetkit.dicom.refusal import refusal_in
 from pnetkit.errors import CohortError, ScreeningError
 from pnetkit.module import mercure
 from pnetkit.module.settings import SettingsError
@@ -48,17 +49,28 @@ def test_a_study_comes_out_as_dicom_called_after_its_series_and_a_result(job, tm
     }  # fmt: skip
 
 
-def test_a_study_that_is_refused_ends_with_an_error_and_asks_for_a_notice_that_names_nobody(job, tmp_path):
+def test_a_study_that_is_refused_goes_out_as_a_report_that_says_so_with_a_notice_that_names_nobody(job, tmp_path):
     hand_over(tmp_path / "in", change=lambda d, k: setattr(d, "PatientID", "secret" if k else "other"))
-    with pytest.raises(ScreeningError):
-        mercure.run(job())
+    mercure.run(job())
     said = result_in(tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["result.json"]
+    (written,) = [path for path in (tmp_path / "out").iterdir() if path.name != "result.json"]
+    report = pydicom.dcmread(written)
+    assert written.name.startswith(f"{report.SeriesInstanceUID}#")
+    assert "contradict each other about the patient" in refusal_in(report)
     assert said["status"] == "incomplete"
     assert said["cases"][0]["decision"] is None
     notice = said["__mercure_notification"]
     assert notice["requested"]
     assert notice["text"] == "pnetkit (research use only): 1 NOT SCREENED, see result.json"
+
+
+def test_a_study_on_which_the_module_fails_ends_with_an_error_and_sends_nothing(job, tmp_path, monkeypatch):
+    hand_over(tmp_path / "in")
+    monkeypatch.setattr("pnetkit.screening.screen.screen_scans", lambda *_: 1 / 0)
+    with pytest.raises(ScreeningError):
+        mercure.run(job())
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["result.json"]
+    assert result_in(tmp_path / "out")["cases"][0]["status"] == "failed"
 
 
 def test_a_folder_without_ct_is_no_normal_study(job, tmp_path):

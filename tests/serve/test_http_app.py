@@ -202,11 +202,11 @@ def test_metrics_count_studies_by_state_and_name_none(made):
     made.submit(study("later"))
     text = made.ask("GET", "/metrics").text
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert values['pnetkit_studies{state="ready"}'] == "1"
-    assert values['pnetkit_studies{state="refused"}'] == "1"
-    assert values['pnetkit_studies{state="waiting"}'] == "1"
-    assert values['pnetkit_outcomes_total{outcome="finding"}'] == "1"
-    assert values['pnetkit_outcomes_total{outcome="refusal"}'] == "1"
+    assert values['pnetkit_jobs{state="ready"}'] == "1"
+    assert values['pnetkit_jobs{state="refused"}'] == "1"
+    assert values['pnetkit_jobs{state="waiting"}'] == "1"
+    assert values["pnetkit_outcomes_finding_total"] == "1"
+    assert values["pnetkit_outcomes_refusal_total"] == "1"
     assert float(values["pnetkit_oldest_waiting_seconds"]) >= 0
     for line in text.splitlines():
         assert re.fullmatch(r'# (HELP|TYPE) pnetkit_\w+ .+|pnetkit_\w+(\{\w+="[\w ]+"\})? [0-9.e+]+', line)

@@ -22,12 +22,15 @@ from pnetkit.serve.http.guard import Guard
 from pnetkit.serve.http.openapi import document
 from pnetkit.serve.http.refused import RequestError
 from pnetkit.serve.http.tickets import FOR_S, Tickets
-from pnetkit.serve.prometheus import TYPE, metrics
+from pnetkit.serve.metrics import metrics_text
 from pnetkit.serve.queue import Queue
 from pnetkit.serve.values import FullError
 
 PAGE = {"": ("page.html", "text/html; charset=utf-8"), "page.js": ("page.js", "text/javascript; charset=utf-8"),
         "page.css": ("page.css", "text/css; charset=utf-8")}  # fmt: skip
+
+METRICS = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
+"""What Prometheus wants its text called."""
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; img-src 'self'; "
@@ -118,7 +121,7 @@ class Service:
 
     def metrics(self, _request: Request) -> Response:
         """Give the metrics."""
-        return PlainTextResponse(metrics(self.queue, self.ready_workers()), headers={"content-type": TYPE})
+        return PlainTextResponse(metrics_text(self.queue, ready_workers=self.ready_workers()), headers=METRICS)
 
     def described_api(self, _request: Request) -> Response:
         """Give the OpenAPI document."""
