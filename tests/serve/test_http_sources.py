@@ -87,7 +87,7 @@ def test_what_a_source_does_not_give_or_is_no_uid_makes_no_study(tmp_path, uid, 
 
 def test_a_source_that_is_not_configured_or_does_not_answer_makes_no_study(tmp_path):
     made = Made(tmp_path / "state", sources={"pacs": Source("http://127.0.0.1:9/")})
-    assert named(made, "1.2.3", "http://127.0.0.1/").status_code == 422
+    assert named(made, "1.2.3", "http://127.0.0.1/").status_code == 404
     assert named(made, "1.2.3").status_code == 502
 
 

@@ -179,7 +179,7 @@ def test_a_client_that_falls_silent_or_goes_is_given_up(tmp_path):
         ("application/json", b"[" * 60000, 400),
         ("application/json", b'{"source": "x"}', 422),
         ("application/json", b'{"source": 1, "study_uid": "1.2"}', 422),
-        ("application/json", b'{"source": "x", "study_uid": "1.2"}', 422),
+        ("application/json", b'{"source": "x", "study_uid": "1.2"}', 404),
         ("application/json", b" " * 70000, 413),
     ],
 )

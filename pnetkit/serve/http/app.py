@@ -55,6 +55,12 @@ class Service:
     ready_workers: Callable[[], int]
     tickets: Tickets
 
+    async def studies(self, request: Request) -> Response:
+        """Take a study, or list those that are here: one route, so that it says rightly which methods it has."""
+        if request.method == "POST":
+            return await self.submit(request)
+        return await to_thread.run_sync(self.listed)
+
     async def submit(self, request: Request) -> Response:
         """Take a study, or fetch one that is named."""
         length = _length(request)
@@ -67,7 +73,7 @@ class Service:
         said = await to_thread.run_sync(self._described, received.number)
         return JSONResponse(said, 202 if received.is_new else 200, {"location": f"/v1/studies/{received.number}"})
 
-    def listed(self, _request: Request) -> Response:
+    def listed(self) -> Response:
         """List the newest studies."""
         newest = self.queue.jobs()[: -MOST_LISTED - 1 : -1]
         return JSONResponse({"studies": [described(self.queue, job) for job in newest]})
@@ -153,8 +159,7 @@ def routes_of(service: Service) -> list[Route]:
     """List what may be asked."""
     study = "/v1/studies/{number:int}"
     return [
-        Route("/v1/studies", service.submit, methods=["POST"]),
-        Route("/v1/studies", service.listed),
+        Route("/v1/studies", service.studies, methods=["GET", "POST"]),
         Route(study, service.state),
         Route(f"{study}/finding", service.finding),
         Route(f"{study}/segmentations/{{input}}", service.segmentation),

@@ -70,7 +70,7 @@ _ERRORS = {
     400: "Damaged, or no request.",
     401: "The token is missing or wrong.",
     403: "Another page asks.",
-    404: "There is no such study, or its time is over.",
+    404: "There is no such study or source, or its time is over.",
     408: "The client fell silent.",
     409: "There is no finding yet, or none at all, which is no negative.",
     413: "Larger than a study may be.",
@@ -150,14 +150,10 @@ def document(phases: Sequence[str]) -> dict[str, Any]:
 
 def _submit(phases: Sequence[str]) -> dict[str, Any]:
     binary = {"type": "string", "format": "binary"}
-    form = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {
-            **{phase: {**binary, "description": f"NIfTI of the phase {phase}."} for phase in phases},
-            "dicom": {"type": "array", "items": binary, "description": "Images of DICOM, in one field each."},
-        },
-    }
+    closed = {"type": "object", "additionalProperties": False, "minProperties": 1}
+    nifti = {phase: {**binary, "description": f"NIfTI of the phase {phase}."} for phase in phases}
+    images = {"type": "array", "minItems": 1, "items": binary, "description": "Images of DICOM, one in a field each."}
+    form = {"oneOf": [{**closed, "properties": nifti}, {**closed, "properties": {"dicom": images}}]}
     answers = {
         202: _json("Study") | {"description": "A new study, which waits."},
         200: _json("Study") | {"description": "The study was there already."},

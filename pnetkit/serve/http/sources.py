@@ -42,7 +42,7 @@ def fetch(sources: Mapping[str, Source], name: str, uid: str, folder: Path, boun
         RequestError: the service knows no such source, this is no UID, or the source does not give the study.
     """
     if name not in sources:
-        raise RequestError(422, "no such source is configured")
+        raise RequestError(404, "no such source is configured")
     if not UID.fullmatch(uid) or len(uid) > 64:  # noqa: PLR2004  # as DICOM has it
         raise RequestError(422, "study_uid is no UID")
     source = sources[name]

@@ -128,7 +128,7 @@ by("drop").addEventListener("drop", async (event) => {
   send(files);
 });
 fetch("/openapi.json").then((answer) => answer.json()).then((api) => {
-  const form = api.paths["/v1/studies"].post.requestBody.content["multipart/form-data"].schema.properties;
-  phases = Object.keys(form).filter((name) => name !== "dicom");
+  const [byPhase] = api.paths["/v1/studies"].post.requestBody.content["multipart/form-data"].schema.oneOf;
+  phases = Object.keys(byPhase.properties);
   by("phases").textContent = phases.map((phase) => `${phase}.nii.gz`).join(", ");
 });
