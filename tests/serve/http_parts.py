@@ -36,7 +36,7 @@ def marking(task):
     said = {"decision": "normal", "score": 0.5, "research_use_only": True, "marks": marks, "names": names}
     (task.out / "finding.json").write_text(json.dumps(said))
     (task.out / "venous_segmentation.nii.gz").write_bytes(contents[0])
-    (task.out / "report.html").write_text("<!doctype html><title>a report</title>")
+    (task.out / "report.html").write_text("<!doctype html><title>a report</title><p>all of it</p>")
     return Finding("normal", (), {})
 
 

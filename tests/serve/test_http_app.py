@@ -121,7 +121,7 @@ def test_a_report_opens_by_a_link_once_and_in_a_sandbox(made):
     made.screen()
     url = made.ask("POST", "/v1/studies/1/report-link").json()["url"]
     answer = made.ask("GET", url, headers={"authorization": ""})
-    assert (answer.status_code, answer.text) == (200, "<!doctype html><title>a report</title>")
+    assert (answer.status_code, answer.text) == (200, "<!doctype html><title>a report</title><p>all of it</p>")
     assert answer.headers["content-security-policy"] == "sandbox allow-scripts; frame-ancestors 'self'"
     assert made.ask("GET", url, headers={"authorization": ""}).status_code == 404
 

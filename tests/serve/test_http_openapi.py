@@ -10,7 +10,7 @@ from tests.serve.http_parts import PHASES, TOKEN, Made, study, zipped
 
 API = document(PHASES)
 
-NOT_IN_IT = {"/", "/page.js", "/page.css", "/openapi.json", "/report/{ticket}"}
+NOT_IN_IT = {"/", "/page.js", "/page.css", "/favicon.ico", "/openapi.json", "/report/{ticket}"}
 """The page, the document itself, and links that are followed once."""
 
 

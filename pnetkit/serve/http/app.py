@@ -42,7 +42,7 @@ REPORT_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
 
 MOST_JSON, MOST_LISTED, AGAIN_S = 2**16, 200, "30"
 
-OPEN = ("/", "/page.js", "/page.css", "/health", "/ready", "/openapi.json")
+OPEN = ("/", "/page.js", "/page.css", "/favicon.ico", "/health", "/ready", "/openapi.json")
 """What is answered without a token: nothing of a study."""
 
 
@@ -174,6 +174,7 @@ def routes_of(service: Service) -> list[Route]:
         Route("/", service.page),
         Route("/page.js", service.page),
         Route("/page.css", service.page),
+        Route("/favicon.ico", lambda _: Response(status_code=204)),  # browsers ask for one
     ]
 
 
