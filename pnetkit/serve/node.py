@@ -4,9 +4,10 @@ An image is answered when it lies in the queue and on the disk, and not before; 
 are never decoded here.
 """
 
+import errno
 import hashlib
 import os
-import threading
+import socket
 from io import BytesIO
 from typing import Any
 
@@ -32,6 +33,9 @@ from pnetkit.serve.values import FullError
 TAKEN = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 """What is taken; what of it cannot be screened is refused in words, as nothing else would tell."""
 
+QUIET_S = 60.0
+"""Seconds without a byte after which an association is ended."""
+
 SUCCESS, OUT_OF_RESOURCES, NOT_OF_ITS_CLASS, NOT_UNDERSTOOD, FAILED = 0x0000, 0xA700, 0xA900, 0xC000, 0x0110
 """Answers to a C-STORE."""
 
@@ -48,7 +52,7 @@ class Listening:
         handlers: list[Any] = [
             (evt.EVT_C_STORE, lambda event: taken(queue, event)),
             (evt.EVT_C_ECHO, lambda _event: SUCCESS),
-            (evt.EVT_PDU_RECV, counts.more),
+            (evt.EVT_CONN_OPEN, counts.open),
             (evt.EVT_DIMSE_RECV, counts.complete),
             (evt.EVT_CONN_CLOSE, counts.complete),
             (evt.EVT_REJECTED, lambda event: LOG.warning("an association was rejected, of %r", _caller(event))),
@@ -71,7 +75,7 @@ def application(node: Node) -> ApplicationEntity:
     ae.maximum_associations = node.associations
     ae.require_called_aet = True
     ae.require_calling_aet = list(node.callers)
-    ae.network_timeout = 60
+    ae.network_timeout = QUIET_S
     ae.supported_contexts = [
         build_context(Verification),
         *(build_context(kind, list(TAKEN_AS_THEY_ARE)) for kind in TAKEN),
@@ -116,26 +120,32 @@ def taken(queue: Queue, event: evt.Event) -> int:
 
 
 class _Counts:
-    """Ends associations that send more than a dataset may have: it would fill the memory."""
+    """Hangs up on who sends more than a dataset may have, which would fill the memory, or stops in the middle."""
 
     def __init__(self, most_bytes: int) -> None:
-        self._most, self._lock = most_bytes, threading.Lock()
+        self._most = most_bytes
         self._seen: dict[int, int] = {}
 
-    def more(self, event: evt.Event) -> None:
-        """Count what has come since the last complete message."""
-        with self._lock:
-            seen = self._seen.get(id(event.assoc), 0) + len(event.pdu)
-            self._seen[id(event.assoc)] = seen
-        if seen > self._most:
-            LOG.error("ALARM a dataset of more than %d MB is turned away", self._most // 1_000_000)
-            self.complete(event)
-            threading.Thread(target=event.assoc.abort, daemon=True).start()  # it waits for the thread that is here
+    def open(self, event: evt.Event) -> None:
+        """Count what is read of a connection that has just been made."""
+        link: Any = event.assoc.dul.socket
+        plain, caller = link.recv, id(event.assoc)
+        link.socket.settimeout(QUIET_S)
+
+        def recv(count: int) -> Any:
+            seen = self._seen.get(caller, 0) + count
+            self._seen[caller] = seen
+            if seen > self._most:
+                LOG.error("ALARM a dataset of more than %d MB is turned away", self._most // 1_000_000)
+                link.socket.shutdown(socket.SHUT_RDWR)
+                raise OSError(errno.EMSGSIZE, "too large")
+            return plain(count)
+
+        link.recv = recv
 
     def complete(self, event: evt.Event) -> None:
-        """Count anew."""
-        with self._lock:
-            self._seen.pop(id(event.assoc), None)
+        """Count anew: a message is complete, or the connection is closed."""
+        self._seen.pop(id(event.assoc), None)
 
 
 def _caller(event: evt.Event) -> str:

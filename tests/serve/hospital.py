@@ -1,7 +1,6 @@
 """What stands around a service: senders, an archive that takes results, and Orthanc where it is installed."""
 
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,11 +17,12 @@ from pynetdicom import AE, StoragePresentationContexts, evt
 from tests.serve.parts import wait_until
 
 TOP = Path(__file__).parents[2]
+STORESCU = Path("/usr/bin/storescu")  # by its path, as pynetdicom brings another of this name
 ORTHANC = Path("/usr/sbin/Orthanc")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 needs_orthanc = pytest.mark.skipif(not (ORTHANC.is_file() and PLUGIN.is_file()), reason="Orthanc is not installed")
-needs_storescu = pytest.mark.skipif(shutil.which("storescu") is None, reason="dcmtk's storescu is not installed")
+needs_storescu = pytest.mark.skipif(not STORESCU.is_file(), reason="dcmtk's storescu is not installed")
 
 
 def free_port():
@@ -34,6 +34,7 @@ def free_port():
 def send(port, files, *, called="PNETKIT", calling="PACS", syntax=None):
     """Send files in one association; give the statuses, None where there was none."""
     ae = AE(ae_title=calling)
+    ae.dimse_timeout = ae.network_timeout = 20
     kinds = {(str(of.SOPClassUID), str(of.file_meta.TransferSyntaxUID)) for of in map(headers, files)}
     for kind, own in kinds:
         ae.add_requested_context(kind, syntax or own)
@@ -51,7 +52,7 @@ def headers(path):
 
 def storescu(port, files):
     """Send files with dcmtk."""
-    command = ["storescu", "-xs", "-aet", "PACS", "-aec", "PNETKIT", "127.0.0.1", str(port), *map(str, files)]
+    command = [str(STORESCU), "-aet", "PACS", "-aec", "PNETKIT", "127.0.0.1", str(port), *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done
@@ -100,8 +101,8 @@ def dimse(port, title="ARCHIVE"):
 class Service:
     """A quick service in a process of its own, which can be killed and started again."""
 
-    def __init__(self, folder, destinations, takes_s=0.0):
-        self.folder, self.port, self.takes_s = folder, free_port(), takes_s
+    def __init__(self, folder, destinations, takes_s=0.0, stable_s=1.0):
+        self.folder, self.port, self.settings = folder, free_port(), [str(takes_s), str(stable_s)]
         self.config = write_config(folder / "config.yaml", self.port, destinations)
         self.log = folder / "log.txt"
         self.process = None
@@ -109,7 +110,7 @@ class Service:
     def start(self):
         command = [sys.executable, "-m", "tests.serve.quick_service", str(self.folder / "state"), str(self.config)]
         with self.log.open("ab") as stream:
-            self.process = subprocess.Popen([*command, str(self.takes_s)], cwd=TOP, stdout=stream, stderr=stream)
+            self.process = subprocess.Popen([*command, *self.settings], cwd=TOP, stdout=stream, stderr=stream)
 
     def wait_ready(self):
         def listens():
@@ -130,8 +131,8 @@ class Service:
 
 
 @contextmanager
-def serving(folder, destinations, takes_s=0.0):
-    service = Service(folder, destinations, takes_s)
+def serving(folder, destinations, takes_s=0.0, stable_s=1.0):
+    service = Service(folder, destinations, takes_s, stable_s)
     service.start()
     try:
         service.wait_ready()

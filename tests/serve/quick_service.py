@@ -1,4 +1,4 @@
-"""`python -m tests.serve.quick_service STATE CONFIG TAKES_S`: a service as the command starts it, but quick."""
+"""`python -m tests.serve.quick_service STATE CONFIG TAKES_S STABLE_S`: a service, but quick."""
 
 import signal
 import sys
@@ -14,7 +14,7 @@ from pnetkit.serve.work import Work
 from tests.serve.marked import open_marked, refuse
 
 
-def main(state, config, takes_s):
+def main(state, config, takes_s, stable_s):
     asked = read_config(Path(config))
     opener = partial(open_marked, float(takes_s))
     work = Work(opener, at_once=2, refuse=refuse, send_to=tuple(asked.destinations), imported="tests.serve.marked")
@@ -23,7 +23,7 @@ def main(state, config, takes_s):
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     queue = Queue(Path(state), model="quick")
     try:
-        serve_dicom(queue, asked, work, Times(stable_after_s=1.0), ending)
+        serve_dicom(queue, asked, work, Times(stable_after_s=float(stable_s)), ending)
     finally:
         queue.close()
 

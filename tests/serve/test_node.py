@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
@@ -199,13 +200,16 @@ def cutting_proxy(port, after):
     listening = socket.create_server(("127.0.0.1", 0))
 
     def run():
-        caller, _ = listening.accept()
+        with listening:
+            caller, _ = listening.accept()
         with caller, socket.create_connection(("127.0.0.1", port)) as behind:
             threading.Thread(target=back, args=(behind, caller), daemon=True).start()
             left = after
             while left > 0 and (data := caller.recv(min(left, 512))):
                 behind.sendall(data)
                 left -= len(data)
+            for side in (behind, caller):
+                side.shutdown(socket.SHUT_RDWR)
 
     def back(behind, caller):
         try:
@@ -225,8 +229,8 @@ def test_a_dataset_without_end_is_hung_up_on(listen, tmp_path):
     dataset.Rows, dataset.Columns = 1024, 2048
     dataset.PixelData = np.zeros(1024 * 2048, dtype=np.uint16).tobytes()
     dataset.save_as(files[0])
-    with pytest.raises(RuntimeError, match="association with a peer"):
-        send(port, [files[0], files[1]])
+    with suppress(RuntimeError):  # what a library says whose association is gone
+        assert 0 not in send(port, files[:1])
     assert queue.jobs() == []
     assert send(port, files[1:]) == [0] * (len(files) - 1)
 
