@@ -144,6 +144,12 @@ class ModelError(PnetkitError):
     exit_code = 9
 
 
+class WeightsError(PnetkitError):
+    """Report weights made elsewhere that cannot be read, are not safe to read, or do not fit the network."""
+
+    exit_code = 9
+
+
 class ScreeningError(PnetkitError):
     """Report cases that could not be screened, after all others were."""
 

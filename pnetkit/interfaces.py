@@ -11,8 +11,9 @@ checked against, and what `pnetkit plugins show my-net` prints. Bounds and descr
     def my_rule(*, minimum_voxels: Annotated[int, Field(ge=1, description="...")] = 40) -> MyRule: ...
 
 What the callable returns has to fit one of the Protocols below; nothing has to be inherited. Where a Protocol has a
-further ones below it (`FeatureBackbone`; `FeatureCaseClassifier`, `TrainedCaseClassifier`; `TrainedPhaseFusion`), these
-are for plugins that can do more, and the core asks with `isinstance` which of them it was given.
+further ones below it (`FeatureBackbone`, `UsuallyTrainedBackbone`, `TransferBackbone`; `FeatureCaseClassifier`,
+`TrainedCaseClassifier`; `TrainedPhaseFusion`), these are for plugins that can do more, and the core asks with
+`isinstance` which of them it was given.
 
 | interface | entry-point group | in one line |
 |---|---|---|
@@ -30,7 +31,7 @@ what may raise and what is stored is in docs/reference/.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -100,6 +101,36 @@ class FeatureBackbone(Backbone, Protocol):
 
 
 @runtime_checkable
+class UsuallyTrainedBackbone(Backbone, Protocol):
+    """A backbone that says what it is usually trained with.
+
+    `usual_training` maps keys of a recipe's section `training` to plain values, such as `{"optimizer": "adamw",
+    "learning_rate": 1e-4}`: what its authors published, as far as a recipe can say it. It may depend on the parameters
+    that the network was built with. No training follows it by itself: `pnetkit plan` proposes it.
+    """
+
+    usual_training: Mapping[str, Any]
+
+
+@runtime_checkable
+class TransferBackbone(Backbone, Protocol):
+    """A backbone that knows its parts, and under what names weights made elsewhere hold them.
+
+    It is not needed to start from weights: without it, heads and first layer are found by what depends on the numbers
+    of classes and channels, and names are matched where nothing but a word before all of them differs.
+    """
+
+    def own_names(self, foreign: Mapping[str, tuple[int, ...]]) -> Mapping[str, str]:
+        """Give the own name of each foreign tensor that has a place here, from names and shapes; leave others out.
+
+        Its own names stand for themselves.
+        """
+
+    def part_of(self, name: str) -> Literal["encoder", "decoder", "head"]:
+        """Tell of a tensor of the network's state to which part it belongs."""
+
+
+@runtime_checkable
 class Postprocessor(Protocol):
     """A rule that cleans a segmentation up. A recipe chains any number of them.
 
@@ -160,6 +191,14 @@ class PhaseFusion(Protocol):
         `expected` names the phases that the recipe asks for. Where some are missing, decide as the plugin's
         documentation says and name them in the finding's `missing`, or raise `pnetkit.errors.MissingPhaseError`.
         """
+
+
+@runtime_checkable
+class ProbabilityPhaseFusion(PhaseFusion, Protocol):
+    """A fusion whose score can be read as a probability, which is what calibration is asked of."""
+
+    def probability(self, finding: CaseFinding) -> float:
+        """Give the probability, from 0 to 1, that the case of a finding that `fuse` gave is abnormal."""
 
 
 @runtime_checkable

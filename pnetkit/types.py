@@ -117,7 +117,8 @@ class Case:
     """Describe one case of a cohort. Paths only, nothing is loaded.
 
     `scans` holds the phases that exist. `abnormal` is the diagnosis, None when unknown. A case that is `held_out` is
-    tested as any other, and nothing is learned from it.
+    tested as any other, and nothing is learned from it. `labeled` names the classes that its label maps have; None for
+    all. Of the others nothing is learned or measured.
     """
 
     id: str
@@ -127,6 +128,7 @@ class Case:
     site: str = ""
     fold: int | None = None
     held_out: bool = False
+    labeled: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,6 +183,10 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
+SAME_SCORE = 1e-9
+"""A score and a measurement that differ by no more are one number: means are rounded."""
+
+
 @dataclass(frozen=True, slots=True)
 class PhaseFinding:
     """Give the answer for one phase: abnormal if `score` reaches `threshold`.
@@ -218,6 +224,12 @@ class PhaseFinding:
     def relative_score(self) -> float:
         """Give the score in units of its threshold, so that scores of different rules compare: abnormal from 1 on."""
         return self.score / self.threshold
+
+    @property
+    def probability(self) -> float | None:
+        """Give the score where it is a probability: a measurement called `..._probability` has its value; else None."""
+        said = [of for name, of in self.measurements.items() if name.endswith("_probability")]
+        return self.score if self.score <= 1 and any(abs(of - self.score) < SAME_SCORE for of in said) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,13 @@ def test_a_phase_is_abnormal_from_its_threshold_on():
     assert PhaseFinding("venous", 3.0, 2.0).relative_score == 1.5
 
 
+def test_a_score_is_a_probability_where_a_measurement_called_so_has_its_value():
+    assert PhaseFinding("venous", 0.7, 0.5, {"tumor_probability": 0.7}).probability == 0.7
+    assert PhaseFinding("venous", 0.7, 0.5, {"tumor_probability": 0.6}).probability is None
+    assert PhaseFinding("venous", 1.0, 0.5, {"tumor_voxels": 1.0}).probability is None
+    assert PhaseFinding("venous", 7.0, 0.5, {"tumor_probability": 7.0}).probability is None
+
+
 @pytest.mark.parametrize(("score", "threshold"), [(float("nan"), 1.0), (-1.0, 1.0), (1.0, 0.0), (float("inf"), 1.0)])
 def test_scores_that_cannot_be_compared_are_refused(score, threshold):
     with pytest.raises(ValueError, match="finite score"):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 
@@ -17,10 +17,17 @@ def views_of(
 ) -> tuple[list[Any], dict[str, Any]]:
     """Give what is compared in each view, and the same as plain data for JSON."""
     from pnetkit.evaluation.comparison import compare_arms
+    from pnetkit.evaluation.further import compare_further
     from pnetkit.evaluation.lesions import summarize_lesions
     from pnetkit.pipeline.outcome.finished import shared_truth
     from pnetkit.pipeline.outcome.pages.comparison_page import ComparedView
     from pnetkit.report.comparison import FUSED, arms_table, differences_table, lesions_table
+    from pnetkit.report.further import (
+        further_differences_table,
+        further_table,
+        probabilities_tables,
+        without_probabilities,
+    )
 
     first = next(iter(runs.values()))
     truth = shared_truth(list(runs.values()))
@@ -44,10 +51,26 @@ def views_of(
         if any(of.detected.total for by in lesions.values() for of in by.values()):
             tables.append(lesions_table(lesions, view, cohort=first.cohort, warnings=warnings))
             plain[view]["lesions"] = {name: {c: asdict(f) for c, f in by.items()} for name, by in lesions.items()}
+        by_case = {name: _lesions_by_case(run, view) for name, run in there.items()}
+        further = compare_further(truth, calls, by_case, baseline=found.baseline)
+        tables[0] = replace(tables[0], notes=(*tables[0].notes, *without_probabilities(further)))
+        if not further.is_empty:  # else runs of earlier releases, or nothing to tell
+            about = {"cohort": first.cohort, "warnings": warnings}
+            tables += [further_table(further, view, **about)] if view != FUSED else []
+            tables += probabilities_tables(further, view, **about)
+            against = further_differences_table(further, view)
+            tables += [] if against is None else [against]
+            plain[view]["further"] = asdict(further)
         made.append(ComparedView(view, found, tuple(tables), calls))
     said = {"cohort": first.cohort, "research_use_only": True, "warnings": list(warnings)}
     failures = {name: {"cases": len(run.failed), "of": len(run.truth)} for name, run in runs.items() if run.failed}
     return made, said | {"failed": failures, "views": plain}
+
+
+def _lesions_by_case(run: Any, phase: str) -> dict[str, Any]:
+    """Give what was matched by any overlap in one phase, by case."""
+    matches = run.lesions.get(phase, {}).get("any", ())
+    return dict(zip(run.labeled.get(phase, ()), matches, strict=True))
 
 
 def _failures(runs: dict[str, Any]) -> list[str]:

@@ -23,6 +23,7 @@ from pnetkit.cli.runs import runs
 from pnetkit.cli.screen import screen
 from pnetkit.cli.serve import serve
 from pnetkit.cli.sheet import sheet
+from pnetkit.cli.weights import weights
 from pnetkit.errors import FaultsError, PnetkitError
 
 
@@ -55,6 +56,7 @@ for command in (
     cohort,
     bench,
     agree,
+    weights,
     doctor,
 ):
     cli.add_command(command)

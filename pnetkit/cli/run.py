@@ -44,6 +44,7 @@ def run(
     from pnetkit.cli.tables import print_table
     from pnetkit.pipeline.outcome.pages.run_page import REPORT
     from pnetkit.pipeline.run import require_success
+    from pnetkit.report.further import run_further_tables
     from pnetkit.report.tables import run_tables
 
     if dry_run:
@@ -51,8 +52,9 @@ def run(
         return
     result = run_and_report(recipe_path, out=out, following=Following(live, tensorboard, mlflow), **options)
     if result.metrics is not None:
-        said = {"method": result.recipe, "cohort": result.cohort, "thresholds": result.thresholds}
-        for table in run_tables(result.metrics, **said):
+        said = {"method": result.recipe, "cohort": result.cohort}
+        tables = run_tables(result.metrics, **said, thresholds=result.thresholds)
+        for table in [*tables, *run_further_tables(result.metrics, **said)]:
             print_table(table)
     for line in shared_in_words(result):
         echo(line)

@@ -1,7 +1,7 @@
 """Put several methods ("arms") side by side on the same cases, and test each against a baseline."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from pnetkit.evaluation.paired import Difference, auc_difference, holm, rate_dif
 from pnetkit.evaluation.rates import Rate, wilson_rate
 from pnetkit.evaluation.roc import auc, auc_interval, sensitivity_at
 from pnetkit.evaluation.summary import DiceSummary, summarize_dice
+from pnetkit.evaluation.surfaces import SurfaceAgreement
 
 OVERLAPS = {"N.Pancreas": ("pancreas", False), "A.Pancreas": ("pancreas", True), "Tumor": ("tumor", True)}
 """The paper's overlaps: which label, and of which cases (abnormal or not)."""
@@ -20,12 +21,20 @@ OVERLAPS = {"N.Pancreas": ("pancreas", False), "A.Pancreas": ("pancreas", True),
 class Call:
     """Hold what an arm said of a case: its decision, its score in units of the threshold, its overlaps.
 
-    `dice` maps labels to a value, or None where both masks are empty; it is empty without a reference label.
+    `dice` maps labels to a value, or None where both masks are empty; it is empty without a reference label. So does
+    `surfaces`, which is empty in runs of earlier releases too. `probability` is None where the score is none.
     """
 
     abnormal: bool
     score: float
     dice: Mapping[str, float | None]
+    surfaces: Mapping[str, SurfaceAgreement] = field(default_factory=dict)
+    probability: float | None = None
+
+    def says_as(self, other: "Call") -> bool:
+        """Tell whether two calls say the very same, as far as both say it: earlier releases told less."""
+        told = not (self.surfaces and other.surfaces) or self.surfaces == other.surfaces
+        return (self.abnormal, self.score, self.dice) == (other.abnormal, other.score, other.dice) and told
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +183,7 @@ def _against(
     }
     p_values = {"Sensitivity": sensitivity.p_value, "Specificity": specificity.p_value, "AUC": area.p_value}
     p_values |= {name: found.p_value for name, found in dice.items() if found.value is not None}
-    identical = all(calls[case] == base[case] for case in shared)
+    identical = all(calls[case].says_as(base[case]) for case in shared)
     return AgainstBaseline(
         arm=arm,
         cases=len(shared),

@@ -17,6 +17,13 @@ from scipy.optimize import linear_sum_assignment
 
 from pnetkit.evaluation.rates import Rate, wilson_rate
 
+LEAST_DIAMETER_MM = 5.0
+"""Below it a neuroendocrine tumor is called a microtumor, which CT does not show for certain: smaller pieces do not
+count for F1."""
+
+LEAST_MM3 = math.pi / 6 * LEAST_DIAMETER_MM**3
+"""The volume of a sphere of that diameter: F1's minimum."""
+
 SIZES_MM = ((0.0, 10.0), (10.0, 20.0), (20.0, math.inf))
 """Classes of lesion size by diameter: below 10, 10 to below 20, 20 mm and more."""
 
@@ -36,20 +43,41 @@ class Lesion:
 
 @dataclass(frozen=True, slots=True)
 class LesionMatch:
-    """Hold the lesions of one scan, and the confidences of the candidates that match none."""
+    """Hold the lesions of one scan, and the confidences of the candidates that match none.
+
+    `voxel_mm3` is the volume of a voxel; None in results of earlier releases, of which there is no F1.
+    """
 
     lesions: tuple[Lesion, ...]
     false_positives: tuple[float, ...]
+    voxel_mm3: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LesionF1:
+    """Hold what counts of lesions and candidates of a minimum volume, and F1 = 2 found / (2 found + missed + wrong).
+
+    `value` is None where nothing counts.
+    """
+
+    found: int
+    missed: int
+    wrong: int
+    value: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class LesionFigures:
-    """Hold what was found in a set of scans; `froc` gives the sensitivity at numbers of false positives a scan."""
+    """Hold what was found in a set of scans; `froc` gives the sensitivity at numbers of false positives a scan.
+
+    `f1` is None where the volume of a voxel is not known.
+    """
 
     detected: Rate
     by_size: tuple[Rate, ...]
     false_positives_per_scan: float | None
     froc: tuple[tuple[float, float | None], ...]
+    f1: LesionF1 | None = None
 
 
 def match_lesions(
@@ -83,7 +111,7 @@ def match_lesions(
     )
     hit: NDArray[np.bool_] = np.any(iou > 0, axis=0)
     unmatched = tuple(float(size) for size in candidate_sizes[~hit])
-    return LesionMatch(found, unmatched)
+    return LesionMatch(found, unmatched, voxel_mm3)
 
 
 def summarize_lesions(matches: Sequence[LesionMatch], *, at: Sequence[float] = (0.25, 0.5, 1.0, 2.0)) -> LesionFigures:
@@ -99,7 +127,38 @@ def summarize_lesions(matches: Sequence[LesionMatch], *, at: Sequence[float] = (
         by_size=tuple(by_size),
         false_positives_per_scan=wrong / len(matches) if matches else None,
         froc=tuple((rate, froc_sensitivity(matches, rate)) for rate in at),
+        f1=lesion_f1(matches),
     )
+
+
+def lesion_f1(matches: Sequence[LesionMatch], *, least_mm3: float = LEAST_MM3) -> LesionF1 | None:
+    """Count lesions and candidates of a minimum volume over scans, and give their F1; None of unknown volumes."""
+    counts = [counted_lesions(match, least_mm3=least_mm3) for match in matches]
+    known = [of for of in counts if of is not None]
+    if len(known) < len(counts) or not counts:
+        return None
+    found, missed, wrong = (sum(column) for column in zip(*known, strict=True))
+    return LesionF1(found, missed, wrong, f1_of(found, missed, wrong))
+
+
+def f1_of(found: int, missed: int, wrong: int) -> float | None:
+    """Give F1 of counts, None of nothing."""
+    total = 2 * found + missed + wrong
+    return 2 * found / total if total else None
+
+
+def counted_lesions(match: LesionMatch, *, least_mm3: float = LEAST_MM3) -> tuple[int, int, int] | None:
+    """Count what is found, missed and wrong in one scan; None where volumes are not known.
+
+    A lesion below the minimum is neither found nor missed, and what marks it is not wrong; a lesion is found by a
+    candidate that has the minimum itself; a candidate below it that matches nothing is not wrong.
+    """
+    if match.voxel_mm3 is None:
+        return None if match.lesions or match.false_positives else (0, 0, 0)
+    least = least_mm3 / match.voxel_mm3 * (1 - 1e-9)  # in voxels; what has the minimum to the last bit counts
+    large = [lesion for lesion in match.lesions if lesion.voxels >= least]
+    found = sum(lesion.confidence >= least for lesion in large)
+    return found, len(large) - found, sum(voxels >= least for voxels in match.false_positives)
 
 
 def froc_sensitivity(matches: Sequence[LesionMatch], false_positives_per_scan: float) -> float | None:

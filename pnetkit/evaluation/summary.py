@@ -10,9 +10,11 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
 from typing import Any, Literal
 
-from pnetkit.evaluation.lesions import LesionMatch
+from pnetkit.evaluation.calibration import Calibration, calibration
+from pnetkit.evaluation.lesions import LesionF1, LesionMatch, lesion_f1
 from pnetkit.evaluation.rates import Rate, wilson_rate
 from pnetkit.evaluation.roc import auc
+from pnetkit.evaluation.surfaces import SurfaceAgreement, SurfaceSummary, summarize_surfaces
 from pnetkit.types import CaseFinding, PhaseFinding
 
 Status = Literal["ok", "failed", "quarantined"]
@@ -22,21 +24,24 @@ Status = Literal["ok", "failed", "quarantined"]
 class PhaseRow:
     """Hold one phase of one case: its finding, its voxels by class, and its overlaps.
 
-    `dice` maps pancreas, tumor and duct to a value, or None where both masks are empty; it is itself None when there is
-    no reference label. `lesions` maps a criterion of detection to what was found.
+    `dice` maps pancreas, tumor and duct to a value, or None where both masks are empty; what the reference has no label
+    of is not in it, and it is itself None when there is no reference label. `lesions` maps a criterion of detection to
+    what was found, `surfaces` is by structure, as `dice` is.
     """
 
     finding: PhaseFinding
     voxels: Mapping[str, int]
     dice: Mapping[str, float | None] | None
     lesions: Mapping[str, LesionMatch] | None = None
+    surfaces: Mapping[str, SurfaceAgreement] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
     """Hold one case: truth, fold, what became of it, and its findings where it was decided.
 
-    Nothing may be learned from a case that is `held_out`.
+    Nothing may be learned from a case that is `held_out`. `probability` is that of the fused finding, where its score
+    can be read as one.
     """
 
     case_id: str
@@ -47,6 +52,7 @@ class CaseRow:
     phases: Mapping[str, PhaseRow]
     fused: CaseFinding | None
     held_out: bool = False
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +82,28 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class PhaseMetrics:
-    """Hold the figures of one phase: the paper's Table 1."""
+    """Hold the figures of one phase: the paper's Table 1, and what reviewers ask for beside it.
+
+    `surfaces` are by group of `GROUPS`, `lesions` by criterion of detection (where volumes are known); `calibration` is
+    None where the phase's score is no probability.
+    """
 
     pancreas_normal: DiceSummary
     pancreas_abnormal: DiceSummary
     tumor_abnormal: DiceSummary
     decision: Decision
     missing: int
+    surfaces: Mapping[str, SurfaceSummary]
+    lesions: Mapping[str, LesionF1]
+    calibration: Calibration | None
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Hold the figures of a run: each phase, the fused decision, and what was counted."""
+    """Hold the figures of a run: each phase, the fused decision, and what was counted.
+
+    `fused_calibration` is None where the fused score is no probability.
+    """
 
     phases: Mapping[str, PhaseMetrics]
     fused: Decision
@@ -98,11 +114,21 @@ class Metrics:
     failed: int
     quarantined: int
     undecided: Mapping[str, str]
+    fused_calibration: Calibration | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give the figures as plain JSON; undefined ones are null."""
         plain: dict[str, Any] = _with_values(asdict(self))
         return plain
+
+
+GROUPS = {
+    "pancreas_normal": ("pancreas", False),
+    "pancreas_abnormal": ("pancreas", True),
+    "tumor_abnormal": ("tumor", True),
+    "duct_abnormal": ("duct", True),
+}
+"""Whose surfaces are told: which structure, and of which cases (abnormal or not)."""
 
 
 def summarize(rows: Sequence[CaseRow], phases: Sequence[str]) -> Metrics:
@@ -122,6 +148,9 @@ def summarize(rows: Sequence[CaseRow], phases: Sequence[str]) -> Metrics:
                 [(row, f.abnormal, f.relative_score) for row in there for f in [row.phases[phase].finding]]
             ),
             missing=sum(row.status == "ok" and phase not in row.phases for row in rows),
+            surfaces={name: _surfaces(there, phase, *group) for name, group in GROUPS.items()},
+            lesions=_lesions(there, phase),
+            calibration=_calibration([(row, row.phases[phase].finding.probability) for row in there]),
         )
     fused = [(row, row.fused.abnormal, row.fused.score) for row in decided if row.fused is not None]
     known = [row for row in rows if row.status != "quarantined"]
@@ -135,13 +164,35 @@ def summarize(rows: Sequence[CaseRow], phases: Sequence[str]) -> Metrics:
         failed=sum(row.status == "failed" for row in rows),
         quarantined=sum(row.status == "quarantined" for row in rows),
         undecided={row.case_id: row.reason for row in rows if row.status != "ok"},
+        fused_calibration=_calibration([(row, row.probability) for row in decided]),
     )
 
 
 def _dice(rows: Sequence[CaseRow], phase: str, label: str, *, abnormal: bool) -> DiceSummary:
     group = [row.phases[phase].dice for row in rows if row.abnormal is abnormal]
-    referenced = [overlaps[label] for overlaps in group if overlaps is not None]
+    referenced = [overlaps[label] for overlaps in group if overlaps is not None and label in overlaps]
     return summarize_dice(referenced, without_reference=len(group) - len(referenced))
+
+
+def _surfaces(rows: Sequence[CaseRow], phase: str, structure: str, abnormal: bool) -> SurfaceSummary:
+    found = [row.phases[phase].surfaces for row in rows if row.abnormal is abnormal]
+    return summarize_surfaces([of[structure] for of in found if of is not None and structure in of])
+
+
+def _lesions(rows: Sequence[CaseRow], phase: str) -> dict[str, LesionF1]:
+    by_scan = [found for row in rows if (found := row.phases[phase].lesions) is not None]
+    criteria = dict.fromkeys(name for found in by_scan for name in found)
+    of = {name: lesion_f1([found[name] for found in by_scan if name in found]) for name in criteria}
+    return {name: f1 for name, f1 in of.items() if f1 is not None}
+
+
+def _calibration(said: Sequence[tuple[CaseRow, float | None]]) -> Calibration | None:
+    """Give the calibration over cases of known diagnosis; None where a score is no probability."""
+    known = [(p, bool(row.abnormal)) for row, p in said if row.abnormal is not None]
+    probabilities = [p for p, _ in known if p is not None]
+    if len(probabilities) < len(known):
+        return None
+    return calibration(probabilities, [truth for _, truth in known])
 
 
 def summarize_dice(referenced: Sequence[float | None], *, without_reference: int) -> DiceSummary:

@@ -4,13 +4,14 @@ Defaults: the window [-100, 240] HU of the paper's group's public code (OrganSeg
 over the clipped volume of each case; the paper itself states neither.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Normalization = Literal["z-score", "unit", "none"]
+Normalization = Literal["z-score", "unit", "none", "fixed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,20 @@ class Intensity:
 
 
 def fit_intensity(
-    hu: NDArray[np.float32], *, window_hu: tuple[float, float], normalization: Normalization
+    hu: NDArray[np.float32],
+    *,
+    window_hu: tuple[float, float],
+    normalization: Normalization,
+    fixed_hu: tuple[float, float] = (0.0, 1.0),
 ) -> Intensity:
     """Find shift and scale for one case.
 
     `z-score` takes mean and standard deviation of the clipped volume (a constant volume gets scale 1), `unit` maps the
-    window to [0, 1], `none` leaves clipped HU.
+    window to [0, 1], `none` leaves clipped HU, `fixed` takes mean and standard deviation of `fixed_hu` for every case.
     """
     low, high = window_hu
+    if normalization == "fixed":
+        return Intensity(low, high, *fixed_hu)
     if normalization == "none":
         return Intensity(low, high, 0.0, 1.0)
     if normalization == "unit":
@@ -55,3 +62,11 @@ def fit_intensity(
     mean = float(clipped.mean(dtype=np.float64))
     deviation = float(np.sqrt(np.mean((clipped - np.float32(mean)) ** 2, dtype=np.float64)))
     return Intensity(low, high, mean, deviation if deviation > 0 else 1.0)
+
+
+def normalization_in_words(settings: Mapping[str, Any]) -> str:
+    """Say how a recipe's `intensity` section normalizes."""
+    how = str(settings.get("normalization", "z-score"))
+    if how != "fixed":
+        return how
+    return f"fixed: mean {settings['mean_hu']:g} HU, deviation {settings['deviation_hu']:g} HU"

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pnetkit import cuda
 from pnetkit.acceleration import NUMBER_TYPES
 from pnetkit.inference.averaging import ProbabilityPredictor
+from pnetkit.inference.mirroring import mean_probabilities
 from pnetkit.inference.voting import Predictor
 from pnetkit.networks import FiniteLater, Network, Precision, checked_output, require_finite
 
@@ -26,9 +27,11 @@ def label_predictor(
     precision: Precision,
     in_batches: bool = False,
     finite: FiniteLater | None = None,
+    mirror: bool = False,
 ) -> Predictor:
     """Make a function from patches to hard labels (the largest logit, the lowest label on a tie), on the device.
 
+    With `mirror` it is the label of the largest mean probability of all mirrored views.
     With `in_batches` a patch that is alone is answered as in company. What is not finite raises PluginError at once, or
     on a GPU, where `finite` is given, when that is asked: then no batch waits for the one before it.
     """
@@ -38,23 +41,25 @@ def label_predictor(
         device=device,
         precision=precision,
         in_batches=in_batches,
+        mirror=mirror,
         finite=finite if cuda.is_gpu(device) else None,
     )
 
 
 def probability_predictor(
-    network: Network, *, device: str, precision: Precision, in_batches: bool = False
+    network: Network, *, device: str, precision: Precision, in_batches: bool = False, mirror: bool = False
 ) -> ProbabilityPredictor:
     """Make a function from patches to the probability of each class (batch, class, x, y, z) float32.
 
-    `in_batches` is that of `label_predictor`.
+    `in_batches` and `mirror` are those of `label_predictor`.
     """
     predict = _predictor(
         network,
-        lambda logits: logits.float().softmax(dim=1),
+        (lambda probabilities: probabilities) if mirror else (lambda logits: logits.float().softmax(dim=1)),
         device=device,
         precision=precision,
         in_batches=in_batches,
+        mirror=mirror,
     )
 
     def probabilities(patches: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -84,10 +89,17 @@ def _predictor(
     device: str,
     precision: Precision,
     in_batches: bool,
+    mirror: bool,
     finite: FiniteLater | None = None,
 ) -> Callable[[NDArray[np.float32]], Tensor]:
+    """Run a network on patches and give its answer to the logits, or with `mirror` to the mean probabilities."""
     eager = isinstance(network, nn.Module)  # other runtimes have kernels of their own
     never_alone = in_batches and eager and device == "cpu" and precision == "fp32"
+
+    def logits_of(x: Tensor) -> Tensor:
+        logits = checked_output(network, x).logits
+        (require_finite if finite is None else finite.note)(logits, f"The logits of {type(network).__name__}")
+        return logits
 
     def predict(patches: NDArray[np.float32]) -> Tensor:
         if never_alone and len(patches) == 1:
@@ -95,9 +107,7 @@ def _predictor(
         with torch.inference_mode(), cuda.single_precision(tf32=precision == "tf32"):
             x = cuda.sent(patches, device)
             x = x.to(dtype=NUMBER_TYPES[precision], memory_format=torch.channels_last_3d)
-            logits = checked_output(network, x).logits
-            (require_finite if finite is None else finite.note)(logits, f"The logits of {type(network).__name__}")
-            return answer(logits)
+            return answer(mean_probabilities(logits_of, x) if mirror else logits_of(x))
 
     most: int | None = None  # windows at once that the accelerator's memory holds, once it is known
 

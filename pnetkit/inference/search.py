@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.inference.averaging import mean_labels
+from pnetkit.inference.averaging import WindowWeights, mean_labels
 from pnetkit.inference.coarse import EMPTY, SPREAD, Coarse, candidate_region, near_lesions
 from pnetkit.inference.constant import remembering
 from pnetkit.inference.predictors import label_predictor, mean_of, probability_predictor
@@ -18,6 +18,7 @@ from pnetkit.networks import FiniteLater, Network, Precision
 from pnetkit.types import Triple
 
 Combine = Literal["vote", "mean-softmax"]
+TestTime = Literal["none", "mirror"]
 Mask = NDArray[np.bool_]
 
 
@@ -38,6 +39,8 @@ class Settings:
     combine: Combine = "vote"
     body_box: bool = False
     coarse: Coarse | None = None
+    test_time: TestTime = "none"
+    window_weights: WindowWeights = "uniform"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,10 +142,12 @@ def _run(
         "windows": windows,
     }
     on: dict[str, Any] = {"device": settings.device, "precision": settings.precision}
-    on["in_batches"] = settings.batch_size > 1
+    on |= {"in_batches": settings.batch_size > 1, "mirror": settings.test_time == "mirror"}
     if settings.combine == "mean-softmax":
         each = [probability_predictor(network, **on) for network in networks]
-        return Found(mean_labels(mean_of(each), volume, **how), None, None, len(windows))
+        return Found(
+            mean_labels(mean_of(each), volume, **how, weights=settings.window_weights), None, None, len(windows)
+        )
     finite = FiniteLater()
     predictors = [remembering(label_predictor(network, **on, finite=finite)) for network in networks]
     found = vote(predictors, volume, **how, device=settings.device)

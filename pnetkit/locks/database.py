@@ -6,7 +6,7 @@ the folder by claims, the file is opened under one, and SQLite is told to lock n
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from pnetkit.locks.holding import held
@@ -25,8 +25,9 @@ def opened(database: Path, *, patience_s: float) -> Iterator[sqlite3.Connection]
             yield connection
         return
     alone = f"{database.resolve().as_uri()}?nolock=1"
-    with (
-        held(database.parent / "locks" / database.name, way),
-        closing(sqlite3.connect(alone, uri=True)) as connection,
-    ):
-        yield connection
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(database.parent / "locks" / database.name, way, patience_s=patience_s))
+        except TimeoutError as error:
+            raise sqlite3.OperationalError(f"database is locked: {error}") from error
+        yield stack.enter_context(closing(sqlite3.connect(alone, uri=True)))

@@ -1,7 +1,7 @@
 """Hold something that has a name in a folder, whatever the kind of lock."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,10 +49,29 @@ def hold_if_free(place: Path, way: Way) -> Hold | None:
 
 
 @contextmanager
-def held(place: Path, way: Way) -> Iterator[Hold]:
-    """Hold what a path stands for; wait for whoever does."""
-    while (hold := hold_if_free(place, way)) is None:
+def held(place: Path, way: Way, *, patience_s: float | None = None) -> Iterator[Hold]:
+    """Hold what a path stands for; wait for whoever does. Raises TimeoutError where that lasts over `patience_s`."""
+    with held_when_free(lambda: hold_if_free(place, way), patience_s=patience_s) as hold:
+        yield hold
+
+
+@contextmanager
+def held_when_free(
+    take: Callable[[], Hold | None], *, patience_s: float | None = None, waiting: Callable[[], None] = lambda: None
+) -> Iterator[Hold]:
+    """Hold what `take` takes where it is free; try until it is, and call `waiting` once where it is not at first.
+
+    Raises TimeoutError where that lasts over `patience_s`.
+    """
+    hold = take()
+    if hold is None:
+        waiting()
+    until = None if patience_s is None else time.monotonic() + patience_s
+    while hold is None:
+        if until is not None and time.monotonic() > until:
+            raise TimeoutError(f"somebody else held it for {patience_s:g} seconds")
         time.sleep(POLL_S)
+        hold = take()
     try:
         yield hold
     finally:

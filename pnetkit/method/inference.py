@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pnetkit.inference.coarse import Coarse
+from pnetkit.inference.mirroring import VIEWS
 from pnetkit.inference.runtime import runnable
 from pnetkit.inference.search import Settings
 from pnetkit.inference.sliding import Fill
@@ -34,7 +35,14 @@ def inference_settings(inference: Mapping[str, Any], *, batch_size: int, fill: F
         combine=inference.get("combine", "vote"),
         body_box=inference["body"] == "box",
         coarse=_coarse(inference["coarse"]) if "coarse" in inference else None,
+        test_time=inference.get("test_time", "none"),
+        window_weights=inference.get("window_weights", "uniform"),
     )
+
+
+def runs_of_a_window(inference: Mapping[str, Any]) -> int:
+    """Give how often each window goes through the network: once, or once for each mirrored view."""
+    return len(VIEWS) if inference.get("test_time") == "mirror" else 1
 
 
 def _coarse(section: dict[str, Any]) -> Coarse:

@@ -34,4 +34,6 @@ def as_network_input(scans: Sequence[Scan], intensity_settings: Mapping[str, Any
 def fitted_intensity(wanted: Mapping[str, Any], hu: NDArray[np.float32]) -> Intensity:
     """Fit the intensity transform that a recipe's `intensity` section asks for."""
     low, high = wanted["window_hu"]
-    return fit_intensity(hu, window_hu=(low, high), normalization=wanted["normalization"])
+    how = wanted["normalization"]
+    fixed = (wanted["mean_hu"], wanted["deviation_hu"]) if how == "fixed" else (0.0, 1.0)
+    return fit_intensity(hu, window_hu=(low, high), normalization=how, fixed_hu=fixed)

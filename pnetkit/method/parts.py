@@ -14,10 +14,28 @@ from pnetkit.interfaces import (
     TrainedPhaseFusion,
 )
 from pnetkit.method.plugins import build, identify
+from pnetkit.method.starting import Start, find_start
 from pnetkit.networks import build_seeded, check_patch_size, without_values
-from pnetkit.recipe.models import PluginChoice, Recipe
+from pnetkit.recipe.models import PluginChoice, Recipe, TrainingSettings
 from pnetkit.sources import Sources
+from pnetkit.training.parts import as_module
+from pnetkit.training.recomputation import require_groups
 from pnetkit.types import CLASSES, FeatureNeeds, PhaseFinding, Triple
+
+LATER_TRAINING_KEYS = (
+    "augmentation",
+    "optimizer",
+    "schedule",
+    "warmup_iterations",
+    "decay",
+    "loss",
+    "dice_over",
+    "focal_gamma",
+    "average_decay",
+    "gradient_checkpointing",
+    "watch",
+)
+"""Settings of the training that came after the first results: they are in a key where they are not at their default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +53,7 @@ class Parts:
 
     `parameters` counts those of the backbone. `is_trained` tells whether the classifier learns, `out_of_fold` whether
     it does so on what networks say of cases that they have not seen; `fusion_is_trained` whether the fusion learns.
+    `start` is what networks start from, None for the seed alone.
     """
 
     inputs: tuple[Input, ...]
@@ -51,6 +70,7 @@ class Parts:
     training: dict[str, Any]
     inference: dict[str, Any]
     parameters: int
+    start: Start | None = None
 
     @property
     def plugins(self) -> dict[str, Any]:
@@ -85,6 +105,8 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
     for other in recipe.training.mixed_patches:
         check_patch_size(shape_only, other.size, "training.mixed_patches.size")
     check_patch_size(shape_only, window, "inference.window_size")
+    if recipe.training.gradient_checkpointing:
+        require_groups(as_module(shape_only))
     is_trained = isinstance(built, TrainedCaseClassifier)
     fusion = _identify("phase-fusion", recipe.fusion, sources)
     fused = build(fusion)
@@ -93,8 +115,14 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         _check_fuses(fused, recipe, tuple(seen.name for seen in inputs))
     _check_fit(shape_only, needs, recipe, is_trained=is_trained, fusion_is_trained=fusion_is_trained)
     training = recipe.training.model_dump(mode="json")
-    for key in ("seed", "repeat_seeds", "checkpoint_every"):
+    for key in ("seed", "repeat_seeds", "checkpoint_every", "start_from"):
         del training[key]
+    for key in LATER_TRAINING_KEYS:  # keys of the store stay those of a version without them
+        if training[key] == TrainingSettings.model_fields[key].default:
+            del training[key]
+    start = find_start(recipe, backbone, {len(seen.phases) for seen in inputs})
+    if start is not None:  # else keys stay those of a version without it
+        training["start_from"] = dict(start.how)
     labels = recipe.cohort.labels
     return Parts(
         inputs=inputs,
@@ -106,7 +134,7 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         is_trained=is_trained,
         out_of_fold=recipe.classifier_evidence == "out-of-fold",
         fusion_is_trained=fusion_is_trained,
-        intensity=recipe.intensity.model_dump(mode="json"),
+        intensity=recipe.intensity.model_dump(mode="json", exclude_none=True),
         labels={
             "mapping": None if labels is None else {str(k): v for k, v in labels.items()},
             "unmapped": recipe.cohort.unmapped_labels,
@@ -114,6 +142,7 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         training=training,
         inference=_inference_identity(recipe, window),
         parameters=sum(p.numel() for p in shape_only.parameters()),
+        start=start,
     )
 
 
@@ -146,6 +175,10 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
         found["runtime"] = settings.runtime
     if settings.combine != "vote":
         found |= {"combine": settings.combine, "batch_size": settings.windows_at_once}
+    if settings.test_time != "none":
+        found["test_time"] = settings.test_time
+    if settings.window_weights != "uniform":
+        found["window_weights"] = settings.window_weights
     return found
 
 

@@ -1,13 +1,16 @@
 """Write a model's card: what it is, what it saw, how it did there, and what it is not for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from pnetkit.imaging.intensity import normalization_in_words
 
 
 def model_card(content: Mapping[str, Any]) -> str:
     """Give the text of a model folder's README.md, from its `model.json`."""
     cohort, plugins = content["cohort"], content["plugins"]
     inputs = "; ".join(f"`{name}`: {', '.join(phases)}" for name, phases in content["inputs"].items())
+    normalized = normalization_in_words(content["intensity"])
     folds = sorted({item["fold"] for item in content["networks"]})
     lines = [
         f"# {content['name']}",
@@ -20,9 +23,10 @@ def model_card(content: Mapping[str, Any]) -> str:
         "",
         f"- Networks: {len(content['networks'])}, of {len(folds)} folds, for the inputs {inputs}. They vote together.",
         f"- Labels: {', '.join(f'{value} {name}' for value, name in content['classes'].items())}.",
-        f"- Intensity: clipped to {content['intensity']['window_hu']} HU, {content['intensity']['normalization']}.",
+        f"- Intensity: clipped to {content['intensity']['window_hu']} HU, {normalized}.",
         f"- Grid: {content['grid']['orientation']}; {content['grid']['resampling']}.",
         *(f"- {line}" for line in _seen(content["grid"]["seen"])),
+        *(f"- {line}" for line in _started(content.get("started_from", ()))),
         *(f"- {line}" for line in _plugins(plugins)),
         f"- {_thresholds(content)}",
         *(f"- {line}" for line in _learned(content["fusion"])),
@@ -70,6 +74,12 @@ def _seen(grids: Mapping[str, Any]) -> list[str]:
         for phase, seen in grids.items()
         if seen is not None
     ]
+
+
+def _started(started: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Say with which licenses the model began: it may not be given on freer than these allow."""
+    of = [pair for first in started for pair in (first, *first["started_from"])]
+    return [f"Started from the weights of {found['name']}, license: {found['license']}." for found in of]
 
 
 def _plugins(plugins: Mapping[str, Any]) -> list[str]:

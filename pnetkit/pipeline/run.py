@@ -34,6 +34,7 @@ from pnetkit.pipeline.plan.layout import Layout, lay_out
 from pnetkit.pipeline.plan.request import RunRequest
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.recipe.check import resolved, to_yaml
+from pnetkit.report.further import run_further_tables
 from pnetkit.report.tables import run_tables, to_markdown
 from pnetkit.store.code_change import plugins_of
 from pnetkit.store.holders import note_holder
@@ -233,9 +234,9 @@ def _write(folder: Path, request: RunRequest, layout: Layout, context: Context, 
     attempts.of("lesions", lambda: write_lesions(folder, found.rows), None)
     attempts.of("segmentations", lambda: write_segmentations(folder, layout.graph, context.store), None)
     if metrics is not None:
-        tables = run_tables(
-            metrics, method=request.loaded.recipe.name, cohort=layout.cohort, thresholds=found.thresholds
-        )
+        name = request.loaded.recipe.name
+        tables = run_tables(metrics, method=name, cohort=layout.cohort, thresholds=found.thresholds)
+        tables += run_further_tables(metrics, method=name, cohort=layout.cohort)
         attempts.of("tables", lambda: write_figures(folder, metrics, "\n".join(map(to_markdown, tables))), None)
 
 

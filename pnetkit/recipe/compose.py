@@ -96,6 +96,8 @@ def _read(path: Path, children: tuple[Path, ...]) -> _Layers:
         raise RecipeError("The recipe extends itself:", [Fault(path.name, f"extends goes in a circle: {circle}")])
     document = read_document(path)
     own, origins = copy.deepcopy(document.data), dict(document.origins)
+    for place in (own, *_profiles(own)):
+        _find_weights(place, path.parent)
     parent_name = own.pop("extends", None)
     profiles = own.pop("profiles", None) or {}
     if not isinstance(profiles, dict):
@@ -116,6 +118,21 @@ def _read(path: Path, children: tuple[Path, ...]) -> _Layers:
     _merge(layers.profiles, profiles, ("profiles",), layers.origins, origins)
     layers.files.append(resolved)
     return layers
+
+
+def _profiles(own: Mapping[str, Any]) -> list[Any]:
+    there = own.get("profiles")
+    return list(there.values()) if isinstance(there, dict) else []
+
+
+def _find_weights(body: Any, folder: Path) -> None:
+    """Make the path of weights that lie beside the recipe that names them a whole one; others stay as they are."""
+    training = body.get("training") if isinstance(body, dict) else None
+    start = training.get("start_from") if isinstance(training, dict) else None
+    if isinstance(start, dict) and isinstance(start.get("weights"), str) and "\0" not in start["weights"]:
+        beside = folder / start["weights"]
+        if start["weights"] and beside.is_dir():
+            start["weights"] = str(beside.resolve())
 
 
 def _merge(

@@ -56,6 +56,20 @@ class InferenceSettings(Section):
     combine: Annotated[
         Literal["vote", "mean-softmax"], Field(description="Majority of hard labels (the paper), or mean probability.")
     ] = "vote"
+    window_weights: Annotated[
+        Literal["uniform", "gaussian"],
+        Field(
+            description="What a voxel of a window weighs in a mean of probabilities: as any other, or by a Gaussian of "
+            "an eighth of the window's edge, less where a network sees less. Of votes each counts alike."
+        ),
+    ] = "uniform"
+    test_time: Annotated[
+        Literal["none", "mirror"],
+        Field(
+            description="mirror: each window is run eight times, mirrored along every set of axes, and the mean of the "
+            "probabilities is its answer; for networks that training.flips has shown mirrored patches."
+        ),
+    ] = "none"
     body: Annotated[
         Literal["mask", "box", "none"],
         Field(
@@ -93,6 +107,10 @@ class InferenceSettings(Section):
     def _votes_to_keep(self) -> "InferenceSettings":
         if self.keep_votes and self.combine != "vote":
             raise ValueError(f"keep_votes needs combine 'vote'; with {self.combine!r} there are no votes")
+        if self.window_weights != "uniform" and self.combine != "mean-softmax":
+            raise ValueError(
+                f"window_weights {self.window_weights!r} needs combine 'mean-softmax': votes are counted, not weighed"
+            )
         return self
 
     def require_windows(self, window: tuple[int, int, int]) -> None:

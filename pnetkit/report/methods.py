@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pnetkit.errors import counted
+from pnetkit.imaging.intensity import normalization_in_words
 
 
 def recipe_in_a_sentence(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> str:
@@ -136,9 +137,11 @@ def _networks_in_words(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> 
         f"All figures are from {len(folds)}-fold cross-validation by patient: each case was decided by networks that "
     )
     said = [seen + "had seen no case of its fold."]
+    if record.get("started_from") and training.get("iterations") == 0:
+        said = ["Networks that were made elsewhere decided each case; nothing was trained."]
     window = recipe.get("intensity", {}).get("window_hu")
     if window:
-        how = recipe["intensity"].get("normalization", "z-score")
+        how = normalization_in_words(recipe["intensity"])
         said.append(f"Intensities were clipped to {window[0]:g} to {window[1]:g} HU ({how}).")
     if training.get("iterations"):
         size = " x ".join(map(str, training.get("patch_size", ())))
@@ -147,16 +150,69 @@ def _networks_in_words(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> 
         networks = _networks(record["inputs"])
         said.append(
             f"{networks[0].upper()}{networks[1:]}: {_plugin(recipe, 'backbone')}{many}, trained for "
-            f"{training['iterations']:,} steps of {training.get('batch_size')} patches of {size} voxels by SGD "
-            f"(first learning rate {training.get('learning_rate'):g}, momentum {training.get('momentum'):g}, weight "
-            f"decay {training.get('weight_decay'):g}, seed {training.get('seed')})."
+            f"{training['iterations']:,} steps of {training.get('batch_size')} patches of {size} voxels by "
+            f"{optimizer_in_words(training)}.{_beside_the_paper(training)}"
         )
     if inference.get("stride"):
         said.append(
             f"Scans were searched by sliding windows at a stride of {inference['stride']} voxels, combined by "
-            f"{inference.get('combine', 'vote')}, {inference.get('search', 'exhaustive')} search."
+            f"{combined(inference)}, {inference.get('search', 'exhaustive')} search."
         )
     return said
+
+
+_AUGMENTED = {
+    "strong": (
+        "Patches were augmented as in nnU-Net: random rotation, scaling and mirroring, Gaussian noise and blur, "
+        "brightness, contrast, low resolution and gamma."
+    ),
+    "none": "Patches were not augmented.",
+}
+"""What is said of augmentation; the paper's stands in the recipe."""
+
+
+def combined(inference: Mapping[str, Any]) -> str:
+    """Say how windows are combined, of a recipe's `inference` section: `mean-softmax with Gaussian weights`."""
+    said = str(inference.get("combine", "vote"))
+    if inference.get("window_weights", "uniform") != "uniform":
+        said += " with Gaussian weights"
+    if inference.get("test_time", "none") == "mirror":
+        said += " (each window the mean of its eight mirrored views)"
+    return said
+
+
+def optimizer_in_words(training: Mapping[str, Any]) -> str:
+    """Say by what a recipe's section `training` trains: `SGD (first learning rate 0.01, momentum 0.9, …)`."""
+    if training.get("optimizer", "sgd") == "adamw":
+        name, momentum = "AdamW", ""
+    else:
+        name, momentum = "SGD", f"{'Nesterov ' * bool(training.get('nesterov'))}momentum {training.get('momentum'):g}, "
+    first = "largest" if training.get("warmup_iterations") else "first"
+    spared = " (none of norms and biases)" if training.get("decay", "all") == "weights" else ""
+    return (
+        f"{name} ({first} learning rate {training.get('learning_rate'):g}, {momentum}weight decay "
+        f"{training.get('weight_decay'):g}{spared}, seed {training.get('seed')})"
+    )
+
+
+def _beside_the_paper(training: Mapping[str, Any]) -> str:
+    """Say what a training does otherwise than the paper's: schedule, warm-up, loss, average."""
+    said = []
+    schedule, warmup = training.get("schedule", "poly"), training.get("warmup_iterations", 0)
+    if schedule != "poly" or warmup:
+        rose = f"rose for {warmup:,} steps and then " if warmup else ""
+        course = {"poly": "fell polynomially", "cosine": "fell as half a cosine", "constant": "stayed"}[schedule]
+        said.append(f"The learning rate {rose}{course}.")
+    loss = training.get("loss", "cross-entropy")
+    if loss == "dice-cross-entropy":
+        said.append(f"The loss was cross-entropy and soft Dice (of each {training.get('dice_over', 'patch')}).")
+    elif loss == "focal":
+        said.append(f"The loss was focal (exponent {training.get('focal_gamma', 2):g}).")
+    if training.get("average_decay") is not None:
+        decay = training["average_decay"]
+        said.append(f"What was tested is an exponential moving average of the weights (decay {decay:g}).")
+    said += filter(None, [_AUGMENTED.get(training.get("augmentation", "paper"))])
+    return "".join(f" {sentence}" for sentence in said)
 
 
 def was_trained(record: Mapping[str, Any]) -> bool:

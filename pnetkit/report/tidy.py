@@ -8,12 +8,13 @@ from typing import Any
 
 from pnetkit.report.comparison import RESEARCH
 from pnetkit.report.reference import PUBLISHED
+from pnetkit.report.tidy_further import further_rows
 
 COLUMNS = (
     "kind", "view", "method", "against", "seed", "figure", "value", "low", "high", "sd", "count", "total", "p",
     "p_holm", "cohort", "note",
 )  # fmt: skip
-"""`kind` is what a row is of: warning, arm, difference, lesions, seed, cost, or published."""
+"""`kind` is what a row is of: warning, arm, difference, lesions, further, reliability, seed, cost, or published."""
 
 Row = dict[str, Any]
 
@@ -30,6 +31,7 @@ def tidy_rows(plain: Mapping[str, Any], published: tuple[str, ...] = ()) -> list
         for row in of["against"]:
             found += [{"kind": "difference", "view": view, "against": of["baseline"], **more} for more in _against(row)]
         found += [{"kind": "lesions", "view": view, **row} for row in _lesions(of.get("lesions", {}))]
+        found += [{"view": view, **row} for row in further_rows(of.get("further"))]
     for view, by_arm in plain.get("seeds", {}).items():
         for by_seed in by_arm.values():
             found += [

@@ -13,15 +13,14 @@ out/.locks/.table.lock   held while a case takes its place and the table is writ
 import glob
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from pnetkit.errors import StoreError
 from pnetkit.files import disk_errors_in_words, read_json, write_atomically, write_json
-from pnetkit.locks.holding import POLL_S, Hold, held, hold_if_free
+from pnetkit.locks.holding import Hold, held, held_when_free, hold_if_free
 from pnetkit.locks.way import agree, way_of
 from pnetkit.screening.findings_table import TABLE, row, table
 
@@ -65,20 +64,20 @@ class FindingsFolder:
     @contextmanager
     def held(self, case_id: str, say: Callable[[str], None]) -> Iterator[None]:
         """Hold a case, so that no other call screens it; wait for one that does, and `say` so."""
+
+        def waiting() -> None:
+            say(f"{case_id}: another call is at it; waiting for it to end.")
+
         with disk_errors_in_words(self.out):
             place, way = self.out / LOCKS / case_id, way_of(self.out / LOCKS)
-            hold = hold_if_free(place, way)
-            if hold is None:
-                say(f"{case_id}: another call is at it; waiting for it to end.")
-            while hold is None:
-                time.sleep(POLL_S)
-                hold = hold_if_free(place, way)
-        self._holds[case_id] = hold
-        try:
-            yield
-        finally:
-            del self._holds[case_id]
-            hold.release()
+            holding = ExitStack()
+            hold = holding.enter_context(held_when_free(lambda: hold_if_free(place, way), waiting=waiting))
+        with holding:
+            self._holds[case_id] = hold
+            try:
+                yield
+            finally:
+                del self._holds[case_id]
 
     def known(self, case_id: str, key: str) -> dict[str, Any] | None:
         """Give a case's finding, if it was made under this key and all its results were written; None otherwise."""

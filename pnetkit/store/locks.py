@@ -6,7 +6,6 @@ would hold "the" lock. So a lock is tried for, and its file deleted, only behind
 for a moment and whose file stays. Claims leave nothing behind and need no gate.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pnetkit.locks.claims import delete_leftovers
-from pnetkit.locks.holding import POLL_S, Hold, hold_if_free
+from pnetkit.locks.holding import Hold, held_when_free, hold_if_free
 from pnetkit.locks.way import way_of
 
 LOCKS, GATE = "locks", "locks.gate"
@@ -27,12 +26,8 @@ GATE_SECONDS = 0.002
 @contextmanager
 def locked(root: Path, name: str) -> Iterator[Hold]:
     """Hold the lock of a name in a store; wait for whoever holds it."""
-    while (hold := _taken(root, name)) is None:
-        time.sleep(POLL_S)
-    try:
+    with held_when_free(lambda: _taken(root, name)) as hold:
         yield hold
-    finally:
-        hold.release()
 
 
 @contextmanager

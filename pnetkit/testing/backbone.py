@@ -29,6 +29,7 @@ from pnetkit.testing.backbone_promises import (
     require_sizes,
     require_spec,
 )
+from pnetkit.testing.backbone_transfer import require_transfer
 from pnetkit.testing.checks import Check, builder, named_checks
 
 
@@ -58,7 +59,7 @@ def backbone_checks(
     checks: dict[str, Callable[[], None]] = {
         "signature": partial(require_signature, name, plugin),
         "meta": lambda: require_meta(build, network().spec),
-        "spec": lambda: require_spec(network().spec),
+        "spec": lambda: require_spec(network()),
         "sizes": lambda: require_sizes(network()),
         "in_channels": lambda: require_outputs_of(network(channels) for channels in (1, 2)),
         "num_classes": lambda: require_outputs_of(network(1, classes) for classes in (2, 4)),
@@ -71,6 +72,7 @@ def backbone_checks(
         "random_state_is_left_alone": lambda: require_random_state_kept(network()),
         "input_is_left_alone": lambda: require_input_kept(network()),
         "state_round_trip": lambda: require_state_round_trip(network(), build),
+        "transfer": lambda: require_transfer(network(), build),
         "finite_on_extreme_input": lambda: require_finite(network()),
         "bf16": lambda: require_bf16(network()),
         "inference": lambda: require_inference(build),

@@ -1,6 +1,7 @@
 """Checks of what a backbone promises: its parameters, spec, sizes, outputs and feature maps."""
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from math import lcm
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pnetkit.errors import PluginError
-from pnetkit.interfaces import Backbone, BackboneOutput, FeatureBackbone
+from pnetkit.interfaces import Backbone, BackboneOutput, FeatureBackbone, UsuallyTrainedBackbone
 from pnetkit.networks import build_seeded, sizes_in_words
 from pnetkit.parameters import parameters_model
 from pnetkit.registry import load_factory
@@ -66,8 +67,9 @@ def require_meta(build: Build, spec: BackboneSpec) -> None:
     require(shapes == promised, f"has feature maps of shapes {shapes} on meta, promised {promised}")
 
 
-def require_spec(spec: Any) -> None:
-    """Hold the spec to itself and to what the network was built for."""
+def require_spec(network: Backbone) -> None:
+    """Hold the spec to itself and to what the network was built for; what it is usually trained with to plain data."""
+    spec: Any = network.spec
     require(isinstance(spec, BackboneSpec), f"spec is a {type(spec).__name__}, wanted a BackboneSpec")
     built_for = (spec.in_channels, spec.num_classes)
     require(built_for == (1, 4), f"spec says {built_for} channels and classes; it was built for (1, 4)")
@@ -83,6 +85,19 @@ def require_spec(spec: Any) -> None:
         require(there, f"the feature {name} has {found.channels} channels at stride {found.stride}")
         wrong = context_fault(found.context_voxels)
         require(not wrong, f"the feature {name} {wrong}")
+    if isinstance(network, UsuallyTrainedBackbone):
+        _plain_settings(network.usual_training)
+
+
+def _plain_settings(usual: Any) -> None:
+    """Refuse what could not stand in a recipe's section `training`."""
+    named = isinstance(usual, Mapping) and all(isinstance(key, str) for key in usual)
+    require(named, f"usual_training is {usual!r}, wanted a mapping from keys of the section training to values")
+    try:
+        same = json.loads(json.dumps(dict(usual), allow_nan=False)) == dict(usual)
+    except (TypeError, ValueError):
+        same = False
+    require(same, f"usual_training is {dict(usual)}, wanted plain values: finite numbers, text, yes or no, lists")
 
 
 def _only_size(spec: BackboneSpec) -> None:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from pnetkit.training.sampling import Batch
 
+Augmentation = Literal["paper", "strong", "none"]
+"""The paper's quarter turns and flips, all of which this module makes; nnU-Net's changes (`strong.py`); nothing."""
+
 Rotations = Literal["all-planes", "axial", "none"]
 
 _PLANES: dict[str, tuple[tuple[int, int], ...]] = {

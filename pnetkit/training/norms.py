@@ -15,6 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+REPEATED = 0.0
+"""The momentum of a norm whose call is one that was made before, and is made again for a backward pass."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NormCall:
@@ -45,13 +48,20 @@ def running_norms(network: nn.Module) -> list[_BatchNorm]:
 def statistics_apart(norms: Sequence[_BatchNorm]) -> Iterator[list[NormCall]]:
     """Leave running statistics alone until the block ends, and note what each call of a norm saw."""
     calls: list[NormCall] = []
-    with _each_restored(norms):
+    with _each_restored(norms, 1.0):
         hooks = [norm.register_forward_hook(_noting(place, calls)) for place, norm in enumerate(norms)]
         try:
             yield calls
         finally:
             for hook in hooks:
                 hook.remove()
+
+
+@contextmanager
+def statistics_of_repeated_calls(norms: Sequence[_BatchNorm]) -> Iterator[None]:
+    """Leave running statistics alone until the block ends; calls in it are noted nowhere, as they were made before."""
+    with _each_restored(norms, REPEATED):
+        yield
 
 
 def replay(norms: Sequence[_BatchNorm], calls: Sequence[NormCall]) -> None:
@@ -80,12 +90,12 @@ def _in_single(momentum: float) -> tuple[float, float]:
 
 
 @contextmanager
-def _each_restored(norms: Sequence[_BatchNorm]) -> Iterator[None]:
-    """Put tensors in the place of running statistics into which a call writes its own: momentum 1, from zero."""
+def _each_restored(norms: Sequence[_BatchNorm], momentum_meanwhile: float) -> Iterator[None]:
+    """Put tensors in the place of running statistics; with a momentum of 1 a call writes its own into these zeros."""
     before = [(norm.running_mean, norm.running_var, norm.num_batches_tracked, norm.momentum) for norm in norms]
     try:
         for norm, (mean, variance, tracked, _) in zip(norms, before, strict=True):
-            norm.momentum = 1.0
+            norm.momentum = momentum_meanwhile
             norm.running_mean = None if mean is None else torch.zeros_like(mean)
             norm.running_var = None if variance is None else torch.zeros_like(variance)
             norm.num_batches_tracked = None if tracked is None else torch.zeros_like(tracked)
@@ -98,7 +108,7 @@ def _each_restored(norms: Sequence[_BatchNorm]) -> Iterator[None]:
 
 def _noting(place: int, calls: list[NormCall]) -> Any:
     def note(norm: _BatchNorm, given: tuple[Tensor, ...], _output: Tensor) -> None:
-        if norm.running_mean is None or norm.running_var is None:
+        if norm.running_mean is None or norm.running_var is None or norm.momentum == REPEATED:
             return
         is_wide = given[0].dtype in {torch.float32, torch.float64}
         calls.append(NormCall(place, is_wide, norm.running_mean.clone(), norm.running_var.clone()))

@@ -5,7 +5,10 @@ part's number, and on nothing that other parts leave behind.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +21,10 @@ from pnetkit.networks import autocast, checked_output
 from pnetkit.training.augmentation import augment
 from pnetkit.training.loss import deep_supervision_loss
 from pnetkit.training.plan import TrainingPlan
+from pnetkit.training.recomputation import recomputing
 from pnetkit.training.sampling import Batch, Share, StoredCase, TrainingCase, draw_batch
+from pnetkit.training.strong import strong_patch
+from pnetkit.training.unsure import is_unsure
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +67,11 @@ def dividing(accumulation: int) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
+def drawing_threads(plan: TrainingPlan) -> int:
+    """Give how many threads draw batches ahead where a GPU computes: one keeps up, but not with strong augmentation."""
+    return 4 if plan.augmentation == "strong" else 1
+
+
 def draw(
     cases: Sequence[TrainingCase | StoredCase],
     plan: TrainingPlan,
@@ -73,8 +84,14 @@ def draw(
     """Draw an iteration's batch and read a share of its parts."""
     rng = np.random.default_rng([seed, iteration])
     dropout_seed = int(rng.integers(2**63))
-    batch = draw_batch(cases, plan.sampling, rng, share)
-    batch = augment(batch, rotations=plan.rotations, flips=plan.flips, rng=rng)
+    how: dict[str, Any] = {"rotations": plan.rotations, "flips": plan.flips}
+    if plan.augmentation == "strong":
+        strong = partial(strong_patch, seed=seed, iteration=iteration, **how)
+        batch = draw_batch(cases, plan.sampling, rng, share, strong)
+    else:
+        batch = draw_batch(cases, plan.sampling, rng, share)
+    if plan.augmentation == "paper":
+        batch = augment(batch, **how, rng=rng)
     return in_parts(batch, share, dropout_seed, device)
 
 
@@ -100,12 +117,29 @@ def compute_part(
     The gradients are those of the loss `scaled` and divided by the number of parts.
     """
     seed_dropout(part.dropout_seed, device)
-    with autocast(device, plan.precision):
-        output = checked_output(backbone, part.x.to(device, non_blocking=True))
-        labels = part.y.to(device, non_blocking=True).long()  # as bytes to the device: an eighth of the way
-        loss = deep_supervision_loss(output, labels, backbone.spec, class_weights=plan.class_weights)
-    scaled(loss / plan.accumulation).backward()
+    with recomputing(as_module(backbone)) if plan.gradient_checkpointing else nullcontext():
+        with autocast(device, plan.precision):
+            output = checked_output(backbone, part.x.to(device, non_blocking=True))
+            labels = part.y.to(device, non_blocking=True).long()  # as bytes to the device: an eighth of the way
+            loss = deep_supervision_loss(
+                output,
+                labels,
+                backbone.spec,
+                of=plan.loss,
+                class_weights=plan.class_weights,
+                is_unsure=is_unsure(part.y),
+            )
+        scaled(loss / plan.accumulation).backward()
     return loss.detach()
+
+
+def as_module(backbone: Backbone) -> nn.Module:
+    """Give the backbone as a module. Raises TrainingError where it is none."""
+    if not isinstance(backbone, nn.Module):
+        raise TrainingError(
+            f"The backbone {type(backbone).__name__} is not a torch.nn.Module, so it cannot be trained."
+        )
+    return backbone
 
 
 def add_gradients(parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor | None]) -> None:

@@ -16,7 +16,7 @@ answer for larger windows too, some steps draw larger patches instead (`MixedPat
 
 import math
 import mmap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from pnetkit.imaging.boxes import Box, cut
 from pnetkit.imaging.intensity import Intensity
+from pnetkit.label_sets import in_file
 from pnetkit.training.bricks import Bricks, cut_bricks
 from pnetkit.training.prepared_file import map_prepared
 from pnetkit.types import BACKGROUND, PANCREAS, Triple
@@ -37,7 +38,7 @@ class TrainingCase:
 
     `hu` (channel, x, y, z) or bricks of each channel, `labels` (x, y, z) uint8 or their bricks; `foreground` and
     `lesion` are flat indices into the labels of the voxels of the pancreas set, and of tumor and duct. One `intensity`
-    for each channel. `abnormal` is None where the diagnosis is unknown.
+    for each channel. `abnormal` is None where the diagnosis is unknown. `spacing_mm` are the voxels' edges.
     """
 
     id: str
@@ -47,6 +48,7 @@ class TrainingCase:
     lesion: NDArray[np.int64]
     intensities: tuple[Intensity, ...]
     abnormal: bool | None
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,13 @@ class StoredCase:
     path: Path
     intensities: tuple[Intensity, ...]
     abnormal: bool | None
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def mapped(self) -> TrainingCase:
         """Map the case into memory. Raises StoreError for a damaged file."""
         found = map_prepared(self.path)
-        return TrainingCase(
-            self.id, found.hu, found.labels, found.foreground, found.lesion, self.intensities, self.abnormal
-        )
+        arrays = found.hu, found.labels, found.foreground, found.lesion
+        return TrainingCase(self.id, *arrays, self.intensities, self.abnormal, self.spacing_mm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +119,33 @@ WHOLE = Share(range(1), 1)
 
 
 def foreground_indices(labels: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the flat indices of the pancreas set (labels 1-3), and of tumor and duct (labels 2-3)."""
-    flat = labels.reshape(-1)
+    """Give the flat indices of the pancreas set (labels 1-3), and of tumor and duct (labels 2-3) of a file."""
+    flat = in_file(labels).reshape(-1)
     foreground = np.flatnonzero(flat > BACKGROUND)
     return foreground, foreground[flat[foreground] > PANCREAS]
 
 
+def read_patch(case: TrainingCase, box: Box) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Read a patch (channel, x, y, z) of network input and its labels (x, y, z); beyond the volume lies air."""
+    channels = zip(case.hu, case.intensities, strict=True)
+    image = np.stack([intensity.apply(_cut(hu, box, intensity.low_hu)) for hu, intensity in channels])
+    return image, _cut(case.labels, box, BACKGROUND)
+
+
+def _as_it_lies(case: TrainingCase, box: Box, _number: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    return read_patch(case, box)
+
+
+ReadPatch = Callable[[TrainingCase, Box, int], tuple[NDArray[np.float32], NDArray[np.uint8]]]
+"""Reads the patch of a box, which has a number in its batch."""
+
+
 def draw_batch(
-    cases: Sequence[TrainingCase | StoredCase], sampling: Sampling, rng: np.random.Generator, share: Share = WHOLE
+    cases: Sequence[TrainingCase | StoredCase],
+    sampling: Sampling,
+    rng: np.random.Generator,
+    share: Share = WHOLE,
+    read_one: ReadPatch = _as_it_lies,
 ) -> Batch:
     """Draw the patches of one iteration, each from a case drawn anew, and read those of a share of it.
 
@@ -137,8 +158,8 @@ def draw_batch(
     boxes = [_draw_box(case, sampling, rng) for case in drawn]
     read = share.patches(sampling.batch_size)
     places = list(zip(drawn, boxes, strict=True))[read]
-    x = np.stack([_patch(case, box) for case, box in places])
-    y = np.stack([_cut(case.labels, box, BACKGROUND) for case, box in places])
+    patches = [read_one(case, box, read.start + i) for i, (case, box) in enumerate(places)]
+    x, y = (np.stack(volumes) for volumes in zip(*patches, strict=True))
     release_pages(case for case, _ in places)
     return Batch(x, y, tuple(case.id for case in drawn), first=read.start)
 
@@ -212,11 +233,6 @@ def _draw_box(case: TrainingCase, sampling: Sampling, rng: np.random.Generator) 
     # A patch lies inside the volume; an axis shorter than the patch is centered in it.
     x, y, z = (min(max(a, 0), n - s) if n >= s else -((s - n) // 2) for a, n, s in zip(start, shape, size, strict=True))
     return Box((x, y, z), (x + size[0], y + size[1], z + size[2]))
-
-
-def _patch(case: TrainingCase, box: Box) -> NDArray[np.float32]:
-    channels = zip(case.hu, case.intensities, strict=True)
-    return np.stack([intensity.apply(_cut(hu, box, intensity.low_hu)) for hu, intensity in channels])
 
 
 def _cut(volume: NDArray[Any] | Bricks, box: Box, fill: float) -> NDArray[Any]:

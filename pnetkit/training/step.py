@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from pnetkit import cuda
-from pnetkit.errors import TrainingError
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import to_channels_last
 from pnetkit.training.norms import NormCall, replay, running_norms, statistics_apart
-from pnetkit.training.parts import Drawn, add_gradients, compute_part, in_parts
+from pnetkit.training.optimizer import new_optimizer
+from pnetkit.training.parts import Drawn, add_gradients, as_module, compute_part, in_parts
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Batch, Share
 
@@ -48,18 +48,9 @@ def ready_to_train(backbone: Backbone, device: str) -> None:
     backbone.train()
 
 
-def as_module(backbone: Backbone) -> nn.Module:
-    """Give the backbone as a module. Raises TrainingError where it is none."""
-    if not isinstance(backbone, nn.Module):
-        raise TrainingError(
-            f"The backbone {type(backbone).__name__} is not a torch.nn.Module, so it cannot be trained."
-        )
-    return backbone
-
-
 def take_step(
     backbone: Backbone,
-    optimizer: torch.optim.SGD,
+    optimizer: torch.optim.Optimizer,
     scaler: Any,
     drawn: Callable[[], Drawn],
     plan: TrainingPlan,
@@ -103,7 +94,7 @@ def mean_loss(losses: Sequence[float]) -> float:
 def one_step(backbone: Backbone, batch: Batch, plan: TrainingPlan, device: str) -> float:
     """Do one micro-batch of a training from scratch and give its loss: for measuring what a training will take."""
     single = replace(plan, accumulation=1)
-    optimizer = torch.optim.SGD(backbone.parameters(), lr=plan.learning_rate, momentum=plan.momentum)
+    optimizer = new_optimizer(as_module(backbone), single)
     scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=False)
     drawn = in_parts(batch, Share(range(1), 1), 0, device)
     with cuda.single_precision(tf32=plan.precision == "tf32"):

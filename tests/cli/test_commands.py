@@ -202,7 +202,7 @@ def test_a_run_says_first_that_phantoms_are_no_patients_and_prints_both_tables(p
     assert "no figure below says anything about patients" in lines[0]
     assert any(line.startswith("Table 1.") for line in lines)
     assert any(line.startswith("Table 2.") for line in lines)
-    assert sum("synthetic, not clinical data" in line for line in lines) == 2
+    assert sum("synthetic, not clinical data" in line for line in lines) == 3
     (folder,) = (tmp_path / "runs").glob("tiny-demo-*")
     assert lines[-1] == f"Results: {folder.relative_to(tmp_path)}"
 

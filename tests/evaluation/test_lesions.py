@@ -11,7 +11,14 @@ from picai_eval.eval import evaluate_case
 from picai_eval.metrics import Metrics
 from scipy import ndimage
 
-from pnetkit.evaluation.lesions import Lesion, LesionMatch, froc_sensitivity, match_lesions, summarize_lesions
+from pnetkit.evaluation.lesions import (
+    Lesion,
+    LesionMatch,
+    froc_sensitivity,
+    lesion_f1,
+    match_lesions,
+    summarize_lesions,
+)
 from pnetkit.evaluation.roc import auc
 
 MASKS = hnp.arrays(bool, (6, 5, 4), elements=st.booleans() | st.just(False), fill=st.just(False))
@@ -136,3 +143,30 @@ def test_figures_of_picai_eval_s_published_cases_are_the_published_ones():
     assert figures.false_positives_per_scan == pytest.approx(max(PUBLISHED_LESION_TPR))
     abnormal = [bool(target) for *_, target in PUBLISHED]
     assert auc([score for *_, score, _ in PUBLISHED], abnormal) == pytest.approx(PUBLISHED_AUROC)
+
+
+def test_f1_counts_pieces_of_a_minimum_volume_alone():
+    large, small = 100.0, 10.0  # mm³ at voxels of 1 mm³; the minimum is 65.4
+    lesion = lambda voxels, confidence: Lesion(int(voxels), 1.0, confidence, 0.5 * (confidence > 0))  # noqa: E731
+    scans = [
+        LesionMatch((lesion(large, large), lesion(large, 0.0)), (large, small), 1.0),  # found, missed, wrong, ignored
+        LesionMatch((lesion(small, large), lesion(small, 0.0)), (), 1.0),  # too small to be found or missed
+        LesionMatch((lesion(large, small),), (), 1.0),  # what marks it is too small: missed
+        LesionMatch((), (), None),
+    ]
+    found = lesion_f1(scans)
+    assert (found.found, found.missed, found.wrong) == (1, 2, 1)
+    assert found.value == pytest.approx(2 / 5)
+    assert summarize_lesions(scans).f1 == found
+
+
+def test_a_minimum_is_a_volume_and_not_a_number_of_voxels():
+    match = LesionMatch((Lesion(33, 5.0, 33.0, 1.0),), (), 2.0)
+    assert lesion_f1([match]).found == 1
+    assert lesion_f1([LesionMatch(match.lesions, (), 1.9)]).found == 0
+
+
+def test_f1_of_nothing_is_none_and_so_is_that_of_unknown_volumes():
+    assert lesion_f1([LesionMatch((), (), 1.0)]).value is None
+    assert lesion_f1([LesionMatch((), (5.0,))]) is None
+    assert match(row((2, 9)), row((2, 9))).voxel_mm3 == 1.0

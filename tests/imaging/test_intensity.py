@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pnetkit.imaging.intensity import fit_intensity
+from pnetkit.imaging.intensity import fit_intensity, normalization_in_words
 
 
 def volume():
@@ -40,3 +40,12 @@ def test_air_is_the_lowest_value_and_a_constant_volume_is_no_division_by_zero():
     assert intensity.air == intensity.apply(hu).min()
     flat = np.full((2, 2, 2), 50, np.float32)
     assert np.array_equal(fit_intensity(flat, window_hu=(-100, 240), normalization="z-score").apply(flat), flat * 0)
+
+
+def test_fixed_takes_the_numbers_that_are_given_and_says_them():
+    hu = np.array([[[-1000, 60, 110, 160, 3000]]], dtype=np.float32)
+    fixed = fit_intensity(hu, window_hu=(60, 160), normalization="fixed", fixed_hu=(110, 25)).apply(hu)
+    assert np.allclose(fixed, [[[-2, -2, 0, 2, 2]]])
+    said = {"normalization": "fixed", "mean_hu": 110.0, "deviation_hu": 25.0}
+    assert normalization_in_words(said) == "fixed: mean 110 HU, deviation 25 HU"
+    assert normalization_in_words({"normalization": "unit"}) == "unit"

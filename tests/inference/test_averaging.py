@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from monai.data.utils import compute_importance_map
 from monai.inferers import sliding_window_inference
 from torch import nn
 
 from pnetkit.acceleration import accelerated
-from pnetkit.inference.averaging import mean_labels
+from pnetkit.inference.averaging import gaussian_weights, mean_labels
 from pnetkit.inference.predictors import probability_predictor
 from pnetkit.inference.search import Settings
 from pnetkit.inference.segment import segment
@@ -26,23 +27,45 @@ class Net(nn.Module):
 
 
 @pytest.mark.parametrize("batch_size", [1, 5])
-def test_the_mean_probability_of_overlapping_windows_is_monai_s(batch_size):
+@pytest.mark.parametrize(("weights", "mode"), [("uniform", "constant"), ("gaussian", "gaussian")])
+def test_the_mean_probability_of_overlapping_windows_is_monai_s(batch_size, weights, mode):
     torch.manual_seed(0)
     net = Net().eval()
     x = np.random.default_rng(0).standard_normal((1, 16, 24, 12), dtype=np.float32)
     with torch.inference_mode():
         expected = sliding_window_inference(
-            torch.from_numpy(x[None]), (8, 8, 4), 2, lambda patch: net(patch).logits.softmax(1), overlap=0.5
+            torch.from_numpy(x[None]), (8, 8, 4), 2, lambda patch: net(patch).logits.softmax(1), overlap=0.5, mode=mode
         )[0]
-    settings = Settings(
-        (8, 8, 4), (4, 4, 2), batch_size, fill=0.0, device="cpu", precision="fp32", combine="mean-softmax"
-    )
+    how = {"fill": 0.0, "device": "cpu", "precision": "fp32", "combine": "mean-softmax", "window_weights": weights}
+    settings = Settings((8, 8, 4), (4, 4, 2), batch_size, **how)
     found = segment(
         accelerated(net, device="cpu", precision="fp32"), x, Grid((16, 24, 12), np.eye(4)), settings
     ).segmentation
     assert np.array_equal(found.labels, expected.argmax(0).numpy())
     assert len(np.unique(found.labels)) == 4
     assert found.votes is None
+
+
+def test_the_weights_of_a_window_are_monai_s_and_fall_to_a_thousandth():
+    for window in [(8, 8, 4), (16, 9, 12)]:
+        weights = gaussian_weights(window)
+        theirs = compute_importance_map(window, mode="gaussian", sigma_scale=0.125, dtype=torch.float64)
+        assert np.allclose(weights, theirs.numpy(), atol=1e-12)
+    assert weights[0, 0, 0] == 1e-3
+    assert weights[7, 4, 5] > 0.8
+
+
+def test_a_weighed_mean_follows_the_window_that_sees_a_voxel_in_its_middle():
+    """Windows of 8 at 0 and 4, one of which is sure of class 1 and one as sure of class 0: each has its own half."""
+    answers = iter([[0.2, 0.8], [0.8, 0.2]])
+
+    def predict(patches):
+        return np.stack([np.broadcast_to(np.array(next(answers), np.float32)[:, None, None, None], (2, 8, 1, 1))
+                         for _ in patches])  # fmt: skip
+
+    volume, how = np.zeros((1, 12, 1, 1), np.float32), {"num_classes": 2, "window": (8, 1, 1), "stride": (4, 1, 1)}
+    labels = mean_labels(predict, volume, **how, batch_size=1, fill=0.0, weights="gaussian")
+    assert labels[:, 0, 0].tolist() == [1] * 6 + [0] * 6
 
 
 def test_one_sure_window_outweighs_two_unsure_ones_where_a_vote_would_not():

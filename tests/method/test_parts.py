@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from pnetkit.errors import PluginError, RecipeError
-from pnetkit.method.parts import take_apart
+from pnetkit.method.parts import LATER_TRAINING_KEYS, take_apart
+from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.recipe.check import load_recipe
-from pnetkit.recipe.models import MixedPatchSettings, PluginChoice
+from pnetkit.recipe.models import MixedPatchSettings, PluginChoice, WatchSettings
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "s4c_dual.yaml"
 
@@ -23,7 +24,7 @@ class Net(nn.Module):
         maps = {"pool3": FeatureSpec(8, (8, 8, 8), context_voxels=(13, 13, 13))}
         only = (24, 24, 16) if one_size else None
         self.spec = BackboneSpec(in_channels, num_classes, (8, 8, 8), maps, only_size=only)
-        self.one = nn.Conv3d(in_channels, num_classes, 1)
+        self.one = nn.Sequential(nn.Conv3d(in_channels, num_classes, 1), nn.Identity())
 
     def forward(self, x):
         return BackboneOutput(self.one(x))
@@ -96,6 +97,17 @@ def test_every_other_size_of_patch_or_window_is_refused_by_its_key(recipe):
         take_apart(recipe.model_copy(update={"inference": window}), {})
 
 
+def test_settings_that_are_newer_than_stores_are_in_keys_where_they_are_used_alone():
+    plain = take_apart(load_recipe(RECIPE).recipe, {})
+    assert "augmentation" not in plain.training
+    assert {"test_time", "window_weights"}.isdisjoint(plain.inference)
+    sets = ["training.augmentation=strong", "inference.test_time=mirror", "inference.combine=mean-softmax"]
+    strong = take_apart(load_recipe(RECIPE, overrides=[*sets, "inference.window_weights=gaussian"]).recipe, {})
+    assert strong.training == plain.training | {"augmentation": "strong"}
+    assert strong.inference["test_time"] == "mirror"
+    assert strong.inference["window_weights"] == "gaussian"
+
+
 def test_a_classifier_that_looks_at_boxes_does_not_go_with_a_network_of_one_size(recipe):
     chosen = recipe.model_copy(update={"classifier": PluginChoice(plugin="needs")})
     with pytest.raises(RecipeError, match=r"box, but the backbone 'acme' takes \(24, 24, 16\) alone"):
@@ -112,3 +124,39 @@ def test_a_classifier_s_maps_have_to_have_its_channels(recipe, channels, fits):
     else:
         with pytest.raises(RecipeError, match="needs maps of 1 channels, pool3 of 'acme' has 8"):
             take_apart(chosen, {})
+
+
+LATER = {
+    "augmentation": "strong",
+    "optimizer": "adamw",
+    "schedule": "cosine",
+    "warmup_iterations": 5,
+    "decay": "weights",
+    "loss": "dice-cross-entropy",
+    "dice_over": "batch",
+    "focal_gamma": 1.0,
+    "average_decay": 0.99,
+    "gradient_checkpointing": True,
+    "watch": WatchSettings(patients=1, patches=4, every=10),
+}
+"""Another value than the default of each setting that came after the first results."""
+
+
+def as_json(value):
+    return value.model_dump(mode="json") if isinstance(value, WatchSettings) else value
+
+
+def test_a_later_setting_at_its_default_is_in_no_key_and_changes_no_plan(recipe):
+    training = take_apart(recipe, {}).training
+    assert set(LATER) == set(LATER_TRAINING_KEYS)
+    assert set(training).isdisjoint(LATER)
+    defaults = {key: getattr(recipe.training, key) for key in LATER}
+    every = training_plan(training | defaults, checkpoint_every=9)
+    assert training_plan(training, checkpoint_every=9) == every  # the plan's own defaults are the recipe's
+
+
+@pytest.mark.parametrize("key", LATER)
+def test_a_later_setting_that_is_given_is_in_the_key_and_reaches_the_plan(recipe, key):
+    plain, given = (take_apart(of, {}).training for of in (recipe, with_training(recipe, **{key: LATER[key]})))
+    assert given == plain | {key: as_json(LATER[key])}
+    assert training_plan(given, checkpoint_every=9) != training_plan(plain, checkpoint_every=9)

@@ -87,11 +87,25 @@ def test_missing_sections_are_named(recipe):
         ("training: {batch_size: 3, accumulation: 2}\n", "cannot be split into 2"),
         ("training: {seed: 1, repeat_seeds: [2, 1]}\n", "has to differ from seed 1"),
         ("training: {learning_rate: true}\n", "training.learning_rate"),
+        ("training: {optimizer: adam}\n", "training.optimizer: input should be 'sgd' or 'adamw', got 'adam'"),
+        ("training: {optimizer: adamw, nesterov: true}\n", "nesterov True is of SGD, and the optimizer is adamw"),
+        (
+            "training: {optimizer: adamw, momentum: 0.99}\n",
+            "momentum 0.99 is of SGD, and the optimizer is adamw; leave",
+        ),
+        ("training: {schedule: cosine, poly_power: 2}\n", "poly_power 2.0 is of the schedule poly"),
+        ("training: {iterations: 50, warmup_iterations: 50}\n", "warmup_iterations 50 leave nothing of the 50"),
+        ("training: {dice_over: batch}\n", "dice_over batch is of the loss dice-cross-entropy"),
+        ("training: {loss: dice-cross-entropy, focal_gamma: 1}\n", "focal_gamma 1.0 is of the loss focal"),
+        ("training: {class_weights: [1, -1, 1, 1]}\n", "training.class_weights.1: input should be greater than or"),
         ("training: {patch_size: [64, 64]}\n", "training.patch_size"),
         (
             "training: {mixed_patches: [{size: [32, 32, 32], share: 0.6}, {size: [8, 8, 8], share: 0.5}]}\n",
             "more than 1",
         ),
+        ("inference: {window_weights: gaussian}\n", "needs combine 'mean-softmax': votes are counted, not weighed"),
+        ("inference: {test_time: mirror}\ntraining: {flips: false}\n", "have seen mirrored patches"),
+        ("inference: {test_time: mirror}\ntraining: {augmentation: none}\n", "Set training.flips: true"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(recipe, more, reason):
@@ -100,6 +114,15 @@ def test_settings_that_cannot_be_are_refused(recipe, more, reason):
 
 def test_label_mappings_keep_their_numbers(recipe):
     assert load_recipe(recipe(MINIMAL + "cohort: {labels: {10: 1, 7: 2}}\n")).recipe.cohort.labels == {10: 1, 7: 2}
+
+
+def test_a_label_value_may_be_ignored_and_stays_so_when_the_recipe_is_read_again(recipe):
+    loaded = load_recipe(recipe(MINIMAL + "cohort: {labels: {1: 1, 7: ignore}}\n"))
+    assert loaded.recipe.cohort.labels == {1: 1, 7: 255}
+    again = load_recipe(recipe(MINIMAL + f"cohort: {{labels: {loaded.recipe.cohort.labels}}}\n"))
+    assert again.recipe.cohort.labels == {1: 1, 7: 255}
+    (fault,) = faults(recipe(MINIMAL + "cohort: {labels: {1: 1, 7: 4}}\n"))
+    assert "or ignore; got [4]" in fault
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.rglob("*.yaml")), ids=lambda p: p.stem)

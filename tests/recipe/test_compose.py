@@ -1,5 +1,7 @@
 """Tests of pnetkit.recipe.compose: parents, profiles, overrides."""
 
+from pathlib import Path
+
 import pytest
 
 from pnetkit.errors import RecipeError
@@ -203,3 +205,17 @@ def test_a_set_that_is_too_deep_is_a_fault_in_words(recipe, override, said):
         compose(recipe("extends: base.yaml\nname: child\n"), None, [override])
     assert said in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+def test_weights_that_lie_beside_a_recipe_are_found_from_anywhere_and_others_stay_as_they_are(tmp_path, monkeypatch):
+    (tmp_path / "a" / "mine").mkdir(parents=True)
+    start = "training: {{start_from: {{weights: {0}}}}}\n"
+    body = start.format("mine")
+    (tmp_path / "a" / "parent.yaml").write_text(f"{body}profiles:\n  demo:\n    {start.format('other')}")
+    (tmp_path / "child.yaml").write_text("extends: a/parent.yaml\n")
+    monkeypatch.chdir(tmp_path)
+    for path in (Path("a/parent.yaml"), Path("child.yaml")):
+        assert compose(path).data["training"]["start_from"]["weights"] == str(tmp_path / "a" / "mine")
+        assert compose(path, "demo").data["training"]["start_from"]["weights"] == "other"
+    set_here = compose(Path("child.yaml"), overrides=["training.start_from.weights=mine"])
+    assert set_here.data["training"]["start_from"]["weights"] == "mine"

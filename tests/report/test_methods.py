@@ -45,6 +45,41 @@ def test_a_paragraph_of_methods_says_what_the_run_did():
         assert words in said, words
 
 
+def test_augmentation_is_told_where_it_is_not_the_papers():
+    paper, strong, none = (
+        methods_paragraph(RECIPE | {"training": RECIPE["training"] | {"augmentation": of}}, RECORD, COUNTS)
+        for of in ("paper", "strong", "none")
+    )
+    assert paper == methods_paragraph(RECIPE, RECORD, COUNTS)
+    assert "augmented as in nnU-Net: random rotation, scaling and mirroring" in strong
+    assert "Patches were not augmented." in none
+
+
+def test_mirrored_views_and_weights_are_told_with_how_windows_are_combined():
+    more = {"combine": "mean-softmax", "window_weights": "gaussian", "test_time": "mirror"}
+    said = methods_paragraph(RECIPE | {"inference": RECIPE["inference"] | more}, RECORD, COUNTS)
+    assert "combined by mean-softmax with Gaussian weights (each window the mean of its eight mirrored views)," in said
+
+
+def test_a_paragraph_says_by_what_a_recipe_trains_and_nothing_more_where_that_is_the_paper_s_way():
+    by_sgd = "voxels by SGD (first learning rate 0.05, momentum 0.9, weight decay 0.0005, seed 0). Scans"
+    assert by_sgd in methods_paragraph(RECIPE, RECORD, COUNTS)
+    modern = {
+        "optimizer": "adamw",
+        "schedule": "cosine",
+        "warmup_iterations": 1200,
+        "decay": "weights",
+        "loss": "dice-cross-entropy",
+        "dice_over": "batch",
+    }
+    said = methods_paragraph(RECIPE | {"training": RECIPE["training"] | modern}, RECORD, COUNTS)
+    assert (
+        "by AdamW (largest learning rate 0.05, weight decay 0.0005 (none of norms and biases), seed 0). The learning "
+        "rate rose for 1,200 steps and then fell as half a cosine. The loss was cross-entropy and soft Dice (of each "
+        "batch). Scans"
+    ) in said
+
+
 def test_where_segmentations_were_made_elsewhere_nothing_is_said_of_networks():
     adopted = RECORD | {"stages": [{"stage": "adopt", "label": "P1 venous", "key": "0"}]}
     said = methods_paragraph(RECIPE, adopted, COUNTS) + recipe_in_a_sentence(RECIPE, adopted)

@@ -67,7 +67,7 @@ def test_recipes_are_run_first_and_arms_that_differ_downstream_share_the_trainin
         "Against tiny: fused decision",
     ):
         assert words in out
-    assert out.count("synthetic, not clinical data") == 6
+    assert out.count("synthetic, not clinical data") == 8  # every table of one cohort says which
     assert "Trainings: 4 made, 4 distinct in 3 arms." in out
     said = [line for line in err.splitlines() if line.startswith("Arm ")]
     assert said == ["Arm 1 of 3: tiny.yaml", f"Arm 2 of 3: {strict}", f"Arm 3 of 3: {both}"]
@@ -104,6 +104,7 @@ def test_finished_runs_are_compared_in_every_format(pnetkit, workplace, style):
         rows = list(csv.DictReader(text.splitlines()))
         (found,) = [of for of in rows if of["method"] == "strict" and of["view"] == "fused" and of["figure"] == "auc"]
         assert 0 <= float(found["value"]) <= 1
+        assert {of["method"] for of in rows if of["figure"] == "nsd A.Pancreas" and of["value"]} >= {"strict"}
         assert all(of["cohort"] for of in rows)
     if style == "html":
         assert "Who gets which case right: fused decision" in text
@@ -123,6 +124,25 @@ def test_runs_of_other_folds_are_refused_unless_asked_for(pnetkit, workplace):
     code, out, _ = pnetkit("compare", first, four, "--anyway")
     assert code == 0
     assert "COMPARED ANYWAY" in out
+
+
+@pytest.mark.slow
+def test_a_run_of_an_earlier_release_is_compared_by_what_it_tells(pnetkit, workplace):
+    (first,) = (workplace.folder / "runs").glob("both-demo-*")
+    old = shutil.copytree(first, workplace.folder / "old")
+    for name, drop in (("cases.csv", ("nsd", "hd95_mm", "probability")), ("lesions.csv", ("volume_mm3",))):
+        lines = list(csv.DictReader((old / name).read_text().splitlines()))
+        with (old / name).open("w", newline="") as file:
+            writer = csv.DictWriter(file, [of for of in lines[0] if not of.endswith(drop)], extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(lines)
+    code, out, err = pnetkit("compare", first, old, "--baseline", first, "--format", "json")
+    assert code == 0, err
+    (now, before) = json.loads(out)["views"]["venous"]["further"]["arms"]
+    assert (now["surfaces"]["A.Pancreas"]["cases"], before["surfaces"]["A.Pancreas"]["cases"]) == (2, 0)
+    assert before["f1"] is None
+    assert json.loads(out)["views"]["venous"]["against"][0]["identical"]
+    assert pnetkit("runs", "show", old)[0] == 0
 
 
 def test_a_budget_is_of_the_page_alone(pnetkit):

@@ -154,7 +154,9 @@ def test_labels_on_a_gpu_are_those_on_the_cpu(network, case):
 
 def test_a_coarse_search_and_means_of_probabilities_run_on_a_gpu(network, case):
     coarse = Coarse((32, 32, 32), 8, 0.1, 1.0)
-    for settings in (replace(EXACT, coarse=coarse), replace(EXACT, combine="mean-softmax")):
+    mean = replace(EXACT, combine="mean-softmax")
+    weighed = replace(mean, window_weights="gaussian", test_time="mirror")
+    for settings in (replace(EXACT, coarse=coarse), mean, weighed):
         here = labels_of(network, case, replace(settings, device="cpu"))
         assert agreement(labels_of(network, case, settings), here) > 0.995
 

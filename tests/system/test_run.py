@@ -68,8 +68,8 @@ def test_a_run_writes_recipe_record_cases_figures_tables_and_segmentations(finis
 
 def test_every_table_says_that_phantoms_are_no_patients(finished):
     text = (finished[1].folder / "tables.md").read_text()
-    assert text.count("generated phantoms, seed 0 (synthetic, not clinical data)") == 2
-    assert text.count("Research use only") == 2
+    assert text.count("generated phantoms, seed 0 (synthetic, not clinical data)") == 3
+    assert text.count("Research use only") == 3
 
 
 def test_segmentations_lie_on_the_original_grids(finished):

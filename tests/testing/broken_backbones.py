@@ -1,6 +1,7 @@
 """A sound backbone, and one for each way of being broken that a check of backbones looks for."""
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Annotated
 
 import torch
@@ -348,6 +349,28 @@ class OfNoMultiple(OfOneSize):
         self.spec = replace(self.spec, only_size=(8, 8, 3))
 
 
+class ForgetsItsNames(Sound):
+    def own_names(self, foreign):
+        return {f"x.{name}": name for name in foreign}
+
+    def part_of(self, name):
+        return "encoder" if name.startswith("one.") else "head"
+
+
+class HasNoEncoder(ForgetsItsNames):
+    def own_names(self, foreign):
+        return {name: name for name in foreign}
+
+    def part_of(self, name):
+        return "decoder" if name.startswith("one.") else "head"
+
+
+class SaysAnOptimizer(Sound):
+    """Says what it is usually trained with, as no recipe could."""
+
+    usual_training = MappingProxyType({"optimizer": torch.optim.AdamW})
+
+
 BROKEN = [
     (NoDefault, "signature"),
     (ValuesOnMeta, "meta"),
@@ -356,6 +379,7 @@ BROKEN = [
     (EncodesOnTheCpu, "meta"),
     (FalseSpec, "spec"),
     (OfNoMultiple, "spec"),
+    (SaysAnOptimizer, "spec"),
     (LooksBackwards, "spec"),
     (LosesTheBorder, "sizes"),
     (NormalizesOneVoxel, "sizes"),
@@ -380,6 +404,8 @@ BROKEN = [
     (DrawsForNothing, "random_state_is_left_alone"),
     (WritesIntoItsInput, "input_is_left_alone"),
     (HiddenState, "state_round_trip"),
+    (ForgetsItsNames, "transfer"),
+    (HasNoEncoder, "transfer"),
     (DividesByTheSpread, "finite_on_extreme_input"),
     (RaisesToTheContrast, "finite_on_extreme_input"),
     (RaisesToTheSpread, "finite_on_extreme_input"),

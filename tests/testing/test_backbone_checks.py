@@ -13,7 +13,9 @@ from tests.testing.broken_backbones import (
     EncodesOneVoxel,
     EncodesOnTheCpu,
     FloatInside,
+    ForgetsItsNames,
     HalvesThrice,
+    HasNoEncoder,
     HeadWithoutWeight,
     LooksBehindTheConvolution,
     NoDefault,
@@ -28,6 +30,7 @@ from tests.testing.broken_backbones import (
     OtherSpecOnMeta,
     RaisesToTheContrast,
     RaisesToTheSpread,
+    SaysAnOptimizer,
     SaysHowLarge,
     SaysTooLittle,
     SideOnTheCpu,
@@ -64,7 +67,7 @@ def test_the_check_catches_what_is_broken(broken, name):
     [
         OtherSpecOnMeta, SideOnTheCpu, EncodesOnTheCpu, NormalizesOneVoxel, SaysTooLittle, EncodesOneVoxel,
         HeadWithoutWeight, RaisesToTheContrast, RaisesToTheSpread, NotUnderAutocast, NotInHalf, FloatInside, Views,
-        AsksHowItLies, BranchesOnValues, Softmax, SoftmaxAside,
+        AsksHowItLies, BranchesOnValues, Softmax, SoftmaxAside, ForgetsItsNames, HasNoEncoder,
     ],
 )  # fmt: skip
 def test_nothing_but_its_own_check_catches_it(broken):
@@ -93,9 +96,12 @@ def test_nothing_but_its_own_check_catches_it(broken):
         (RaisesToTheSpread, "finite_on_extreme_input", "is not finite on -1000 and 1000 at random"),
         (FloatInside, "inference", r"raises RuntimeError .* with all of it in torch.bfloat16, channels last"),
         (AsksHowItLies, "inference", "logits change by .* when batch norms are folded"),
+        (ForgetsItsNames, "transfer", r"own_names makes None of its own name \['one.0.weight'\]"),
+        (HasNoEncoder, "transfer", "part_of calls nothing the encoder"),
         (OfOneSizeInWords, "sizes", r"\(8, 8, 4\) is its only size, and answers on \(10, 8, 4\)"),
         (OfOneSizeWithTorchsError, "sizes", "raises RuntimeError.*wanted a ValueError in words"),
         (OfNoMultiple, "spec", r"only_size is \(8, 8, 3\), which are no multiples of the divisor \(2, 2, 2\)"),
+        (SaysAnOptimizer, "spec", r"usual_training is \{'optimizer': .*AdamW.*\}, wanted plain values"),
     ],
 )
 def test_a_check_says_what_is_wrong(broken, name, said):

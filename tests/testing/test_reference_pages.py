@@ -23,6 +23,7 @@ FILES = {
     "weights.safetensors": ("pnetkit.pipeline.stages.train", "WEIGHTS"),
     "backbone.json": ("pnetkit.pipeline.stages.train", "BACKBONE"),
     "losses.json": ("pnetkit.pipeline.stages.train", "LOSSES"),
+    "watched.csv": ("pnetkit.pipeline.stages.train", "WATCHED"),
     "checkpoint.safetensors": ("pnetkit.pipeline.stages.train", "CHECKPOINT"),
     "labels.nii.gz": ("pnetkit.pipeline.stages.segmentation", "LABELS"),
     "voxels.json": ("pnetkit.pipeline.stages.postprocess", "VOXELS"),
@@ -55,7 +56,7 @@ def section(page, heading):
 def test_every_interface_is_on_one_page():
     shown = [name for page in ROOTS for name in of_page(page) if name in protocols()]
     assert sorted([*shown, "Deviating"]) == sorted(protocols())
-    assert len(protocols()) == 9
+    assert len(protocols()) == 10
     of_all_kinds = (FOLDER.parent / "plugins.md").read_text(encoding="utf-8")
     assert "`pnetkit.interfaces.Deviating`" in of_all_kinds
     assert {f"pnetkit.{page}" for page in ROOTS} == set(GROUPS.values())

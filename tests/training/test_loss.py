@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from pnetkit.interfaces import BackboneOutput
-from pnetkit.training.loss import deep_supervision_loss, poly_learning_rate
+from pnetkit.training.loss import deep_supervision_loss
+from pnetkit.training.schedule import poly_learning_rate
 from pnetkit.types import AuxHead, BackboneSpec
 
 

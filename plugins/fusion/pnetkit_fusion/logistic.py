@@ -88,6 +88,10 @@ class Logistic:
 
         return fuse_present(case_id, findings, expected, self._missing, odds)
 
+    def probability(self, finding: CaseFinding) -> float:
+        """Give the probability of `abnormal`: the regression's, of the odds that the score is made of."""
+        return 1 / (1 + math.exp(-self._threshold_logit) / finding.score)
+
     def save(self, folder: Path) -> None:
         """Write phases, weights, intercept and what the features were made with."""
         if self._fitted is None:

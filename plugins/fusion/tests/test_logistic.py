@@ -13,8 +13,8 @@ from pnetkit_fusion.regression import fit_regression
 from sklearn.linear_model import LogisticRegression
 
 from pnetkit.errors import MissingPhaseError, StoreError, TrainingError
-from pnetkit.interfaces import TrainedPhaseFusion
-from pnetkit.types import PhaseFinding
+from pnetkit.interfaces import ProbabilityPhaseFusion, TrainedPhaseFusion
+from pnetkit.types import CaseFinding, PhaseFinding
 
 PHASES = ("arterial", "venous")
 
@@ -184,3 +184,23 @@ def test_a_minimum_that_is_not_found_is_an_error_in_words(monkeypatch):
     monkeypatch.setattr(regression, "MOST_STEPS", 1)
     with pytest.raises(TrainingError, match="found no minimum for 40 cases within 1 steps"):
         fitted()
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.2])
+def test_the_probability_of_a_finding_is_the_regression_s_whatever_the_threshold(threshold, tmp_path):
+    found, _ = drawn(40, 0)
+    fusion = fitted(threshold=threshold)
+    content = stored(fusion, tmp_path)
+    for of in found[:8]:
+        features = [math.log((of[phase].relative_score + 0.01) / 1.01) for phase in PHASES]
+        logit = content["intercept"] + sum(w * x for w, x in zip(content["weights"], features, strict=True))
+        finding = fusion.fuse("P1", of, expected=PHASES)
+        assert fusion.probability(finding) == pytest.approx(1 / (1 + math.exp(-logit)), abs=1e-12)
+        assert (fusion.probability(finding) >= threshold) is finding.abnormal
+    assert isinstance(fusion, ProbabilityPhaseFusion)
+
+
+@pytest.mark.parametrize(("score", "wanted"), [(5e-324, 0.0), (1e308, 1.0)])
+def test_the_largest_and_the_smallest_odds_have_a_probability(score, wanted):
+    finding = CaseFinding("P1", score >= 1, score, (), {})
+    assert Logistic(threshold=0.999).probability(finding) == wanted

@@ -4,7 +4,8 @@ MONAI is imported when a network is built, not with this package: it takes secon
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -16,6 +17,45 @@ Norm = Annotated[Literal["instance", "batch"], Field(description="Normalization 
 Levels = Annotated[int, Field(ge=2, le=6, description="Resolutions; each level halves the one above.")]
 Width = Annotated[int, Field(ge=1, description="Channels of the first level; each level doubles them.")]
 Dropout = Annotated[float, Field(ge=0, lt=1, description="Dropout in each block.")]
+
+
+TRANSFORMER_TRAINING: Mapping[str, Any] = MappingProxyType(
+    {
+        "optimizer": "adamw",
+        "learning_rate": 1e-4,
+        "weight_decay": 1e-5,
+        "schedule": "cosine",
+        "warmup_iterations": 800,
+        "loss": "dice-cross-entropy",
+    }
+)
+"""What UNETR and SwinUNETR were published with; their warm-up is a hundredth of the training, here of 80,000 steps."""
+
+MEDNEXT_TRAINING: Mapping[str, Any] = MappingProxyType(
+    {
+        "optimizer": "adamw",
+        "learning_rate": 1e-3,
+        "weight_decay": 3e-5,
+        "schedule": "poly",
+        "gradient_clip": 12.0,
+        "loss": "dice-cross-entropy",
+    }
+)
+"""What MedNeXt was published with, within nnU-Net's framework."""
+
+NNUNET_TRAINING: Mapping[str, Any] = MappingProxyType(
+    {
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+        "momentum": 0.99,
+        "nesterov": True,
+        "weight_decay": 3e-5,
+        "schedule": "poly",
+        "gradient_clip": 12.0,
+        "loss": "dice-cross-entropy",
+    }
+)
+"""What nnU-Net trains its networks with, of which DynUNet is MONAI's rebuilding."""
 
 
 def monai_networks() -> Any:

@@ -9,7 +9,16 @@ from torch import Tensor, nn
 
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.types import AuxHead, BackboneSpec, FeatureSpec
-from pnetkit_monai.library import Levels, Norm, Width, monai_networks, require_published, require_voxels
+from pnetkit_monai.library import (
+    NNUNET_TRAINING,
+    TRANSFORMER_TRAINING,
+    Levels,
+    Norm,
+    Width,
+    monai_networks,
+    require_published,
+    require_voxels,
+)
 
 MOST_CHANNELS = 320
 """What nnU-Net limits the channels of deep levels to."""
@@ -69,6 +78,8 @@ class DynUNet(nn.Module):
     The side outputs of the `supervised` levels below the first are interpolated to full size by MONAI; their weights
     are 1/2, 1/4, … of the main one's 1, as in nnU-Net.
     """
+
+    usual_training = NNUNET_TRAINING
 
     def __init__(
         self,
@@ -144,6 +155,8 @@ class SwinUNETR(nn.Module):
 
     Publishes the transformer's maps as `stage1` to `stage5`, with strides 2 to 32.
     """
+
+    usual_training = TRANSFORMER_TRAINING
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.types import BackboneSpec
-from pnetkit_monai.library import Norm, monai_networks
+from pnetkit_monai.library import TRANSFORMER_TRAINING, Norm, monai_networks
 
 TOKEN = 16
 """Edge of the blocks of voxels that the transformer takes for one token each; MONAI has it fixed."""
@@ -20,6 +20,8 @@ class UNETR(nn.Module):
 
     Takes patches and windows of `size` alone. A size of one block (16, 16, 16) cannot be trained: one token is left.
     """
+
+    usual_training = TRANSFORMER_TRAINING
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.types import AuxHead, BackboneSpec
-from pnetkit_monai.library import Dropout, Levels, Norm, Width, monai_networks, require_voxels
+from pnetkit_monai.library import MEDNEXT_TRAINING, Dropout, Levels, Norm, Width, monai_networks, require_voxels
 
 
 class UNet(nn.Module):
@@ -82,6 +82,8 @@ class MedNeXt(nn.Module):
     The side outputs of the levels below the first are interpolated to full size here; their weights are 1/2, 1/4, … of
     the main one's 1.
     """
+
+    usual_training = MEDNEXT_TRAINING
 
     def __init__(
         self,

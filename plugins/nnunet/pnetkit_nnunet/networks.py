@@ -5,20 +5,49 @@ grid, so side outputs are interpolated here. Their weights are nnU-Net's: halved
 """
 
 import math
-from collections.abc import Collection
-from typing import Annotated, Any
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from pnetkit.interfaces import BackboneOutput
-from pnetkit.types import AuxHead, BackboneSpec, FeatureSpec, Triple
+from pnetkit.types import BackboneSpec, Triple
+from pnetkit_nnunet.axes import AxisCode, Outputs, Turn, merged, turn_of
+from pnetkit_nnunet.plans import (
+    MOST_CHANNELS,
+    Activation,
+    Bias,
+    Counts,
+    Decoder,
+    Features,
+    Kernels,
+    Levels,
+    Norm,
+    Strides,
+    Supervised,
+    Width,
+    architecture,
+    require_levels,
+    settings,
+    spec_of,
+)
 
-Levels = Annotated[int, Field(ge=3, le=7, description="Resolutions; each level halves the one above.")]
-Width = Annotated[int, Field(ge=1, description="Channels of the first level; each level doubles them, up to 320.")]
-Supervised = Annotated[bool, Field(description="Side outputs of every decoder level in training.")]
-MOST_CHANNELS = 320
+USUAL_TRAINING: Mapping[str, Any] = MappingProxyType(
+    {
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+        "momentum": 0.99,
+        "nesterov": True,
+        "weight_decay": 3e-5,
+        "schedule": "poly",
+        "gradient_clip": 12.0,
+        "loss": "dice-cross-entropy",
+    }
+)
+"""What nnU-Net trains its networks with."""
 
 
 class PlainConvUNet(nn.Module):
@@ -27,6 +56,8 @@ class PlainConvUNet(nn.Module):
     Publishes the encoder's maps as `stage0` to the last.
     """
 
+    usual_training = USUAL_TRAINING
+
     def __init__(
         self,
         *,
@@ -34,25 +65,55 @@ class PlainConvUNet(nn.Module):
         num_classes: int = 4,
         width: Width = 32,
         levels: Levels = 5,
-        convolutions: Annotated[int, Field(ge=1, description="Convolutions of each level, up and down.")] = 2,
+        convolutions: Annotated[
+            Annotated[int, Field(ge=1)] | Counts, Field(description="Convolutions of each level, up and down.")
+        ] = 2,
         deep_supervision: Supervised = True,
+        features: Features = None,
+        strides: Strides = None,
+        kernels: Kernels = None,
+        decoder_convolutions: Decoder = None,
+        norm: Norm = "instance",
+        activation: Activation = "leaky-relu",
+        bias: Bias = True,
+        axes: AxisCode = "RAS",
+        outputs: Outputs = None,
     ) -> None:
         super().__init__()
+        of_levels = architecture(features or _channels(width, levels), strides, kernels)
+        depth = of_levels["n_stages"]
+        each = (convolutions,) * depth if isinstance(convolutions, int) else convolutions
+        up = decoder_convolutions or each[: depth - 1]
+        require_levels(depth, convolutions=each)
+        require_levels(depth - 1, decoder_convolutions=up)
         self.network: Any = _networks().PlainConvUNet(
-            **_shared(in_channels, num_classes, width, levels, deep_supervision),
-            n_conv_per_stage=(convolutions,) * levels,
-            n_conv_per_stage_decoder=(convolutions,) * (levels - 1),
+            **of_levels,
+            **settings(norm, activation, bias),
+            input_channels=in_channels,
+            num_classes=_outputs(outputs, num_classes),
+            n_conv_per_stage=each,
+            n_conv_per_stage_decoder=up,
+            deep_supervision=deep_supervision,
         )
-        self.spec = _spec(in_channels, num_classes, width, levels, deep_supervision)
+        self.turn, self.outputs = turn_of(axes), outputs
+        self.spec = spec_of(in_channels, num_classes, of_levels, self.turn, deep_supervision=deep_supervision)
         self.deviations = _deviations(deep_supervision)
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel; in training also from the side outputs."""
-        return _forward(self.network, self.spec, x, training=self.training)
+        return _forward(self.network, self.spec, self.turn, self.outputs, x, training=self.training)
 
     def encode(self, x: Tensor, features: Collection[str]) -> dict[str, Tensor]:
         """Give the named stages; the encoder runs only as deep as they need, and the decoder not at all."""
-        return _encode(self.network.encoder, self.spec, x, features)
+        return _encode(self.network.encoder, self.spec, self.turn, x, features)
+
+    def own_names(self, foreign: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+        """Give the own names of tensors as nnU-Net's checkpoints name them."""
+        return _own_names(foreign)
+
+    def part_of(self, name: str) -> Literal["encoder", "decoder", "head"]:
+        """Tell encoder, decoder and heads apart."""
+        return _part_of(name)
 
 
 class ResidualEncoderUNet(nn.Module):
@@ -60,6 +121,8 @@ class ResidualEncoderUNet(nn.Module):
 
     Publishes the encoder's maps as `stage0` to the last.
     """
+
+    usual_training = USUAL_TRAINING
 
     def __init__(
         self,
@@ -72,24 +135,50 @@ class ResidualEncoderUNet(nn.Module):
             tuple[Annotated[int, Field(ge=1)], ...], Field(description="Blocks of each level; the last is repeated.")
         ] = (1, 3, 4, 6),
         deep_supervision: Supervised = True,
+        features: Features = None,
+        strides: Strides = None,
+        kernels: Kernels = None,
+        decoder_convolutions: Decoder = None,
+        norm: Norm = "instance",
+        activation: Activation = "leaky-relu",
+        bias: Bias = True,
+        axes: AxisCode = "RAS",
+        outputs: Outputs = None,
     ) -> None:
         super().__init__()
+        of_levels = architecture(features or _channels(width, levels), strides, kernels)
+        depth = of_levels["n_stages"]
+        up = decoder_convolutions or (1,) * (depth - 1)
+        require_levels(depth - 1, decoder_convolutions=up)
         self.network: Any = _networks().ResidualEncoderUNet(
-            **_shared(in_channels, num_classes, width, levels, deep_supervision),
-            n_blocks_per_stage=[blocks[min(level, len(blocks) - 1)] for level in range(levels)],
-            n_conv_per_stage_decoder=(1,) * (levels - 1),
+            **of_levels,
+            **settings(norm, activation, bias),
+            input_channels=in_channels,
+            num_classes=_outputs(outputs, num_classes),
+            n_blocks_per_stage=[blocks[min(level, len(blocks) - 1)] for level in range(depth)],
+            n_conv_per_stage_decoder=up,
+            deep_supervision=deep_supervision,
         )
         _pool_on_any_device(self.network)
-        self.spec = _spec(in_channels, num_classes, width, levels, deep_supervision)
+        self.turn, self.outputs = turn_of(axes), outputs
+        self.spec = spec_of(in_channels, num_classes, of_levels, self.turn, deep_supervision=deep_supervision)
         self.deviations = _deviations(deep_supervision)
 
     def forward(self, x: Tensor) -> BackboneOutput:
         """Score every voxel; in training also from the side outputs."""
-        return _forward(self.network, self.spec, x, training=self.training)
+        return _forward(self.network, self.spec, self.turn, self.outputs, x, training=self.training)
 
     def encode(self, x: Tensor, features: Collection[str]) -> dict[str, Tensor]:
         """Give the named stages; the encoder runs only as deep as they need, and the decoder not at all."""
-        return _encode(self.network.encoder, self.spec, x, features)
+        return _encode(self.network.encoder, self.spec, self.turn, x, features)
+
+    def own_names(self, foreign: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+        """Give the own names of tensors as nnU-Net's checkpoints name them."""
+        return _own_names(foreign)
+
+    def part_of(self, name: str) -> Literal["encoder", "decoder", "head"]:
+        """Tell encoder, decoder and heads apart."""
+        return _part_of(name)
 
 
 def _networks() -> Any:
@@ -102,38 +191,23 @@ def _channels(width: int, levels: int) -> list[int]:
     return [min(MOST_CHANNELS, width * 2**level) for level in range(levels)]
 
 
-def _shared(in_channels: int, num_classes: int, width: int, levels: int, deep_supervision: bool) -> dict[str, Any]:
-    """Give what nnU-Net's plans say for both networks."""
-    return {
-        "input_channels": in_channels,
-        "n_stages": levels,
-        "features_per_stage": _channels(width, levels),
-        "conv_op": nn.Conv3d,
-        "kernel_sizes": 3,
-        "strides": (1, *(2,) * (levels - 1)),
-        "num_classes": num_classes,
-        "conv_bias": True,
-        "norm_op": nn.InstanceNorm3d,
-        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-        "nonlin": nn.LeakyReLU,
-        "nonlin_kwargs": {"inplace": True},
-        "deep_supervision": deep_supervision,
-    }
+def _outputs(outputs: tuple[int, ...] | None, num_classes: int) -> int:
+    """Give the number of a network's outputs. Raises ValueError where one means a class that there is not."""
+    if outputs is None:
+        return num_classes
+    if max(outputs) >= num_classes:
+        raise ValueError(f"outputs {list(outputs)} mean classes up to {max(outputs)}; there are 0 to {num_classes - 1}")
+    return len(outputs)
 
 
-def _spec(in_channels: int, num_classes: int, width: int, levels: int, deep_supervision: bool) -> BackboneSpec:
-    last = levels - 2
-    heads = tuple(AuxHead(f"level{n}", 0.0 if n == last else 0.5**n) for n in range(1, levels - 1))
-    return BackboneSpec(
-        in_channels,
-        num_classes,
-        (2 ** (levels - 1),) * 3,
-        features={
-            f"stage{level}": FeatureSpec(channels, (2**level,) * 3, context_voxels=None)  # instance norm sees all of it
-            for level, channels in enumerate(_channels(width, levels))
-        },
-        aux_heads=heads if deep_supervision else (),
-    )
+def _own_names(foreign: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+    return {name: name if name.startswith("network.") else f"network.{name}" for name in foreign}
+
+
+def _part_of(name: str) -> Literal["encoder", "decoder", "head"]:
+    if ".seg_layers." in name:
+        return "head"
+    return "encoder" if name.startswith("network.encoder.") else "decoder"
 
 
 def _deviations(deep_supervision: bool) -> dict[str, str]:
@@ -171,19 +245,22 @@ def _require_voxels(x: Tensor, stride: Triple) -> None:
         )
 
 
-def _forward(network: Any, spec: BackboneSpec, x: Tensor, *, training: bool) -> BackboneOutput:
+def _forward(
+    network: Any, spec: BackboneSpec, turn: Turn, outputs: tuple[int, ...] | None, x: Tensor, *, training: bool
+) -> BackboneOutput:
     _require_voxels(x, spec.divisor)
     network.decoder.deep_supervision = training and bool(spec.aux_heads)
-    found = network(x)
-    if not network.decoder.deep_supervision:
-        return BackboneOutput(found)
-    main, *side = found
+    found = network(turn.to_network(x))
+    main, *side = found if network.decoder.deep_supervision else (found,)
     size = main.shape[2:]
     whole = [nn.functional.interpolate(part, size=size, mode="trilinear", align_corners=False) for part in side]
-    return BackboneOutput(main, tuple(whole))
+    first, *others = [turn.to_scan(part) for part in (main, *whole)]
+    if outputs is not None:
+        first, *others = [merged(part, outputs, spec.num_classes) for part in (first, *others)]
+    return BackboneOutput(first, tuple(others))
 
 
-def _encode(encoder: Any, spec: BackboneSpec, x: Tensor, features: Collection[str]) -> dict[str, Tensor]:
+def _encode(encoder: Any, spec: BackboneSpec, turn: Turn, x: Tensor, features: Collection[str]) -> dict[str, Tensor]:
     unknown = sorted(set(features) - set(spec.features))
     if unknown:
         raise KeyError(f"this network publishes {', '.join(spec.features)}, not {', '.join(unknown)}")
@@ -191,10 +268,11 @@ def _encode(encoder: Any, spec: BackboneSpec, x: Tensor, features: Collection[st
     if wanted:
         _require_voxels(x, spec.features[f"stage{max(wanted)}"].stride)
     found: dict[str, Tensor] = {}
+    x = turn.to_network(x)
     stem = getattr(encoder, "stem", None)
     x = x if stem is None or not wanted else stem(x)
     for level in range(max(wanted, default=-1) + 1):
         x = encoder.stages[level](x)
         if level in wanted:
-            found[f"stage{level}"] = x
+            found[f"stage{level}"] = turn.to_scan(x)
     return found

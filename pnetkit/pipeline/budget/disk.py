@@ -119,7 +119,7 @@ def _files(node: Node, voxels: int, sample: Sample) -> list[float] | None:
     """Give the bytes of the files of a result; None for a stage of which they are not known."""
     spec = node.spec
     if isinstance(spec, MeasureSpec):
-        return [1.0] * 3
+        return [1.0] * 4
     if type(spec) not in SMALL_FILES:
         return None
     return [*_large_files(node, voxels, sample), *[1.0] * SMALL_FILES[type(spec)]]

@@ -14,10 +14,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from pnetkit import cuda
 from pnetkit.files import digest
+from pnetkit.imaging.boxes import Box
+from pnetkit.imaging.intensity import Intensity
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.windows import padded_shape, window_grid
-from pnetkit.method.inference import network_as_run
+from pnetkit.method.inference import network_as_run, runs_of_a_window
 from pnetkit.method.trained_network import new_backbone
 from pnetkit.pipeline.budget.disk import checkpoint_bytes, results_bytes, sample_of
 from pnetkit.pipeline.budget.throughput import window_seconds
@@ -26,13 +29,17 @@ from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.store.node import Node
 from pnetkit.store.store import RECORD, Store
 from pnetkit.training.plan import TrainingPlan
-from pnetkit.training.sampling import Batch, Sampling, with_patches
+from pnetkit.training.sampling import Batch, Sampling, TrainingCase, with_patches
 from pnetkit.training.step import one_step, ready_to_train
+from pnetkit.training.strong import strong_patch
 
 S = TypeVar("S")
 
 MOST_RECORDS = 50
 """Earlier results of a stage that are looked at."""
+
+PATCHES_TIMED = 16
+"""Strongly augmented patches that are timed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,25 @@ def _one_size(spec: train.TrainSpec, plan: TrainingPlan, sampling: Sampling, dev
         started = time.perf_counter()
         one_step(backbone, batch, plan, device)
         timed.append(time.perf_counter() - started)
-    return min(timed) * plan.accumulation
+    drawing = (
+        0.0 if cuda.is_gpu(device) else augmenting_seconds(sampling, plan)
+    )  # on a GPU the thread does it meanwhile
+    return min(timed) * plan.accumulation + drawing
+
+
+def augmenting_seconds(sampling: Sampling, plan: TrainingPlan) -> float:
+    """Time some strongly augmented patches, of which most take little and some much, for a whole batch."""
+    if plan.augmentation != "strong":
+        return 0.0
+    size = sampling.patch_size
+    hu = np.random.default_rng(0).integers(-100, 240, size=(1, *size)).astype(np.int16)
+    empty = np.array([], dtype=np.int64)
+    case = TrainingCase("", hu, np.zeros(size, np.uint8), empty, empty, (Intensity(-100.0, 240.0, 0.0, 100.0),), None)
+    how: dict[str, Any] = {"seed": 0, "iteration": 0, "rotations": plan.rotations, "flips": plan.flips}
+    started = time.perf_counter()
+    for number in range(PATCHES_TIMED):
+        strong_patch(case, Box((0, 0, 0), size), number, **how)
+    return (time.perf_counter() - started) / PATCHES_TIMED * sampling.batch_size
 
 
 def _segment_seconds(todo: Sequence[Node], nodes: Sequence[Node], device: str) -> list[float]:
@@ -153,7 +178,8 @@ def _segment_seconds(todo: Sequence[Node], nodes: Sequence[Node], device: str) -
         )
         if settings not in known:
             known[settings] = _window_seconds(trained, inference, device, batch)
-        seconds.append(known[settings] * len(window_grid(padded_shape(spec.shape, window), window, stride)))
+        runs = len(window_grid(padded_shape(spec.shape, window), window, stride)) * runs_of_a_window(inference)
+        seconds.append(known[settings] * runs)
     return seconds
 
 

@@ -5,6 +5,7 @@ at once; both were held against measured peaks. They are upper bounds: a predict
 """
 
 import math
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ from pnetkit.errors import ImageError
 from pnetkit.imaging.nifti import read_grid
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.windows import most_votes, padded_shape
+from pnetkit.method.inference import runs_of_a_window
 from pnetkit.method.parts import Parts, take_apart
 from pnetkit.method.trained_network import new_backbone
 from pnetkit.networks import kept_bytes_per_voxel, small_size, window_bytes, without_values
@@ -28,7 +30,10 @@ from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.process_memory import peak_memory_mib
 from pnetkit.recipe.models import Recipe
 from pnetkit.training.bricks import EDGE
+from pnetkit.training.optimizer import copies_of_weights
+from pnetkit.training.parts import drawing_threads
 from pnetkit.training.sampling import with_patches
+from pnetkit.training.spatial import MOST_READ
 from pnetkit.types import CLASSES, Triple
 
 VOXEL_BYTES = {"phantom": 40, "check": 16, "prepare": 24, "measure": 23, "postprocess": 15, "classify": 12}
@@ -51,9 +56,6 @@ LIBRARIES_BYTES = 112 * 2**20
 
 MARGIN = 1.1
 """What freed memory loses in gaps between what is still held."""
-
-PARAMETER_BYTES = 4 * 3 + 4 * 4 + 4
-"""Weights, gradients, momentum; copies of weights and momentum while a checkpoint is written; a reordered copy."""
 
 CPU_HALF = 4
 """Half precision takes more on a CPU: its library computes in single precision where it has no kernels."""
@@ -173,14 +175,33 @@ def micro_batch_voxels(parts: Parts) -> tuple[int, int]:
     return whole // plan.accumulation, whole
 
 
+def _largest_patch(parts: Parts) -> int:
+    plan = training_plan(parts.training, checkpoint_every=1)
+    return max(map(math.prod, (plan.sampling.patch_size, *(other.size for other in plan.sampling.mixed))))
+
+
 def training_bytes(recipe: Recipe, parts: Parts, size: CohortSize, network: NetworkMemory) -> int:
     """Count what a training holds on a CPU: network, micro-batch, batches drawn, and mapped cases of the last ones."""
     channels = max(len(seen.phases) for seen in parts.inputs)
     micro, whole = micro_batch_voxels(parts)
     batches = whole * (16 * channels + 8)  # one in use, one drawn ahead, and copies while patches are turned
+    if parts.training.get("augmentation") == "strong":  # one patch at a time reads more of a scan than it holds
+        batches += MOST_READ * _largest_patch(parts) * (12 * channels + 5)
+        batches += whole * (drawing_threads(training_plan(parts.training, checkpoint_every=1)) - 1) * (4 * channels + 1)
+    watch = training_plan(parts.training, checkpoint_every=1).watch
+    batches += 0 if watch is None else watch.patches * math.prod(recipe.training.patch_size) * (4 * channels + 1)
     mapped = min(size.labeled_voxels * (2 * channels + 1), _mapped_bytes(recipe, channels))
-    fixed = LIBRARIES_BYTES + network.parameters * PARAMETER_BYTES
+    fixed = LIBRARIES_BYTES + network.parameters * parameter_bytes(parts)
     return int(fixed + micro * step_bytes_per_voxel(network) * OVERHEAD + batches + mapped)
+
+
+def parameter_bytes(parts: Parts) -> int:
+    """Give the bytes that a training holds for a parameter: weights, gradients, what the optimizer keeps, an average.
+
+    While a checkpoint is written there are two copies of all but the gradients; and one lies reordered.
+    """
+    copies = copies_of_weights(training_plan(parts.training, checkpoint_every=1))
+    return 4 * copies + 2 * 4 * (copies - 1) + 4
 
 
 def segment_bytes(recipe: Recipe, parts: Parts, shape: Triple, network: NetworkMemory, *, networks: int) -> int:
@@ -200,12 +221,19 @@ def segment_bytes(recipe: Recipe, parts: Parts, shape: Triple, network: NetworkM
         voxel += VOTES_VOXEL_BYTES
     half = 1 if inference["precision"] in {"fp32", "tf32"} else CPU_HALF
     batch = largest_batch(recipe.inference.runtime, recipe.inference.windows_at_once)
+    weighed = 8 * (1 + len(CLASSES)) if inference.get("window_weights") == "gaussian" else 0
     return int(
         LIBRARIES_BYTES
         + network.parameters * 4 * 3 * networks  # as trained, as run, reordered
         + network.window_bytes * batch * half * OVERHEAD
+        + math.prod(window) * (batch * views_bytes_per_voxel(inference) + weighed)
         + math.prod(padded) * voxel
     )
+
+
+def views_bytes_per_voxel(inference: Mapping[str, Any]) -> int:
+    """Give what averaging mirrored views holds for a voxel of a window: the sum, one view's, and it mirrored back."""
+    return 3 * 4 * len(CLASSES) if runs_of_a_window(inference) > 1 else 0
 
 
 def _mapped_bytes(recipe: Recipe, channels: int) -> int:

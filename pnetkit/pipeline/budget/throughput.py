@@ -13,7 +13,7 @@ from pnetkit.acceleration import NUMBER_TYPES
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.windows import padded_shape, window_grid
 from pnetkit.method.device_fit import fit_to_device
-from pnetkit.method.inference import network_as_run
+from pnetkit.method.inference import network_as_run, runs_of_a_window
 from pnetkit.method.parts import take_apart
 from pnetkit.method.trained_network import new_backbone
 from pnetkit.networks import Network, Precision, choose_device
@@ -69,7 +69,7 @@ def predict(recipe: Recipe, shape: Triple, *, device: str, threads: int, repeats
     quick = network_as_run(network, inference, where)
     batch = largest_batch(settled.inference.runtime, settled.inference.windows_at_once)
     how: dict[str, Any] = {"precision": inference["precision"], "device": where, "batch": batch}
-    seconds = window_seconds(quick, window, **how, repeats=repeats)
+    seconds = window_seconds(quick, window, **how, repeats=repeats) * runs_of_a_window(inference)
     padded = padded_shape(shape, window)
     windows = len(window_grid(padded, window, tuple(inference["stride"])))
     coarse = inference.get("coarse")

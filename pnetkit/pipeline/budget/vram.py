@@ -1,5 +1,6 @@
 """Keep a run within a GPU's memory: predict, take as many workers and windows as fit, say afterwards what was held."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -7,11 +8,13 @@ from typing import Any
 from pnetkit.errors import Fault, RecipeError
 from pnetkit.method.parts import take_apart
 from pnetkit.pipeline.budget.proposal import OVERHEAD, USABLE
-from pnetkit.pipeline.budget.ram import NetworkMemory, micro_batch_voxels, step_bytes_per_voxel
+from pnetkit.pipeline.budget.ram import NetworkMemory, micro_batch_voxels, step_bytes_per_voxel, views_bytes_per_voxel
 from pnetkit.pipeline.engine.machine import Machine
 from pnetkit.pipeline.stages.table import STAGES
+from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.recipe.models import Recipe
 from pnetkit.store.node import Node
+from pnetkit.training.optimizer import copies_of_weights
 
 AUTOCAST = 0.6
 """What a training in half precision keeps for its backward pass, as a share of what it keeps in fp32."""
@@ -36,11 +39,13 @@ def vram_needed(recipe: Recipe, network: NetworkMemory, *, batch_size: int) -> d
     """
     parts = take_apart(recipe, {})
     micro, _ = micro_batch_voxels(parts)
+    copies = copies_of_weights(training_plan(parts.training, checkpoint_every=1))
+    views = math.prod(parts.inference["window_size"]) * views_bytes_per_voxel(parts.inference) * batch_size
     half = 1 if parts.inference["precision"] in {"fp32", "tf32"} else 2
     kept = 1.0 if parts.training["precision"] in {"fp32", "tf32"} else AUTOCAST
     return {
-        "train": int(network.parameters * 12 + micro * step_bytes_per_voxel(network) * OVERHEAD * kept),
-        "segment": int((network.parameters * 4 + network.window_bytes * batch_size * OVERHEAD) / half),
+        "train": int(network.parameters * 4 * copies + micro * step_bytes_per_voxel(network) * OVERHEAD * kept),
+        "segment": int((network.parameters * 4 + network.window_bytes * batch_size * OVERHEAD) / half) + views,
     }
 
 

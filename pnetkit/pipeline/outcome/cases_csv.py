@@ -7,27 +7,32 @@ from pathlib import Path
 
 from pnetkit.evaluation.comparison import Call
 from pnetkit.evaluation.summary import CaseRow
+from pnetkit.evaluation.surfaces import SurfaceAgreement
 from pnetkit.files import write_atomically
 
 CASES = "cases.csv"
 """The file."""
 
 OVERLAPS = ("pancreas", "tumor", "duct")
-"""Whose Dice is told, in columns `PHASE_NAME_dice`."""
+"""Whose Dice, NSD and HD95 are told, in columns `PHASE_NAME_dice`, `PHASE_NAME_nsd`, `PHASE_NAME_hd95_mm`."""
 
-OF_CASE = ("case_id", "abnormal", "fold", "status", "called_abnormal", "score", "fired", "missing")
+PROBABILITY = "probability"
+"""Columns `probability` and `PHASE_probability`: empty where the score is no probability."""
+
+OF_CASE = ("case_id", "abnormal", "fold", "status", "called_abnormal", "score", PROBABILITY, "fired", "missing")
 OF_PHASE = (
     "called_abnormal",
     "score",
     "tumor_voxels",
     "duct_voxels",
-    *(f"{name}_dice" for name in OVERLAPS),
+    PROBABILITY,
+    *(f"{name}_{figure}" for figure in ("dice", "nsd", "hd95_mm") for name in OVERLAPS),
     "flags",
 )
 REASON = "reason"
 
 UNDEFINED = "undefined"
-"""A Dice of what neither prediction nor reference has."""
+"""A Dice, NSD or HD95 of what neither prediction nor reference has; an HD95 of what only one of them has is `inf`."""
 
 
 def write_cases(folder: Path, rows: Sequence[CaseRow], phases: Sequence[str]) -> None:
@@ -49,7 +54,7 @@ def read_cases(folder: Path) -> list[dict[str, str]]:
 def fused_calls(lines: Sequence[Mapping[str, str]]) -> dict[str, Call]:
     """Give the fused call of every case that was decided."""
     decided = [line for line in lines if line["status"] == "ok"]
-    return {line["case_id"]: _call(line["called_abnormal"], line["score"], {}) for line in decided}
+    return {line["case_id"]: _call(line["called_abnormal"], line["score"], {}, {}, line) for line in decided}
 
 
 def phase_calls(lines: Sequence[Mapping[str, str]], phase: str) -> dict[str, Call]:
@@ -59,8 +64,14 @@ def phase_calls(lines: Sequence[Mapping[str, str]], phase: str) -> dict[str, Cal
         if line[f"{phase}_score"] == "":
             continue
         overlaps = {name: line[f"{phase}_{name}_dice"] for name in OVERLAPS}
-        dice = {name: None if text == UNDEFINED else float(text) for name, text in overlaps.items() if text}
-        calls[line["case_id"]] = _call(line[f"{phase}_called_abnormal"], line[f"{phase}_score"], dice)
+        dice = {name: _number(text) for name, text in overlaps.items() if text}
+        surfaces = {
+            name: SurfaceAgreement(_number(nsd), _number(line[f"{phase}_{name}_hd95_mm"]))
+            for name in OVERLAPS
+            if (nsd := line.get(f"{phase}_{name}_nsd"))  # not in runs of earlier releases
+        }
+        called, score = line[f"{phase}_called_abnormal"], line[f"{phase}_score"]
+        calls[line["case_id"]] = _call(called, score, dice, surfaces, line, f"{phase}_")
     return calls
 
 
@@ -76,6 +87,7 @@ def _cells(row: CaseRow, phases: Sequence[str]) -> dict[str, str]:
         cells |= {
             "called_abnormal": _flag(row.fused.abnormal),
             "score": repr(row.fused.score),
+            PROBABILITY: "" if row.probability is None else repr(row.probability),
             "fired": ";".join(row.fused.fired),
             "missing": ";".join(row.fused.missing),
         }
@@ -90,8 +102,12 @@ def _cells(row: CaseRow, phases: Sequence[str]) -> dict[str, str]:
             f"{phase}_duct_voxels": str(found.voxels["duct"]),
             f"{phase}_flags": ";".join(found.finding.flags),
         }
+        if found.finding.probability is not None:
+            cells[f"{phase}_{PROBABILITY}"] = repr(found.finding.probability)
         for label, value in (found.dice or {}).items():
-            cells[f"{phase}_{label}_dice"] = UNDEFINED if value is None else repr(value)
+            cells[f"{phase}_{label}_dice"] = _told(value)
+        for label, of in (found.surfaces or {}).items():
+            cells |= {f"{phase}_{label}_nsd": _told(of.nsd), f"{phase}_{label}_hd95_mm": _told(of.hd95_mm)}
     return cells
 
 
@@ -99,5 +115,21 @@ def _flag(value: bool | None) -> str:
     return "" if value is None else str(int(value))
 
 
-def _call(called: str, score: str, dice: Mapping[str, float | None]) -> Call:
-    return Call(called == "1", float(score), dice)
+def _told(value: float | None) -> str:
+    return UNDEFINED if value is None else repr(value)
+
+
+def _number(text: str) -> float | None:
+    return None if text == UNDEFINED else float(text)
+
+
+def _call(
+    called: str,
+    score: str,
+    dice: Mapping[str, float | None],
+    surfaces: Mapping[str, SurfaceAgreement],
+    line: Mapping[str, str],
+    prefix: str = "",
+) -> Call:
+    said = line.get(f"{prefix}{PROBABILITY}")  # not in runs of earlier releases
+    return Call(called == "1", float(score), dice, surfaces, float(said) if said else None)

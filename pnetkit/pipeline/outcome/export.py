@@ -22,7 +22,7 @@ from pnetkit.pipeline.outcome.folder import METRICS
 from pnetkit.pipeline.outcome.fusing import FittedFusion, described
 from pnetkit.pipeline.stages import classify, fit, train
 from pnetkit.plain_files import not_plain
-from pnetkit.recipe.check import load_recipe
+from pnetkit.recipe.check import load_recipe, resolved, to_yaml
 from pnetkit.recipe.models import Recipe
 from pnetkit.store.node import Ref
 from pnetkit.store.store import Store
@@ -51,7 +51,7 @@ def export_model(run_folder: Path, out: Path, store: Store | None = None, *, onn
             shutil.rmtree(work)
         work.mkdir(parents=True)
         networks = [_copy(item, store, work) for item in sources]
-        shutil.copyfile(run_folder / RECIPE, work / RECIPE)
+        _copy_recipe(run_folder / RECIPE, recipe, work / RECIPE)
         content = _content(
             run, recipe, networks, _operating_point(run, recipe, store), _fusion(run, recipe, store, work)
         )
@@ -64,6 +64,17 @@ def export_model(run_folder: Path, out: Path, store: Store | None = None, *, onn
             out.rmdir()
         work.rename(out)
     return out
+
+
+def _copy_recipe(source: Path, recipe: Recipe, target: Path) -> None:
+    """Copy the recipe; where it names weights that it started from, without the folder in which they lay here."""
+    started = recipe.training.start_from
+    if started is None:
+        shutil.copyfile(source, target)
+        return
+    data = resolved(recipe)
+    data["training"]["start_from"]["weights"] = Path(started.weights).name
+    write_atomically(target, to_yaml(data).encode())
 
 
 def _write_onnx(recipe: Recipe, content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -154,7 +165,7 @@ def _content(
         "phases": record["phases"],
         "inputs": record["inputs"],
         "classes": {str(value): name for value, name in enumerate(CLASSES)},
-        "intensity": recipe.intensity.model_dump(mode="json"),
+        "intensity": recipe.intensity.model_dump(mode="json", exclude_none=True),
         "grid": {
             "orientation": "closest RAS+",
             "resampling": "none: networks see the scanner's voxels",
@@ -162,6 +173,7 @@ def _content(
         },
         "plugins": record["plugins"],
         "networks": networks,
+        **({"started_from": record["started_from"]} if "started_from" in record else {}),
         "operating_point": None if point is None else asdict(point),
         "fusion": fusion,
         "cohort": {

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class FinishedRun:
     """By phase and criterion, one match for each scan with a reference label."""
     lines: Sequence[Mapping[str, str]] = ()
     """Its `cases.csv`, as text."""
+    labeled: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By phase the cases of the scans whose lesions are told, in their order."""
 
     @property
     def cohort(self) -> str:
@@ -113,9 +115,10 @@ def read_run(folder: Path) -> FinishedRun:
         lines, matches = read_cases(folder), read_lesions(folder)
         truth = {case: CaseTruth(of["abnormal"], of["patient"]) for case, of in record["cases"].items()}
         by_phase = {phase: phase_calls(lines, phase) for phase in record["inputs"]}
-        lesions = {phase: _lesions(matches, record, phase, by_phase[phase]) for phase in record["inputs"]}
-        fused = fused_calls(lines)
-        return FinishedRun(str(record["recipe"]), folder, record, truth, fused, by_phase, lesions, tuple(lines))
+        labeled = {phase: _labeled(record, phase, by_phase[phase]) for phase in record["inputs"]}
+        lesions = {phase: _lesions(matches, phase, labeled[phase]) for phase in record["inputs"]}
+        fused, name = fused_calls(lines), str(record["recipe"])
+        return FinishedRun(name, folder, record, truth, fused, by_phase, lesions, tuple(lines), labeled)
     except FileNotFoundError as error:
         raise StoreError(f"{folder}: holds no finished run ({Path(error.filename).name} is missing).") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -180,6 +183,9 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str
         found.append(
             f"whether {counted(len(of), 'case')} {'is' if len(of) == 1 else 'are'} held out differs ({_few(of)})"
         )
+    of = [case for case in shared if one[case].get("labeled") != two[case].get("labeled")]
+    if of:
+        found.append(f"which classes {counted(len(of), 'case')} have labels of differs ({_few(of)})")
     for kind in ("image", "label"):
         of = [case for case in shared if _files_differ(one[case], two[case], kind)]
         if of:
@@ -206,12 +212,17 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")  # noqa: PLR2004
 
 
-def _lesions(
-    found: Mapping[tuple[str, str, str], LesionMatch], record: Mapping[str, Any], phase: str, calls: Mapping[str, Call]
-) -> dict[str, Sequence[LesionMatch]]:
-    """Give the lesions of one phase; a scan with a reference label but no tumor counts as one without lesions."""
+def _labeled(record: Mapping[str, Any], phase: str, calls: Mapping[str, Call]) -> list[str]:
     labeling = record["inputs"][phase][0]
-    labeled = [case for case in calls if record["cases"][case]["files"][labeling]["label"] is not None]
+    of = {case: record["cases"][case] for case in calls}
+    there = [case for case in calls if of[case]["files"][labeling]["label"] is not None]
+    return [case for case in there if "tumor" in of[case].get("labeled", ("tumor",))]
+
+
+def _lesions(
+    found: Mapping[tuple[str, str, str], LesionMatch], phase: str, labeled: Sequence[str]
+) -> dict[str, Sequence[LesionMatch]]:
+    """Give the lesions of one phase; a scan with a label of tumors, but no tumor, counts as one without lesions."""
     nothing = LesionMatch((), ())
     return {
         criterion: [found.get((case, phase, criterion), nothing) for case in labeled] for criterion in measure.CRITERIA

@@ -13,12 +13,13 @@ from typing import Any
 from pnetkit.errors import MissingPhaseError, PnetkitError
 from pnetkit.evaluation.operating_point import Findings
 from pnetkit.evaluation.summary import CaseRow
-from pnetkit.interfaces import PhaseFusion, TrainedPhaseFusion
+from pnetkit.interfaces import PhaseFusion, ProbabilityPhaseFusion, TrainedPhaseFusion
 from pnetkit.method.fusion import FUSION, fit_fusion, saved
 from pnetkit.method.plugins import build
 from pnetkit.method.seeds import plugin_seed
 from pnetkit.pipeline.outcome.attempts import Attempts
 from pnetkit.sources import made_with
+from pnetkit.types import CaseFinding
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,19 @@ def fuse_rows(
             ]
             fitted[fold] = _fitted(identity, others, phases, plugin_seed(seed, "fuse", fold), attempts, fold)
     return [_fused(row, fusion, fitted, phases, attempts) for row in rows], fitted
+
+
+def probability_of(fusion: PhaseFusion, fused: CaseFinding) -> float | None:
+    """Give the probability that a fusion says of its finding; None where its score is none.
+
+    Raises ValueError for what is no probability.
+    """
+    if not isinstance(fusion, ProbabilityPhaseFusion):
+        return None
+    said = float(fusion.probability(fused))
+    if not 0 <= said <= 1:
+        raise ValueError(f"a probability lies from 0 to 1, the fusion says {said}")
+    return said
 
 
 def fusion_in_words(plugin: str, fitted: Mapping[int, FittedFusion]) -> str:
@@ -136,7 +150,8 @@ def _fused(
         fusion = own.fusion
     findings = {phase: found.finding for phase, found in row.phases.items()}
     try:
-        return replace(row, fused=fusion.fuse(row.case_id, findings, expected=phases))
+        fused = fusion.fuse(row.case_id, findings, expected=phases)
+        return replace(row, fused=fused, probability=probability_of(fusion, fused))
     except MissingPhaseError as error:
         return replace(row, status="failed", reason=str(error))
     except Exception as error:  # noqa: BLE001  # a plugin may raise anything; the other cases have their decisions

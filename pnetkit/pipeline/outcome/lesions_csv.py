@@ -14,7 +14,7 @@ from pnetkit.files import write_atomically
 LESIONS = "lesions.csv"
 """The file."""
 
-COLUMNS = ("case_id", "phase", "criterion", "kind", "voxels", "diameter_mm", "confidence", "iou")
+COLUMNS = ("case_id", "phase", "criterion", "kind", "voxels", "diameter_mm", "confidence", "iou", "volume_mm3")
 LESION, FALSE_POSITIVE = "lesion", "false positive"
 
 
@@ -27,9 +27,13 @@ def write_lesions(folder: Path, rows: Sequence[CaseRow]) -> None:
         for phase, found in row.phases.items():
             for criterion, match in (found.lesions or {}).items():
                 place = {"case_id": row.case_id, "phase": phase, "criterion": criterion}
-                writer.writerows({**place, "kind": LESION, **asdict(lesion)} for lesion in match.lesions)
                 writer.writerows(
-                    {**place, "kind": FALSE_POSITIVE, "confidence": confidence} for confidence in match.false_positives
+                    {**place, "kind": LESION, **asdict(lesion), **_volume(lesion.voxels, match)}
+                    for lesion in match.lesions
+                )
+                writer.writerows(
+                    {**place, "kind": FALSE_POSITIVE, "confidence": voxels, **_volume(voxels, match)}
+                    for voxels in match.false_positives
                 )
     write_atomically(folder / LESIONS, text.getvalue().encode())
 
@@ -46,7 +50,12 @@ def read_lesions(folder: Path) -> dict[tuple[str, str, str], LesionMatch]:
     return {place: _match(lines) for place, lines in found.items()}
 
 
+def _volume(voxels: float, match: LesionMatch) -> dict[str, float]:
+    return {} if match.voxel_mm3 is None else {"volume_mm3": round(voxels * match.voxel_mm3, 6)}
+
+
 def _match(rows: Sequence[dict[str, str]]) -> LesionMatch:
+    first = rows[0]
     lesions = [row for row in rows if row["kind"] == LESION]
     wrong = [row for row in rows if row["kind"] != LESION]
     return LesionMatch(
@@ -55,4 +64,5 @@ def _match(rows: Sequence[dict[str, str]]) -> LesionMatch:
             for row in lesions
         ),
         tuple(float(row["confidence"]) for row in wrong),
+        float(first["volume_mm3"]) / float(first["voxels"] or first["confidence"]) if first.get("volume_mm3") else None,
     )

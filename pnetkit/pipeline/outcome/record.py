@@ -41,6 +41,7 @@ def run_record(
         "hardware": hardware(context.device),
         "plugins": dict(graph.plugins),
         "backbone_parameters": graph.parameters,
+        **({} if graph.started is None else {"started_from": [dict(graph.started)]}),
         "networks": [
             {"input": name, "fold": fold, "train": nodes.train.key, "fit": None if nodes.fit is None else nodes.fit.key}
             for (name, fold), nodes in sorted(graph.folds.items())

@@ -88,4 +88,4 @@ def _phase_row(nodes: CaseNodes, store: SmallFiles) -> PhaseRow:
     if nodes.measure is None:
         return PhaseRow(finding, voxels, None)
     measured = measure.read(store, nodes.measure.ref)
-    return PhaseRow(finding, voxels, measured.dice, measured.lesions)
+    return PhaseRow(finding, voxels, measured.dice, measured.lesions, measured.surfaces)

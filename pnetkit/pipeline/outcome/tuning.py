@@ -13,6 +13,7 @@ from pnetkit.evaluation.operating_point import (
 )
 from pnetkit.evaluation.summary import CaseRow
 from pnetkit.interfaces import PhaseFusion
+from pnetkit.pipeline.outcome.fusing import probability_of
 from pnetkit.recipe.models import OperatingPointSettings
 
 FIXED = "Thresholds: the recipe's, the same for every fold."
@@ -74,4 +75,5 @@ def _moved(
         return row
     findings = at_operating_point(_findings(row), point.factors)
     moved = {phase: replace(found, finding=findings[phase]) for phase, found in row.phases.items()}
-    return replace(row, phases=moved, fused=fusion.fuse(row.case_id, findings, expected=phases))
+    fused = fusion.fuse(row.case_id, findings, expected=phases)
+    return replace(row, phases=moved, fused=fused, probability=probability_of(fusion, fused))

@@ -6,6 +6,7 @@ from typing import Any
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.errors import Fault, RecipeError
+from pnetkit.label_sets import ANNOTATABLE
 from pnetkit.method.fusion import fold_faults
 from pnetkit.method.parts import take_apart
 from pnetkit.pipeline.plan.drafting import AdoptedLabels, CaseNodes, FoldNodes, adopted_nodes, case_nodes, fold_nodes
@@ -20,7 +21,8 @@ from pnetkit.store.node import Node
 class Graph:
     """Hold all nodes of a run, in an order in which each comes after what it builds on.
 
-    `cases` are by case and input, `folds` by input and fold. `fusion_is_trained` tells whether the fusion learns.
+    `cases` are by case and input, `folds` by input and fold. `fusion_is_trained` tells whether the fusion learns;
+    `started` describes the weights that networks start from.
     """
 
     nodes: tuple[Node, ...]
@@ -29,6 +31,7 @@ class Graph:
     plugins: Mapping[str, Any]
     parameters: int
     fusion_is_trained: bool
+    started: Mapping[str, Any] | None = None
 
 
 def make_graph(
@@ -66,11 +69,13 @@ def make_graph(
         there = [item for item in cases if all(phase in item.scans for phase in seen.phases)]
         labeled = [item for item in there if item.scans[seen.phases[0]].label_digest is not None]
         learned = [item for item in labeled if not item.case.held_out]
-        draft = Draft(recipe, parts, seen, folds, nodes, faults, learned)
+        annotated = frozenset(name for item in learned for name in item.case.labeled or ANNOTATABLE)
+        draft = Draft(recipe, parts, seen, folds, nodes, faults, learned, annotated=annotated)
         if adopted is not None:
             final |= {(item.case.id, seen.name): adopted_nodes(draft, item, adopted) for item in there}
             continue
-        draft.prepared.update({item.case.id: prepare.draft(draft, item) for item in learned})
+        if recipe.training.iterations:
+            draft.prepared.update({item.case.id: prepare.draft(draft, item) for item in learned})
         for fold in sorted({folds[item.case.id] for item in there}):
             of_fold = fold_nodes(draft, fold)
             if of_fold is None:
@@ -84,4 +89,7 @@ def make_graph(
     if adopted is not None:
         plugins = parts.plugins | {"backbone": None}
         return Graph(tuple(nodes.values()), final, {}, plugins, 0, parts.fusion_is_trained)
-    return Graph(tuple(nodes.values()), final, trained, parts.plugins, parts.parameters, parts.fusion_is_trained)
+    frozen = 0 if recipe.training.start_from is None else recipe.training.start_from.freeze_iterations
+    started = None if parts.start is None else parts.start.described(frozen)
+    learns = parts.fusion_is_trained
+    return Graph(tuple(nodes.values()), final, trained, parts.plugins, parts.parameters, learns, started)

@@ -57,7 +57,9 @@ def lay_out(request: RunRequest, store: Store, session: Session, listener: Liste
     sources, changed = settle_sources(recipe, store, request.on_code_change, note=note)
     for line in changed:
         listener.say(line)
-    folds = _dealt(recipe, [item.case for item in good], may_be_few=adopted is not None)
+    folds = _dealt(
+        recipe, [item.case for item in good], may_be_few=adopted is not None or not recipe.training.iterations
+    )
     graph = make_graph(recipe, good, folds, sources, adopted)
     return Layout(good, bad, folds, graph, cohort, _run_key(recipe, graph, good, bad, folds))
 

@@ -1,19 +1,21 @@
 """Train one network: one input, the cases of all folds but some."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pnetkit.errors import Fault, StoreError
-from pnetkit.files import read_json, write_json
+from pnetkit.errors import Fault, StoreError, counted
+from pnetkit.files import read_json, write_atomically, write_json
 from pnetkit.interfaces import Backbone
 from pnetkit.method.seeds import derived_seed
+from pnetkit.method.starting import begin
 from pnetkit.method.trained_network import load_weights, new_backbone
 from pnetkit.pipeline.stages import prepare
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
+from pnetkit.pipeline.stages.held_back import held_back
 from pnetkit.pipeline.stages.needs import WHOLE_GPU
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.provenance import surroundings
@@ -22,10 +24,12 @@ from pnetkit.store.node import File, Node, Ref, Subject
 from pnetkit.store.store import Store
 from pnetkit.training.checkpoint import write_weights
 from pnetkit.training.group import Helpers
-from pnetkit.training.loop import REPORT_EVERY
+from pnetkit.training.loop import REPORT_EVERY, Trained
 from pnetkit.training.loop import train as train_backbone
-from pnetkit.training.plan import TrainingPlan
+from pnetkit.training.plan import TrainingPlan, Watch
 from pnetkit.training.sampling import MixedPatches, Sampling, StoredCase, TrainingCase
+from pnetkit.training.voxel_loss import VoxelLoss
+from pnetkit.training.watch import Watched, as_csv, from_csv
 
 WEIGHTS = "weights.safetensors"
 """The file of a trained network's tensors."""
@@ -40,9 +44,25 @@ LOSSES = "losses.json"
 """The course of the loss."""
 
 
+WATCHED = "watched.csv"
+"""What was seen of the cases that are held back, where any are."""
+
+LATER = (
+    "optimizer", "schedule", "warmup_iterations", "decay", "average_decay", "gradient_checkpointing", "augmentation"
+)  # fmt: skip
+"""Keys of the section `training` that are in an identity only where they are not at their default."""
+
+OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma"}
+"""The parts of the loss, and such keys that they stand under."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainSpec:
-    """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved."""
+    """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved.
+
+    Nor the voxels' edges, which the prepared cases' scans have and no setting changes. `held_back` are the places of
+    cases that are watched, and on which nothing is trained.
+    """
 
     stage: ClassVar[str] = "train"
     version: ClassVar[int] = 2
@@ -55,19 +75,26 @@ class TrainSpec:
     prepared: tuple[Ref, ...]
     case_ids: tuple[str, ...]
     checkpoint_every: int
+    spacings_mm: tuple[tuple[float, float, float], ...]
+    start: File | None = None
+    held_back: tuple[int, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Give what is trained, how, and on cases of which diagnoses."""
+        """Give what is trained, how, and on cases of which diagnoses; which cases are held back, where any are."""
         # once the parts of a batch drew dropout one after the other, which no two processes could have done
         parts = {"dropout": "of each part"} if self.training.get("accumulation", 1) > 1 else {}
-        return {
-            "backbone": dict(self.backbone),
-            "in_channels": self.in_channels,
-            "training": dict(self.training),
-            "seed": self.seed,
-            "abnormal": list(self.abnormal),
-        } | parts
+        return (
+            {
+                "backbone": dict(self.backbone),
+                "in_channels": self.in_channels,
+                "training": dict(self.training),
+                "seed": self.seed,
+                "abnormal": list(self.abnormal),
+            }
+            | parts
+            | ({"held_back": list(self.held_back)} if self.held_back else {})
+        )
 
     @property
     def inputs(self) -> dict[str, Ref]:
@@ -76,16 +103,25 @@ class TrainSpec:
 
     @property
     def files(self) -> dict[str, File]:
-        """Give nothing: scans are read by `prepare`."""
-        return {}
+        """Give the weights that it starts from, if any: scans are read by `prepare`."""
+        return {} if self.start is None else {"start": self.start}
 
 
 def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
     """Lay out a training on all folds but some; None, and a fault, where no case is left."""
-    name, recipe = draft.seen.name, draft.recipe
+    name, recipe, start = draft.seen.name, draft.recipe, draft.parts.start
+    weights = None if start is None else File(start.weights, start.digest)
+    if not recipe.training.iterations:
+        return draft.add(_as_it_is(draft, weights), Subject(name, folds=tuple(left_out)))
     training, subject = draft.outside(left_out), Subject(name, folds=tuple(left_out))
     if not training:
         draft.faults.append(Fault(subject.label, "no training case has a reference label"))
+        return None
+    watch = recipe.training.watch
+    apart = set() if watch is None else held_back(training, watch.patients, seed=recipe.training.seed)
+    if len(apart) == len(training):
+        message = f"training.watch holds back all its {counted(len(apart), 'case')}; set patients to fewer, or to null"
+        draft.faults.append(Fault(subject.label, message))
         return None
     balanced = recipe.training.case_sampling == "balanced"  # else diagnoses decide nothing, and keys stay as they are
     spec = TrainSpec(
@@ -97,51 +133,94 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
         prepared=tuple(draft.prepared[item.case.id].ref for item in training),
         case_ids=tuple(item.case.id for item in training),
         checkpoint_every=recipe.training.checkpoint_every,
+        spacings_mm=tuple(item.scans[draft.seen.phases[0]].grid.spacing_mm for item in training),
+        start=weights,
+        held_back=tuple(sorted(apart)),
     )
     return draft.add(spec, subject, weight=recipe.training.iterations)
+
+
+def _as_it_is(draft: Draft, weights: File | None) -> TrainSpec:
+    """Ask for a network that nothing is trained of: the same for all folds, and for all inputs of as many channels."""
+    channels, training = len(draft.seen.phases), draft.parts.training
+    return TrainSpec(draft.parts.backbone, channels, training, 0, (), (), (), 1, (), weights)
 
 
 def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
     """Write the trained weights, which network they belong to, and the course of the loss."""
     backbone, cases = opened(spec, context.store)
     identity = dict(spec.backbone)
+    plan = training_plan(spec.training, checkpoint_every=spec.checkpoint_every)
+    if spec.start is not None:
+        how = spec.training["start_from"]
+        found = begin(backbone, identity, spec.in_channels, spec.start.path, how)
+        plan = replace(plan, taken=found.frozen, freeze_iterations=how["freeze_iterations"])
     helpers = Helpers(context.helpers, partial(opened, spec, context.store), context.gpu_bytes)
     processes = {"processes": str(1 + len(context.helpers))} if context.helpers else {}
 
-    def report(iteration: int, loss: float) -> None:
-        write_json(folder / "progress.json", {"done": iteration, "loss": loss})
+    told: dict[str, Any] = {}
 
-    trained = train_backbone(
-        backbone,
-        cases,
-        training_plan(spec.training, checkpoint_every=spec.checkpoint_every),
-        seed=spec.seed,
-        device=context.device,
-        checkpoint=folder / CHECKPOINT,
-        report=report,
-        maker=maker(identity),
-        where=surroundings(context.device) | processes,
-        helpers=helpers,
+    def tell(**what: Any) -> None:
+        told.update(what)
+        write_json(folder / "progress.json", told)
+
+    trained = (
+        _untouched(identity)
+        if not plan.iterations
+        else train_backbone(
+            backbone,
+            cases,
+            plan,
+            seed=spec.seed,
+            device=context.device,
+            checkpoint=folder / CHECKPOINT,
+            report=lambda iteration, loss: tell(done=iteration, loss=loss),
+            maker=maker(identity),
+            where=surroundings(context.device) | processes,
+            helpers=helpers,
+            held_back=opened_cases(spec, context.store, spec.held_back),
+            seen=lambda seen: tell(watched=seen.to_json()),
+        )
     )
     (folder / CHECKPOINT).unlink(missing_ok=True)
     write_weights(folder / WEIGHTS, backbone.state_dict())
     write_json(folder / BACKBONE, {"backbone": identity, "in_channels": spec.in_channels})
     write_json(folder / LOSSES, trained.losses)
-    return {
+    if trained.watched:
+        write_atomically(folder / WATCHED, as_csv(trained.watched).encode())
+    tested = {} if "average_decay" not in spec.training else {"weights": averaged_in_words(spec.training)}
+    return tested | {
         "parameters": sum(p.numel() for p in backbone.parameters()),
-        "last_loss": trained.losses[-1],
+        "last_loss": trained.losses[-1] if trained.losses else None,
         "makers": [dict(made) for made in trained.makers],
         "attempts": [dict(attempt) for attempt in trained.attempts],
     }
 
 
+def _untouched(identity: Mapping[str, Any]) -> Trained:
+    """Give the course of a training of no steps."""
+    return Trained([], (maker(identity),), ())
+
+
 def opened(spec: TrainSpec, store: Store) -> tuple[Backbone, list[TrainingCase | StoredCase]]:
-    """Build the untrained network and open the prepared cases: in each process that computes for a training."""
-    cases = [
-        prepare.read(store, ref, case_id=case_id, abnormal=abnormal)
-        for ref, case_id, abnormal in zip(spec.prepared, spec.case_ids, spec.abnormal, strict=True)
-    ]
+    """Build the untrained network and open the cases that it trains on: in each process that computes for it."""
+    trained_on = [place for place in range(len(spec.prepared)) if place not in spec.held_back]
+    cases = opened_cases(spec, store, trained_on)
     return new_backbone(dict(spec.backbone), in_channels=spec.in_channels, seed=spec.seed), cases
+
+
+def opened_cases(spec: TrainSpec, store: Store, places: Sequence[int]) -> list[TrainingCase | StoredCase]:
+    """Open the prepared cases at some places."""
+    return [
+        prepare.read(
+            store,
+            spec.prepared[place],
+            case_id=spec.case_ids[place],
+            abnormal=spec.abnormal[place],
+            spacing_mm=spec.spacings_mm[place],
+        )
+        for place in places
+    ]
 
 
 def read(store: Store, ref: Ref) -> Backbone:
@@ -153,6 +232,12 @@ def read_losses(store: Store, ref: Ref, iterations: int) -> list[tuple[int, floa
     """Give the loss of a training that is done, each with the iteration that it is the mean up to."""
     losses = read_json(store.of(ref) / LOSSES)
     return [(min((place + 1) * REPORT_EVERY, iterations), float(loss)) for place, loss in enumerate(losses)]
+
+
+def read_watched(store: Store, ref: Ref) -> list[Watched]:
+    """Give what a training that is done saw of the cases that it held back; nothing where it held none back."""
+    path = store.of(ref) / WATCHED
+    return from_csv(path.read_text(encoding="utf-8")) if path.is_file() else []
 
 
 @lru_cache(maxsize=1)
@@ -201,6 +286,12 @@ def moved_in_words(records: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def averaged_in_words(training: Mapping[str, Any]) -> str:
+    """Say which weights a training leaves, where these are not the last ones; empty where they are."""
+    decay = training.get("average_decay")
+    return "" if decay is None else f"an exponential moving average of the weights (decay {decay:g})"
+
+
 def _place(attempt: Mapping[str, Any]) -> str:
     commit = f" at {attempt['commit'][:8]}" if attempt.get("commit") else ""
     return (
@@ -211,7 +302,7 @@ def _place(attempt: Mapping[str, Any]) -> str:
 
 def training_plan(training: Mapping[str, Any], *, checkpoint_every: int) -> TrainingPlan:
     """Make the training loop's plan of a recipe's `training` section (without seed and checkpoints, as in a key)."""
-    weights = training["class_weights"]
+    weights, watch = training["class_weights"], training.get("watch")
     return TrainingPlan(
         iterations=training["iterations"],
         sampling=Sampling(
@@ -235,6 +326,9 @@ def training_plan(training: Mapping[str, Any], *, checkpoint_every: int) -> Trai
         class_weights=tuple(weights) if weights is not None else None,
         precision=training["precision"],
         checkpoint_every=checkpoint_every,
+        watch=None if watch is None else Watch(watch["patches"], watch["every"]),
+        loss=VoxelLoss(**{ours: training[key] for ours, key in OF_LOSS.items() if key in training}),
+        **{key: training[key] for key in LATER if key in training},
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pnetkit.errors import counted
+from pnetkit.imaging.intensity import normalization_in_words
+from pnetkit.report.methods import combined
 from pnetkit.report.sheet.values import RECIPE, RECORD, RunValues, Said
 
 
@@ -13,7 +15,7 @@ def preprocessing(run: RunValues) -> Sequence[Said]:
     found = []
     if intensity.get("window_hu"):
         low, high = intensity["window_hu"]
-        said = f"Intensities clipped to {low:g} to {high:g} HU, then normalized by {intensity.get('normalization')}."
+        said = f"Intensities clipped to {low:g} to {high:g} HU, then normalized by {normalization_in_words(intensity)}."
         found.append(Said(said, RECIPE, "intensity"))
     stacked = {name: of for name, of in (run.recipe.get("inputs") or {}).items() if len(of.get("phases", ())) > 1}
     for name, of in stacked.items():
@@ -126,7 +128,7 @@ def inference(run: RunValues) -> Sequence[Said]:
     size = f" of {_plain(window)} voxels" if window else ""
     said = (
         f"Sliding windows{size} at a stride of {_plain(settings['stride'])} voxels, combined by "
-        f"{settings.get('combine')}, {settings.get('search')} search."
+        f"{combined(settings)}, {settings.get('search')} search."
     )
     return [Said(said, RECIPE, "inference")]
 

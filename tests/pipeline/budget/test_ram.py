@@ -76,6 +76,21 @@ def test_averaged_probabilities_and_kept_votes_take_more_than_votes():
     assert mean["segment"] - plain > 4 * 8 * math.prod(CT.shape)
 
 
+def test_mirrored_views_and_weights_take_what_they_hold():
+    mean = peaks("inference.combine=mean-softmax", "inference.batch_size=2")["segment"]
+    sets = ["inference.combine=mean-softmax", "inference.batch_size=2"]
+    weighed = peaks(*sets, "inference.window_weights=gaussian")["segment"]
+    mirrored = peaks(*sets, "inference.test_time=mirror")["segment"]
+    assert 64**3 * 8 * 5 <= weighed - mean <= 64**3 * 8 * 5 * 1.2
+    assert 64**3 * 2 * 4 * 4 * 3 <= mirrored - mean <= 64**3 * 2 * 4 * 4 * 3 * 1.2
+
+
+def test_strong_augmentation_reads_more_than_a_patch_at_once():
+    more = peaks("training.augmentation=strong")["train"] - peaks()["train"]
+    assert 24 * 17 * 64**3 <= more <= 24 * 17 * 64**3 * 1.2
+    assert peaks("training.augmentation=none") == peaks()
+
+
 def test_segmentations_made_elsewhere_need_no_network():
     assert {"train", "segment", "prepare"}.isdisjoint(peaks(adopted=True))
     assert "adopt" in peaks(adopted=True)

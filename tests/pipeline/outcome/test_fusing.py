@@ -162,3 +162,23 @@ def test_a_rule_is_not_fitted():
         fit_fusion(identify("phase-fusion", "or", {}), cases, ("venous",), seed=0)
     with pytest.raises(TrainingError, match="no normal and no abnormal case"):
         fit_fusion(LOGISTIC, [], ("venous",), seed=0)
+
+
+def test_a_logistic_fusion_s_cases_have_a_probability_and_a_rule_s_have_none():
+    rows, _ = fuse_rows(eight(), LOGISTIC, PHASES, seed=0, attempts=Attempts())
+    assert all(of.probability == pytest.approx(of.fused.score / (1 + of.fused.score)) for of in rows)
+    rows, _ = fuse_rows(eight(), identify("phase-fusion", "or", {}), PHASES, seed=0, attempts=Attempts())
+    assert {of.probability for of in rows} == {None}
+
+
+def test_a_fusion_that_says_what_is_no_probability_costs_its_case_and_no_other(monkeypatch):
+    class Strange(Spy):
+        def probability(self, finding):
+            return 3.0 if finding.case_id == "P1" else 0.5
+
+    for module in (fusing, fusion):
+        monkeypatch.setattr(module, "build", lambda _: Strange())
+    rows, _ = fuse_rows(eight(), {"plugin": "strange"}, PHASES, seed=0, attempts=Attempts())
+    assert [of.case_id for of in rows if of.status == "failed"] == ["P1"]
+    assert "a probability lies from 0 to 1, the fusion says 3.0" in rows[1].reason
+    assert rows[0].probability == 0.5

@@ -27,9 +27,12 @@ SCANNED = Scanned(("venous",), (IMAGE,))
 EVIDENCE = (TrainingEvidence("P1", True, SCANNED, Ref("features", "f"), Ref("postprocess", "p")),)
 
 SPECS = [
-    (PrepareSpec(READING, LABEL, POLICY), {"reading": OTHER_READING, "label": OTHER, "labels": OTHER_POLICY}),
     (
-        TrainSpec(PLUGIN, 1, {"iterations": 5}, 7, (True,), (Ref("prepare", "p"),), ("P1",), 100),
+        PrepareSpec(READING, LABEL, POLICY),
+        {"reading": OTHER_READING, "label": OTHER, "labels": OTHER_POLICY, "annotated": ("pancreas",)},
+    ),
+    (
+        TrainSpec(PLUGIN, 1, {"iterations": 5}, 7, (True,), (Ref("prepare", "p"),), ("P1",), 100, ((1.0, 1.0, 2.0),)),
         {
             "backbone": OTHER_PLUGIN,
             "in_channels": 2,
@@ -39,6 +42,9 @@ SPECS = [
             "prepared": (Ref("prepare", "q"),),
             "case_ids": ("P2",),
             "checkpoint_every": 200,
+            "spacings_mm": ((1.0, 1.0, 3.0),),
+            "start": OTHER,
+            "held_back": (0,),
         },
     ),
     (
@@ -91,6 +97,7 @@ SPECS = [
             "labels": OTHER_POLICY,
             "clean": Ref("postprocess", "q"),
             "searched": None,
+            "annotated": ("tumor",),
         },
     ),
 ]
@@ -99,10 +106,11 @@ SPECS = [
 NOT_IN_KEYS = {
     ("train", "case_ids"),
     ("train", "checkpoint_every"),
+    ("train", "spacings_mm"),
     ("segment", "batch_size"),
     ("segment", "shape"),
 }
-"""The names of cases, how often a checkpoint is written, how many windows are run at once."""
+"""Names of cases, how often a checkpoint is written, what scans in the key say, how many windows are run at once."""
 
 CHANGES = [(spec, name, value) for spec, others in SPECS for name, value in others.items()]
 

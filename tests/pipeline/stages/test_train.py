@@ -26,7 +26,7 @@ def test_one_that_went_on_where_it_had_been_or_was_made_by_an_earlier_release_is
 
 def test_keys_of_trainings_in_parts_say_how_dropout_is_drawn_and_all_others_are_what_they_were():
     def identity(accumulation):
-        return TrainSpec({"plugin": "a"}, 1, {"accumulation": accumulation}, 7, (True,), (), (), 100).identity
+        return TrainSpec({"plugin": "a"}, 1, {"accumulation": accumulation}, 7, (True,), (), (), 100, ()).identity
 
     assert identity(1).keys() == {"backbone", "in_channels", "training", "seed", "abnormal"}
     assert identity(2).keys() - identity(1).keys() == {"dropout"}

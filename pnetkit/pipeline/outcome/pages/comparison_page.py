@@ -87,9 +87,13 @@ def _arm(name: str, run: FinishedRun, store: Path | None, table: Path | None) ->
 def _pictured_views(
     arms: Mapping[str, FinishedRun], views: Sequence[ComparedView], truth: Mapping[str, CaseTruth]
 ) -> dict[str, list[Standing]]:
+    """Give every arm's standing in the views whose disputed cases are shown."""
+    return {of.view: standings(truth, {arm: of.calls.get(arm, {}) for arm in arms}) for of in _pictured(views)}
+
+
+def _pictured(views: Sequence[ComparedView]) -> Sequence[ComparedView]:
     """Give the views whose disputed cases are shown: the fused decision, or every phase where that is not compared."""
-    fused = [of for of in views if of.view == FUSED]
-    return {of.view: standings(truth, {arm: of.calls.get(arm, {}) for arm in arms}) for of in fused or views}
+    return [of for of in views if of.view == FUSED] or views
 
 
 def _page(
@@ -116,7 +120,7 @@ def _page(
         title="Comparison",
         subtitle="; ".join(dict.fromkeys(run.cohort for run in runs.values())),
         warning=PHANTOMS if any(is_phantom(run.record) for run in runs.values()) else "",
-        summary=_summary(fused_first[0], truth) if fused_first else (),
+        summary=_summary(_pictured(views), truth) if views else (),
         parts=tuple(parts),
         flow=(),
         groups=tuple(Group(*group, ()) for group in GROUPS.values()) if makers else (),
@@ -156,11 +160,14 @@ def _view_part(of: ComparedView, truth: Mapping[str, CaseTruth], places: Mapping
     )
 
 
-def _summary(of: ComparedView, truth: Mapping[str, CaseTruth]) -> tuple[tuple[str, str, str], ...]:
-    """Give what a reader sees first: how many methods and cases, and about how many they disagree."""
-    cases = standings(truth, of.calls)
-    disputed = [case for case in cases if case.is_disputed]
-    tumors = sum(case.abnormal is True for case in disputed)
+def _summary(views: Sequence[ComparedView], truth: Mapping[str, CaseTruth]) -> tuple[tuple[str, str, str], ...]:
+    """Give what a reader sees first: how many methods and cases, and about how many they disagree in any of the views.
+
+    `views` is not empty.
+    """
+    of = views[0]
+    disputed = {case.case_id: case for view in views for case in standings(truth, view.calls) if case.is_disputed}
+    tumors = sum(case.abnormal is True for case in disputed.values())
     against = f"against {of.found.baseline}" if of.found.baseline else "side by side"
     counts = f"{sum(t.abnormal is True for t in truth.values())} abnormal, "
     counts += f"{sum(t.abnormal is False for t in truth.values())} normal"

@@ -64,3 +64,14 @@ def test_the_published_rows_alone_are_a_page():
     data, _ = comparison_page({}, [], [published_table(FUSED)])
     assert b"24/228" in data
     assert b'<div class="wide matrix"' not in data
+
+
+def test_a_case_that_is_disputed_in_any_phase_counts_as_one():
+    views = {"arterial": {"base": calls("P0"), "other": calls("P0", "P1")},
+             "venous": {"base": calls("P1", "P3"), "other": calls("P0")}}  # fmt: skip
+    compared = [ComparedView(view, compare_arms(TRUTH, of), (), of) for view, of in views.items()]
+    runs = {name: run_of(name, views["arterial"][name]) for name in ("base", "other")}
+    text = comparison_page(runs, compared, ())[0].decode()
+    summary = re.sub(r"\s*<[^>]+>\s*", "|", text[: text.index("What was compared")])
+    said = r"Disputed\|+3\|+2 tumors that some found|3\|+Disputed\|+2 tumors that some found"
+    assert re.search(said, summary), summary

@@ -1,0 +1,24 @@
+"""Hold what a network took from weights as it was, for the first steps of a training.
+
+Parameters without a gradient get no step, no momentum and no decay. A batch norm whose statistics were taken does not
+move them either, and normalizes by them. What is held follows from the iteration's number alone, so a training that was
+interrupted goes on as it would have, and every process that shares it holds the same.
+"""
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from pnetkit.training.plan import TrainingPlan
+
+
+def hold_taken(network: nn.Module, plan: TrainingPlan, iteration: int) -> None:
+    """Freeze what was taken before iteration `plan.freeze_iterations`, and set it free at that one."""
+    if not plan.taken or iteration > plan.freeze_iterations:
+        return
+    is_free, taken = iteration == plan.freeze_iterations, set(plan.taken)
+    for name, parameter in network.named_parameters():
+        if name in taken:
+            parameter.requires_grad_(is_free)
+    for name, module in network.named_modules():
+        if isinstance(module, _NormBase) and f"{name}.running_mean" in taken:
+            module.train(is_free)

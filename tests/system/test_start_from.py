@@ -1,0 +1,49 @@
+"""A run whose networks start from another run's, and one that uses them as they are."""
+
+import json
+
+import pytest
+
+from pnetkit.pipeline.outcome.export import export_model
+from pnetkit.store.store import Store
+from pnetkit.transfer import importing
+from pnetkit.transfer.importing import import_weights
+from pnetkit.transfer.reading import read
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def imported(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(importing, "read_apart", read)  # another process takes seconds to begin
+    card = import_weights(model, tmp_path / "theirs", license_text="CC BY 4.0", input="venous", fold="0")
+    assert card.kind == "pnetkit"
+    return tmp_path / "theirs"
+
+
+def test_networks_start_from_weights_and_tables_record_and_model_say_so(tiny, imported, tmp_path):
+    sets = [f"training.start_from.weights={imported}", "training.start_from.freeze_iterations=5"]
+    made = tiny("begun", sets=sets)
+    record = json.loads((made.folder / "run.json").read_text())
+    (started,) = record["started_from"]
+    assert (started["license"], started["share"], started["freeze_iterations"]) == ("CC BY 4.0", 1, 5)
+    assert "license: CC BY 4.0" in record["thresholds"]
+    assert len({of["train"] for of in record["networks"]}) == 4
+    folder = export_model(made.folder, tmp_path / "exported")
+    assert "license: CC BY 4.0." in (folder / "README.md").read_text()
+    assert str(imported) not in "".join(
+        p.read_text() for p in folder.glob("*") if p.suffix in {".yaml", ".json", ".md"}
+    )
+    again = tiny("begun again", sets=sets)
+    assert json.loads((again.folder / "run.json").read_text())["run_key"] == record["run_key"]
+
+
+def test_a_network_is_used_as_it_is_for_every_fold_and_input_without_training(tiny, imported, model):
+    made = tiny("as it is", sets=[f"training.start_from.weights={imported}", "training.iterations=0"])
+    record = json.loads((made.folder / "run.json").read_text())
+    assert len({of["train"] for of in record["networks"]}) == 1
+    assert not [of for of in record["stages"] if of["stage"] == "prepare"]
+    assert "as they are; whether their makers had seen these cases is not known" in record["thresholds"]
+    assert "had seen no case of its fold" not in (made.folder / "report.html").read_text()
+    weights = Store(tiny.folder / "store").folder("train", record["networks"][0]["train"]) / "weights.safetensors"
+    assert weights.read_bytes() == (model / "networks" / "venous" / "fold_0.safetensors").read_bytes()
