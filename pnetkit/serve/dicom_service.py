@@ -7,6 +7,7 @@ from functools import partial
 
 from pnetkit.dicom.refusal import write_refusal
 from pnetkit.dicom.source_headers import Author
+from pnetkit.dicom.succession import succeed
 from pnetkit.files import write_atomically
 from pnetkit.serve.child import Task
 from pnetkit.serve.config import Config, Dimse, Retry, Stow
@@ -85,6 +86,12 @@ def patience(retry: Retry) -> Patience:
 
 
 def refuse(author: Author, task: Task, reason: str) -> list[str]:
-    """Write a refusal of a study; give its file's name. Raises ImageError where no image of it can be read."""
-    write_refusal(task.out / REFUSAL, task.study, reason, author, mark=f"{task.number}" if task.earlier else "")
+    """Write a refusal of a study, which names the reports that it replaces; give its file's name.
+
+    Raises ImageError where no image of the study can be read.
+    """
+    path = task.out / REFUSAL
+    write_refusal(path, task.study, reason, author)
+    if task.earlier is not None and task.earlier.is_dir():
+        succeed([path], sorted(task.earlier.glob("*.dcm")), f"instead, {task.number}")
     return [REFUSAL]

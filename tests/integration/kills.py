@@ -34,7 +34,7 @@ def kill_often(folder, kills, seed, studies=8, say=lambda said: sys.stdout.write
                         if send(service.port, [path]) == [0]:
                             break
                     time.sleep(0.1)
-                time.sleep(dice.uniform(0, 1))
+                time.sleep(dice.uniform(0, 2))
             done.add(number)
 
     threads = [threading.Thread(target=sender, args=(list(sets)[place::2],), daemon=True) for place in range(2)]

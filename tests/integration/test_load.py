@@ -2,6 +2,8 @@
 
 import re
 import threading
+import time
+from contextlib import closing
 
 import pytest
 
@@ -24,12 +26,14 @@ def test_twenty_associations_at_once_are_not_mixed_up_and_memory_stays(tmp_path)
     numbers = range(1, 21)
     sets = {number: study(tmp_path / f"in{number}", number, shape=(256, 256, 6)) for number in numbers}
     statuses = {}
-    with serving(tmp_path, {"pacs": dimse(archive.port)}, stable_s=3.0) as service:
+    with serving(tmp_path, {"pacs": dimse(archive.port)}, stable_s=5.0) as service, closing(archive):
         before = resident_bytes(service.process.pid)
         peak = [before]
 
         def sender(number):
-            statuses[number] = send(service.port, sets[number])
+            while (got := send(service.port, sets[number]))[0] is None:  # one too many at this moment
+                time.sleep(0.2)
+            statuses[number] = got
 
         threads = [threading.Thread(target=sender, args=(number,)) for number in numbers]
         for thread in threads:
@@ -38,11 +42,10 @@ def test_twenty_associations_at_once_are_not_mixed_up_and_memory_stays(tmp_path)
             peak.append(resident_bytes(service.process.pid))
             threads[0].join(0.05)
         assert all(statuses[number] == [0] * len(sets[number]) for number in numbers)
-        wait_until(lambda: len(archive.got) == 80, 200)
+        wait_until(lambda: len(archive.got) == 80 or "ALARM" in service.log.read_text(), 200)
         peak.append(resident_bytes(service.process.pid))
         log = service.log.read_text()
         state = [path.read_text() for path in [tmp_path / "state" / "metrics.prom"]]
-    archive.close()
     for number in numbers:
         got = archive.of_study(study_uid(number))
         assert sorted(of.Modality for of in got) == ["SEG", "SEG", "SR", "SR"]

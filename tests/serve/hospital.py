@@ -34,7 +34,7 @@ def free_port():
 def send(port, files, *, called="PNETKIT", calling="PACS", syntax=None):
     """Send files in one association; give the statuses, None where there was none."""
     ae = AE(ae_title=calling)
-    ae.dimse_timeout = ae.network_timeout = 20
+    ae.dimse_timeout = ae.network_timeout = 60
     kinds = {(str(of.SOPClassUID), str(of.file_meta.TransferSyntaxUID)) for of in map(headers, files)}
     for kind, own in kinds:
         ae.add_requested_context(kind, syntax or own)

@@ -22,7 +22,8 @@ MARK_HU = 2000
 def study(folder, number, *, phases=("arterial", "venous"), shape=(24, 20, 8), **options):
     """Write a study with a mark of its own: a bar of voxels whose places spell the number in both phases."""
     for place, phase in enumerate(phases):
-        hu = np.full(shape, -100.0 + place, dtype=np.float32)
+        hu = np.full(shape, -1000.0, dtype=np.float32)  # air around a body
+        hu[1:-1, 1:-1] = 40 + place
         for bit in range(16):
             hu[2 + bit, 3, 2] = MARK_HU if number >> bit & 1 else 0
         hu[2, 5, 2] = MARK_HU
