@@ -13,6 +13,7 @@ from pnetkit.cli.console import echo
 from pnetkit.cli.doctor import doctor
 from pnetkit.cli.export import export
 from pnetkit.cli.figure import figure
+from pnetkit.cli.module import module
 from pnetkit.cli.plan import plan
 from pnetkit.cli.plugins import plugins
 from pnetkit.cli.recipe import recipe
@@ -46,6 +47,7 @@ for command in (
     sheet,
     export,
     screen,
+    module,
     serve,
     plan,
     runs,
