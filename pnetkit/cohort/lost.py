@@ -9,6 +9,7 @@ from pnetkit.errors import Fault, counted
 from pnetkit.imaging.lost_lesions import Lost, lost_lesions
 from pnetkit.imaging.nifti import read_labels
 from pnetkit.imaging.spacing import Spacing, grid_at, labels_on, median_spacing, spacing_in_words
+from pnetkit.label_sets import in_file
 from pnetkit.types import ScanFiles
 
 
@@ -41,7 +42,7 @@ def _lost(files: ScanFiles, policy: LabelPolicy, spacing_mm: Spacing) -> Lost:
     if files.label is None:
         return {}
     labels, grid = read_labels(files.label, policy.mapping, unmapped=policy.unmapped)
-    at = grid_at(grid, spacing_mm)
+    labels, at = in_file(labels), grid_at(grid, spacing_mm)
     return {} if at is grid else lost_lesions(labels, grid, labels_on(labels, grid, at), at)
 
 

@@ -14,7 +14,7 @@ from pnetkit.types import PANCREAS
 
 
 def is_unsure(labels: Tensor) -> bool:
-    """Tell whether a label is of a voxel that may be of several classes; to be asked of labels on the CPU."""
+    """Tell whether a label is of a voxel that may be of several classes; on a GPU one waits for it."""
     return bool((labels >= FIRST).any())
 
 

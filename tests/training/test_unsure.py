@@ -8,7 +8,14 @@ from torch.nn.functional import cross_entropy
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.label_sets import IGNORED, any_of
 from pnetkit.training.loss import deep_supervision_loss
-from pnetkit.training.unsure import is_unsure, lesion_loss, marginal_dice_loss, marginal_loss, may_be, unsure_loss
+from pnetkit.training.unsure import (
+    is_unsure,
+    lesion_loss,
+    marginal_dice_loss,
+    marginal_loss,
+    may_be,
+    unsure_loss,
+)
 from pnetkit.training.voxel_loss import VoxelLoss, voxel_loss
 from pnetkit.types import AuxHead, BackboneSpec
 

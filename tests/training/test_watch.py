@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pnetkit.interfaces import BackboneOutput
+from pnetkit.label_sets import IGNORED, any_of
 from pnetkit.training.checkpoint import read_checkpoint
 from pnetkit.training.loop import train
 from pnetkit.training.plan import Watch
@@ -60,6 +61,20 @@ def test_dice_and_loss_of_patches_are_those_of_all_their_voxels(three_patches, p
     assert found.iteration == 7
     assert net.seen == [(2, False, False), (1, False, False)]  # as many at once as a batch has, in evaluation
     assert net.training
+
+
+def test_voxels_whose_label_leaves_a_class_open_count_for_no_class_that_they_may_be(three_patches, plan):
+    """The first patch's second voxel is pancreas or tumor, its last one anything; they are in no Dice of these."""
+    batch, said = three_patches
+    labels = batch.y.copy()
+    labels[0, 1], labels[0, 3] = any_of([1, 2]), IGNORED
+    net = Says(said)
+    net.spec = type("Spec", (), {"num_classes": 4})()
+    found = look(net, replace(batch, y=labels), plan(), "cpu", 7)
+    # pancreas set: 4 labeled voxels, 4 said, 3 of both; tumor: 1 labeled, 2 said, 1 of both
+    assert found.dice == {"pancreas": 2 * 3 / 8, "tumor": 2 * 1 / 3, "duct": None}
+    # patches at once: of the first two, 7 voxels say something and 1 is wrong; of the last 4 and 1
+    assert found.loss == pytest.approx(50 * (1 / 7 * 2 / 3 + 1 / 4 / 3), rel=1e-4)
 
 
 def test_a_loss_that_is_no_number_is_none(three_patches, plan):

@@ -19,7 +19,7 @@ from pnetkit.imaging.intensity import Intensity
 from pnetkit.imaging.lost_lesions import lost_lesions
 from pnetkit.imaging.nifti import read_grid
 from pnetkit.imaging.spacing import Spacing, labels_on
-from pnetkit.label_sets import merged
+from pnetkit.label_sets import merged, on_other_grid
 from pnetkit.method.network_input import fitted_intensity
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
@@ -117,7 +117,7 @@ def _labels_at(spec: PrepareSpec, grid: Grid) -> tuple[NDArray[np.uint8], dict[s
     if spec.reading.spacing_mm is None:
         return labels, {}
     own = read_grid(spec.reading.images[0].path)
-    here = labels if own.matches(grid) else labels_on(labels, own, grid)
+    here = labels if own.matches(grid) else on_other_grid(labels, lambda of: labels_on(of, own, grid))
     return here, {"spacing_mm": list(spec.reading.spacing_mm), "lesions": lost_lesions(labels, own, here, grid)}
 
 

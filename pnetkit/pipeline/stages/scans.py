@@ -12,6 +12,7 @@ from pnetkit.imaging.hounsfield import READING
 from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
 from pnetkit.imaging.resampling import resample
 from pnetkit.imaging.spacing import RESAMPLING, Spacing, at_spacing, grid_at, labels_on
+from pnetkit.label_sets import on_other_grid
 from pnetkit.method.network_input import NetworkInput, as_network_input
 from pnetkit.method.parts import Input
 from pnetkit.pipeline.stages.draft import Draft
@@ -127,4 +128,4 @@ def read_reference(label: File, policy: Mapping[str, Any]) -> NDArray[np.uint8]:
 def read_reference_at(label: File, policy: Mapping[str, Any], image: File, grid: Grid) -> NDArray[np.uint8]:
     """Read a label file that lies on an image's grid as labels on the grid of the image's resampled scan."""
     labels, own = read_reference(label, policy), read_grid(image.path)
-    return labels if own.matches(grid) else labels_on(labels, own, grid)
+    return labels if own.matches(grid) else on_other_grid(labels, lambda of: labels_on(of, own, grid))
