@@ -131,25 +131,15 @@ def resampled(volume: NDArray[np.float32], grid: Grid, target: Grid) -> NDArray[
 
 
 def labels_on(labels: NDArray[np.uint8], grid: Grid, target: Grid) -> NDArray[np.uint8]:
-    """Give labels (x, y, z) on another grid: of each voxel the label of the largest share, the lowest one on a tie.
-
-    Labels beyond the four classes, as of voxels that are to be ignored, are a class each.
-    """
+    """Give labels 0-3 (x, y, z) on another grid: of each voxel the class of the largest share, the lowest on a tie."""
     if grid is target:
         return labels
-    if labels.size == 0 or int(labels.max()) < len(CLASSES):
-        return largest_shares([shares_of_labels(labels, grid)], target)
-    known = range(len(CLASSES))
-    values = np.array([*known, *(value for value in np.unique(labels) if value not in known)], dtype=np.uint8)
-    table = np.zeros(256, dtype=np.uint8)
-    table[values] = np.arange(len(values), dtype=np.uint8)
-    found = largest_shares([shares_of_labels(table[labels], grid, classes=len(values))], target)
-    return values[found]
+    return largest_shares([shares_of_labels(labels, grid)], target)
 
 
-def shares_of_labels(labels: NDArray[np.uint8], grid: Grid, *, classes: int = len(CLASSES)) -> Shares:
-    """Give labels (x, y, z) as shares: all of each voxel is of its class."""
-    values = np.arange(classes, dtype=np.uint8)[:, None, None]
+def shares_of_labels(labels: NDArray[np.uint8], grid: Grid) -> Shares:
+    """Give labels 0-3 (x, y, z) as shares: all of each voxel is of its class."""
+    values = np.arange(len(CLASSES), dtype=np.uint8)[:, None, None]
     return Shares(
         lambda x, y, z: (labels[x, y, z] == values).astype(np.float32), grid, bounding_box(labels > BACKGROUND)
     )

@@ -188,15 +188,6 @@ def test_a_tie_goes_to_the_lowest_label():
     assert labels_on(labels, grid, grid_at(grid, (1.0, 1.0, 2.0))).tolist() == [[[2]]]
 
 
-def test_voxels_that_are_to_be_ignored_stay_so_where_they_are_the_most():
-    labels = np.array([0, 0, 255, 255, 2, 2, 1, 240], np.uint8).reshape(1, 1, 8)
-    grid = Grid(labels.shape, np.eye(4))
-    coarse = labels_on(labels, grid, grid_at(grid, (1.0, 1.0, 2.0)))
-    assert coarse.tolist() == [[[0, 255, 2, 1]]]
-    fine = labels_on(labels, grid, grid_at(grid, (1.0, 1.0, 0.5)))
-    assert set(np.unique(fine)) == {0, 1, 2, 240, 255}
-
-
 def test_labels_of_nothing_but_background_are_background_anywhere():
     grid = Grid((4, 4, 4), np.eye(4))
     assert not labels_on(np.zeros((4, 4, 4), np.uint8), grid, grid_at(grid, (0.5, 0.5, 0.5))).any()

@@ -173,3 +173,32 @@ def test_inputs_have_to_be_made_of_the_recipes_phases(inputs, said):
     with pytest.raises(RecipeError, match="fault") as caught:
         load_recipe(RECIPES / "s4c_dual.yaml", overrides=[f"inputs={inputs}"])
     assert any(re.search(said, str(fault)) for fault in caught.value.faults), caught.value.faults
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("preprocess: {spacing_mm: mean}", "preprocess.spacing_mm: wanted one edge or three in mm"),
+        ("preprocess: {spacing_mm: [1, 2]}", r"got \[1, 2\]"),
+        ("preprocess: {spacing_mm: 0}", "got 0"),
+        ("preprocess: {rules_on: network}", "rules_on: network needs a spacing_mm"),
+        ("preprocess: {spacing: 1}", "Did you mean 'spacing_mm'"),
+        (
+            "preprocess: {spacing_mm: median}\ntraining: {iterations: 0, start_from: {weights: w, head: keep}}",
+            "and nothing is trained",
+        ),
+    ],
+)
+def test_a_spacing_that_cannot_be_is_refused_in_words(tmp_path, settings, said):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"extends: pnetkit:s4c_dual\nname: mine\n{settings}\n")
+    with pytest.raises(RecipeError, match=said) as refused:
+        load_recipe(path)
+    assert len(refused.value.faults) == 1
+
+
+def test_one_edge_stands_for_all_three(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("extends: pnetkit:s4c_dual\nname: mine\npreprocess: {spacing_mm: 2}\n")
+    assert load_recipe(path).recipe.preprocess.spacing == (2.0, 2.0, 2.0)
+    assert load_recipe(Path("s4c_dual")).recipe.preprocess.spacing is None

@@ -37,9 +37,13 @@ from pnetkit.pipeline.stages.segmentation import read_segmentation
 from pnetkit.pipeline.stages.train import BACKBONE, WEIGHTS
 from pnetkit.recipe.check import load_recipe
 from pnetkit.screening import screener as screener_module
+from pnetkit.screening.gates import spacing_flags
+from pnetkit.screening.screen import screen_cases
 from pnetkit.screening.screener import load_screener, screen_scans
+from pnetkit.screening.source import ScreeningCase, nifti_source
 from pnetkit.store.node import File, Ref
 from pnetkit.store.store import Store
+from tests.system.conftest import Runner
 
 BRIGHTNESS = """
 import torch
@@ -298,3 +302,39 @@ def test_a_run_at_the_median_of_its_training_cases_ends_on_the_scans_own_grids(r
     found = screen_scans(screener, "P0", {"venous": scan}).inputs["venous"]
     assert found.segmentation.grid.matches(scan.grid)
     assert np.array_equal(found.segmentation.labels, read_labels(result.folder / "segmentations/P0_venous.nii.gz")[0])
+
+    wide, _ = write_case(tmp_path, truth((1.4, 1.4, 7.0), (50, 45, 12)), np.diag([1.4, 1.4, 7.0, 1.0]), "P9")
+    assert spacing_flags(model.content["grid"]["seen"], {"venous": read_scan(wide)})  # other voxels than were seen
+    case = ScreeningCase("P9", {"venous": nifti_source(wide)})
+    screened_case = screen_cases(screener, [case], tmp_path / "found", gates="flag", say=lambda _: None)[0]
+    assert not [flag for flag in screened_case.record["flags"] if "learned from" in flag]
+    assert read_grid(tmp_path / "found" / "P9" / "venous_segmentation.nii.gz").matches(read_grid(wide))
+
+
+@pytest.mark.slow
+def test_stacked_phases_and_maps_and_rules_on_the_networks_voxels_are_the_same_in_a_run_as_in_screening(tmp_path):
+    sets = [
+        "inputs={stacked: {phases: [venous, arterial], resample: true}}",
+        "classifier={plugin: roi-classifier, params: {iterations: 1}}",
+        "preprocess.spacing_mm=[7, 7, 9]",
+        "preprocess.rules_on=network",
+    ]
+    runner = Runner(tmp_path)
+    result = runner(sets=sets, report=False)
+    store = Store(tmp_path / "store")
+    model = read_model(export_model(result.folder, tmp_path / "model", store))
+    screener = load_screener(model, device="cpu", folds=[0])
+    record = json.loads((result.folder / "run.json").read_text())
+    case_id = next(name for name, of in record["cases"].items() if of["fold"] == 0)
+    table = next((tmp_path / "store").rglob("cohort.csv"))
+    case = next(case for case in read_cohort(table, ("arterial", "venous"))[0].cases if case.id == case_id)
+    scans = {phase: read_scan(files.image) for phase, files in case.scans.items()}
+    found = screen_scans(screener, case_id, scans).inputs["stacked"]
+    refs = {of["stage"]: Ref(of["stage"], of["key"]) for of in record["stages"] if of["case"] == case_id}
+    clean = read_segmentation(store, refs["postprocess"])
+    assert clean.labels.any()
+    assert np.array_equal(found.segmentation.labels, clean.labels)
+    assert found.finding == classify.read(store, refs["classify"])
+    grids = json.loads((store.of(refs["features"]) / "grids.json").read_text())
+    edges = np.linalg.norm(np.array(next(iter(grids.values()))["affine"])[:3, :3], axis=0)
+    assert edges == pytest.approx(8 * np.array([7, 7, 9]))  # cells of eight of the network's voxels

@@ -58,7 +58,11 @@ def _training(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 def _testing(recipe: Mapping[str, Any]) -> dict[str, Any]:
     said = InferenceSettings().model_dump(mode="json") | dict(recipe.get("inference", {}))
-    return {name: said[name] for name in TESTED} | {"window_size": said["window_size"] or "the patch"}
+    rules_on = dict(recipe.get("preprocess", {})).get("rules_on", "scan")
+    return {name: said[name] for name in TESTED} | {
+        "window_size": said["window_size"] or "the patch",
+        "rules_on": f"the {rules_on}'s voxels",
+    }
 
 
 def _apart(name: str, of_arms: Mapping[str, Any]) -> str:

@@ -32,6 +32,13 @@ def test_what_differs_is_told_with_each_value_and_whose_it_is():
     )
 
 
+def test_arms_at_another_spacing_or_whose_rules_see_other_voxels_are_told_apart():
+    at = ["preprocess.spacing_mm=[1, 1, 2.5]"]
+    trained, tested = told_apart({"a": of("s4c_dual"), "b": of("s4c_dual", *at, "preprocess.rules_on=network")})
+    assert "spacing mm none (a), 1 x 1 x 2.5 (b)" in trained
+    assert tested == "Tested otherwise: rules on the scan's voxels (a), the network's voxels (b)."
+
+
 def test_a_recipe_that_was_written_before_a_setting_was_there_has_its_default():
     old = of("s4c_dual")
     for key in ("augmentation", "loss", "optimizer"):

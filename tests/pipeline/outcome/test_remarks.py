@@ -1,6 +1,6 @@
 """What is said under the tables."""
 
-from pnetkit.pipeline.outcome.remarks import ignored_in_words, in_part, of_search
+from pnetkit.pipeline.outcome.remarks import ignored_in_words, in_part, lost_in_words, of_search
 
 
 def segmented(*fallbacks):
@@ -29,3 +29,12 @@ def test_scans_without_a_label_of_a_class_and_ignored_voxels_are_counted():
     (said,) = ignored_in_words([{"details": {"ignored_voxels": 1200}}, {"details": {}}])
     assert said.startswith("1,200 voxels in 1 of 2 reference labels are to be ignored")
     assert ignored_in_words([{"details": {}}]) == []
+
+
+def test_lesions_of_which_a_spacing_leaves_no_voxel_are_counted_by_class():
+    lesions = [{"tumor": [2, 1], "duct": [1, 0]}, {"tumor": [3, 1], "duct": [4, 0]}]
+    assert lost_in_words(lesions) == [
+        "2 of 5 pieces of tumor in the prepared labels have no voxel left at the spacing: no network learned from them."
+    ]
+    assert lost_in_words([{"tumor": [2, 0], "duct": [0, 0]}]) == []
+    assert lost_in_words([]) == []
