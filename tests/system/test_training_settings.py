@@ -1,4 +1,4 @@
-"""A run that trains otherwise than the paper, from phantoms to tables: what its results and its reader are told of it."""
+"""A run that trains otherwise than the paper, from phantoms to tables: what its reader is told of it."""
 
 from pnetkit.files import read_json
 from pnetkit.store.store import Store
