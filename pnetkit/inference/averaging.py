@@ -26,17 +26,25 @@ WindowWeights = Literal["uniform", "gaussian"]
 """What a voxel of a window weighs in the mean: as all others, or less towards the edge, where a network sees less."""
 
 SIGMA, LEAST_WEIGHT = 1 / 8, 1e-3
-"""Deviation of the Gaussian in edges of the window, and what a voxel weighs at the least: as in MONAI and nnU-Net."""
+"""Deviation of the Gaussian in edges of the window, and what a voxel weighs at the least: as in MONAI."""
+
+NNUNETS_LEAST = 2.0**-24 / 10
+"""What one weighs at the least in nnU-Net: the smallest number in half precision, of weights up to 10."""
 
 
-def gaussian_weights(window: Triple) -> NDArray[np.float64]:
-    """Give the weight of each voxel of a window (x, y, z): 1 in the middle, at the corners `LEAST_WEIGHT`."""
-    along = [np.exp(-(((np.arange(n) - (n - 1) / 2) / (SIGMA * n)) ** 2) / 2) for n in window]
-    weights: NDArray[np.float64] = np.maximum(functools.reduce(np.multiply.outer, along), LEAST_WEIGHT)
+def gaussian_weights(window: Triple, center: Triple | None = None) -> NDArray[np.float64]:
+    """Give the weight of each voxel of a window (x, y, z): 1 in the middle, at the corners `LEAST_WEIGHT`.
+
+    With a `center` it is 1 there, and falls to `NNUNETS_LEAST`, as nnU-Net's does.
+    """
+    highest = [(n - 1) / 2 for n in window] if center is None else center
+    along = [np.exp(-(((np.arange(n) - at) / (SIGMA * n)) ** 2) / 2) for n, at in zip(window, highest, strict=True)]
+    least = LEAST_WEIGHT if center is None else NNUNETS_LEAST
+    weights: NDArray[np.float64] = np.maximum(functools.reduce(np.multiply.outer, along), least)
     return weights
 
 
-def mean_labels(
+def mean_labels(  # noqa: PLR0913  # by keyword, each of them one thing
     predict: ProbabilityPredictor,
     volume: NDArray[np.float32],
     *,
@@ -48,6 +56,7 @@ def mean_labels(
     where: NDArray[np.bool_] | None = None,
     windows: Sequence[Slices] | None = None,
     weights: WindowWeights = "uniform",
+    center: Triple | None = None,
 ) -> NDArray[np.uint8]:
     """Slide windows over a volume (channel, x, y, z) and give each voxel the label of the largest mean probability.
 
@@ -57,7 +66,7 @@ def mean_labels(
     """
     volume, inside = pad_to_window(volume, window, fill)
     sums = np.zeros((num_classes, *volume_shape(volume)), dtype=np.float64)
-    weighed = gaussian_weights(window) if weights == "gaussian" else None
+    weighed = gaussian_weights(window, center) if weights == "gaussian" else None
     if windows is None:
         padded = None if where is None else pad_mask(where, window)
         windows = windows_over(volume_shape(volume), window, stride, padded)

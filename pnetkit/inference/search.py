@@ -17,7 +17,7 @@ from pnetkit.inference.windows import padded_shape
 from pnetkit.networks import FiniteLater, Network, Precision
 from pnetkit.types import Triple
 
-Combine = Literal["vote", "mean-softmax"]
+Combine = Literal["vote", "mean-softmax", "mean-logits"]
 TestTime = Literal["none", "mirror"]
 Mask = NDArray[np.bool_]
 
@@ -41,6 +41,7 @@ class Settings:
     coarse: Coarse | None = None
     test_time: TestTime = "none"
     window_weights: WindowWeights = "uniform"
+    window_center: Triple | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,10 +144,15 @@ def _run(
     }
     on: dict[str, Any] = {"device": settings.device, "precision": settings.precision}
     on |= {"in_batches": settings.batch_size > 1, "mirror": settings.test_time == "mirror"}
-    if settings.combine == "mean-softmax":
+    if settings.combine != "vote":
+        on["as_logits"] = settings.combine == "mean-logits"
+        weights = settings.window_weights
         each = [probability_predictor(network, **on) for network in networks]
         return Found(
-            mean_labels(mean_of(each), volume, **how, weights=settings.window_weights), None, None, len(windows)
+            mean_labels(mean_of(each), volume, **how, weights=weights, center=settings.window_center),
+            None,
+            None,
+            len(windows),
         )
     finite = FiniteLater()
     predictors = [remembering(label_predictor(network, **on, finite=finite)) for network in networks]

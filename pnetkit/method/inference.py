@@ -37,6 +37,7 @@ def inference_settings(inference: Mapping[str, Any], *, batch_size: int, fill: F
         coarse=_coarse(inference["coarse"]) if "coarse" in inference else None,
         test_time=inference.get("test_time", "none"),
         window_weights=inference.get("window_weights", "uniform"),
+        window_center=tuple(inference["window_center"]) if "window_center" in inference else None,
     )
 
 
