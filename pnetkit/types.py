@@ -117,7 +117,8 @@ class Case:
     """Describe one case of a cohort. Paths only, nothing is loaded.
 
     `scans` holds the phases that exist. `abnormal` is the diagnosis, None when unknown. A case that is `held_out` is
-    tested as any other, and nothing is learned from it.
+    tested as any other, and nothing is learned from it. `labeled` names the classes that its label maps have; None for
+    all. Of the others nothing is learned or measured.
     """
 
     id: str
@@ -127,6 +128,7 @@ class Case:
     site: str = ""
     fold: int | None = None
     held_out: bool = False
+    labeled: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -37,6 +37,19 @@ class TwoNorms(nn.Module):
         return BackboneOutput(self.head(z), (self.aux(y),) if self.training else ())
 
 
+class InGroups(TwoNorms):
+    """The same layers in two groups, as gradient checkpointing asks for."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Sequential(self.first, self.first_norm, nn.ReLU())
+        self.two = nn.Sequential(self.second, self.second_norm, nn.ReLU(), self.dropout)
+
+    def forward(self, x):
+        y = self.one(x)
+        return BackboneOutput(self.head(self.two(y)), (self.aux(y),) if self.training else ())
+
+
 class Counting(TwoNorms):
     """Keeps a buffer that each pass moves: the second part of a batch needs the first."""
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from pnetkit.cli.console import echo
+from pnetkit.cli.structures import FILES_OF_CASES, FOLDERS_OF_CASES, labels_of, of_structures, require_fitting
 
 
 @click.group()
@@ -18,8 +19,29 @@ def cohort() -> None:
 @click.option("--recipe", "recipe_path", type=click.Path(path_type=Path), help="Take phases and labels from a recipe.")
 @click.option("--phase", "phases", multiple=True, help="A phase to expect; repeatable. [default: arterial, venous]")
 @click.option("--workers", type=click.IntRange(min=0), help="Worker processes. [default: one for each core]")
-def check(table: Path, recipe_path: Path | None, phases: tuple[str, ...], workers: int | None) -> None:
+@click.option(
+    "--audit", "is_audited", is_flag=True, help="Look for what public sets are known for (docs/public-cohorts.md)."
+)
+@click.option("--audit-csv", type=click.Path(path_type=Path), help="Write every remark of the audit as CSV.")
+@click.option("--audit-page", type=click.Path(path_type=Path), help="Write every remark of the audit as a page (HTML).")
+@click.option("--least-voxels", default=50, show_default=True, type=click.IntRange(min=0), help="Of a tumor; --audit.")
+@click.option("--least-mm3", default=0.0, show_default=True, type=click.FloatRange(min=0), help="Of a tumor; --audit.")
+@click.option(
+    "--off-mm", default=5.0, show_default=True, type=click.FloatRange(min=0), help="Off the pancreas; --audit."
+)
+def check(
+    *,
+    table: Path,
+    recipe_path: Path | None,
+    phases: tuple[str, ...],
+    workers: int | None,
+    is_audited: bool,
+    audit_csv: Path | None,
+    audit_page: Path | None,
+    **limits: float,
+) -> None:
     """Open every file of the cohort TABLE (CSV), describe it in numbers, and list every fault."""
+    from pnetkit.cli.audit import audit_cohort
     from pnetkit.cohort.check import LabelPolicy
     from pnetkit.cohort.checked import check_cohort
     from pnetkit.cohort.fingerprint import fingerprint
@@ -34,6 +56,8 @@ def check(table: Path, recipe_path: Path | None, phases: tuple[str, ...], worker
         recipe = load_recipe(recipe_path).recipe
         policy, wanted = label_policy(recipe), phases or recipe.phases
     with WorkerPool(usable_processors() if workers is None else workers, threads=1) as pool:
+        if is_audited or audit_csv or audit_page:
+            audit_cohort(table, wanted, policy, pool, limits=limits, csv=audit_csv, page=audit_page)
         checked = check_cohort(table, wanted, policy, pool)
     if recipe is not None:
         checked = fit_for_inputs(checked, recipe)
@@ -48,18 +72,35 @@ def check(table: Path, recipe_path: Path | None, phases: tuple[str, ...], worker
 
 
 @cohort.command("import")
-@click.argument("layout", type=click.Choice(["nnunet", "msd", "monai", "panorama", "pattern"]))
+@click.argument("layout", type=click.Choice([*FILES_OF_CASES, *FOLDERS_OF_CASES]))
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The table to write (CSV).")
 @click.option(
     "--phase", "phases", multiple=True, required=True, metavar="WHAT=PHASE",
-    help="What stands for a phase: a channel (nnunet: 0=arterial), a key (monai: image=venous), a word (pattern).",
+    help="What stands for a phase: a channel (nnunet: 0=arterial), a key (monai: image=venous), a word (pattern; "
+    "pants: Venous=venous), or ct for all.",
 )  # fmt: skip
 @click.option("--images", help="pattern: paths below SOURCE with {case}, and {phase} or {patient}.")
 @click.option("--labels", help="pattern: the labels' paths; panorama: their folder.")
 @click.option("--diagnoses", type=click.Path(path_type=Path), help="CSV with case_id and abnormal (1, 0 or empty).")
 @click.option("--abnormal-label", "abnormal", type=int, multiple=True, help="Cases whose labels hold it are abnormal.")
 @click.option("--splits", type=click.Path(path_type=Path), help="nnU-Net's splits_final.json, for the folds.")
+@click.option(
+    "--metadata", type=click.Path(path_type=Path), help="The set's own table (xlsx or CSV), if it lies elsewhere."
+)
+@click.option(
+    "--combined",
+    type=click.Path(path_type=Path),
+    help="Write each case's structures as one label map into this folder.",
+)
+@click.option(
+    "--structure",
+    "structures",
+    multiple=True,
+    metavar="NAME=LABEL",
+    help="A structure's file that is pancreas, tumor or duct, beside the usual ones; repeatable.",
+)
+@click.option("--workers", type=click.IntRange(min=0), help="Worker processes. [default: one for each core]")
 def import_command(
     *,
     layout: str,
@@ -71,24 +112,36 @@ def import_command(
     diagnoses: Path | None,
     abnormal: tuple[int, ...],
     splits: Path | None,
+    metadata: Path | None,
+    combined: Path | None,
+    structures: tuple[str, ...],
+    workers: int | None,
 ) -> None:
-    """Write a cohort's table for data laid out for another tool; no image is copied.
+    """Write a cohort's table for data laid out for another tool, or as a public set is; no image is copied.
 
     Label values stay as they are in the files: map them in the recipe's cohort.labels.
     """
     from pnetkit.cohort import importing
 
     named = _mapping(phases)
-    entries = _entries(layout, source, named, images, labels)
-    notes = []
+    require_fitting(layout, metadata, combined, structures)
+    if layout in FOLDERS_OF_CASES:
+        entries, notes = of_structures(layout, source, named, metadata, combined, labels_of(structures), workers)
+    else:
+        entries, notes = _entries(layout, source, named, images, labels), []
+    if layout == "panorama" and metadata is not None:
+        from pnetkit.cohort.panorama_sheet import with_sheet
+
+        entries, notes = with_sheet(entries, metadata)
     if labels is not None and entries and not any(entry.labels for entry in entries):
         notes.append(f"no case has a label where --labels says: {labels}")
     if splits is not None:
         entries, said = importing.with_splits(entries, splits)
         notes.append(said)
-    known: dict[str, bool | None] = {}
+    known = {entry.case_id: entry.abnormal for entry in entries}
     if abnormal:
-        known, said = importing.diagnoses_of_labels(entries, abnormal)
+        of_labels, said = importing.diagnoses_of_labels(entries, abnormal)
+        known |= of_labels
         notes.append(said)
     if diagnoses is not None:
         of_table = importing.diagnoses_of_table(diagnoses)

@@ -11,6 +11,7 @@ import numpy as np
 from pnetkit.errors import Fault, ImageError
 from pnetkit.files import file_digest, held_still
 from pnetkit.imaging.nifti import header_remarks, read_grid, read_labels, read_scan
+from pnetkit.label_sets import IGNORED, not_annotated
 from pnetkit.types import DUCT, GRID_TOLERANCE_VOXELS, PANCREAS, TUMOR, Case, Grid, ScanFiles
 
 
@@ -24,11 +25,15 @@ class LabelPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Hold what a reference label shows: voxels of tumor and duct, and the pancreas's median HU, where there is one."""
+    """Hold what a reference label shows: voxels of tumor and duct, and the pancreas's median HU, where there is one.
+
+    Voxels that are to be ignored are counted too.
+    """
 
     tumor_voxels: int
     duct_voxels: int
     pancreas_hu: float | None
+    ignored_voxels: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,16 @@ def judged(case: Case, found: Mapping[str, CheckedScan | str]) -> CheckedCase:
     if len(set(digests)) < len(digests):
         faults.append(Fault(f"case {case.id}", "two phases have the same image content; one scan was copied"))
     notes = []
-    if case.abnormal and shown and not any(of.tumor_voxels + of.duct_voxels for of in shown.values()):
+    absent = not_annotated(case.labeled)
+    for phase, of in shown.items():
+        held = {"pancreas": of.pancreas_hu is not None, "tumor": of.tumor_voxels > 0, "duct": of.duct_voxels > 0}
+        faults += [
+            Fault(f"case {case.id}, {phase}", f"labeled does not name {name}, but the label holds it; add it there")
+            for name in absent
+            if held[name]
+        ]
+    has_none = shown and not any(of.tumor_voxels + of.duct_voxels for of in shown.values())
+    if case.abnormal and has_none and "tumor" not in absent:
         notes.append(Fault(f"case {case.id}", "is called abnormal, but none of its labels shows a tumor or duct"))
     return CheckedCase(case, scans, tuple(faults), tuple(notes))
 
@@ -142,6 +156,7 @@ def _looked_at(files: ScanFiles, policy: LabelPolicy) -> CheckedScan:
             int((labels == TUMOR).sum()),
             int((labels == DUCT).sum()),
             float(np.median(pancreas)) if pancreas.size else None,
+            int((labels == IGNORED).sum()),
         )
     label_digest = file_digest(files.label) if files.label is not None else None
     voxels = hashlib.sha256(np.ascontiguousarray(scan.hu).tobytes()).hexdigest()

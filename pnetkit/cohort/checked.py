@@ -1,6 +1,7 @@
 """Check every file of a cohort, and set bad cases aside or refuse."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pnetkit.cohort.check import CheckedCase, LabelPolicy, check_scan, duplicate
 from pnetkit.cohort.kept_checks import Kept, checked_once, scan_from_json, scan_to_json
 from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import CohortError, Fault, counted
+from pnetkit.label_sets import ANNOTATABLE, not_annotated
 from pnetkit.types import Case, ScanFiles
 
 _NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
@@ -30,7 +32,7 @@ class CheckedCohort:
     @property
     def notes(self) -> list[Fault]:
         """Give what is worth knowing but no fault; what many headers say alike is said once."""
-        return [note for item in self.cases for note in item.notes] + _remarks(self.cases)
+        return [note for item in self.cases for note in item.notes] + _unsaid(self.cases) + _remarks(self.cases)
 
     def summary(self) -> str:
         """Say in one line what the cohort holds."""
@@ -85,6 +87,20 @@ def _checked(
 def _look(files: ScanFiles, policy: LabelPolicy) -> dict[str, Any] | str:
     found = check_scan(files, policy)
     return found if isinstance(found, str) else scan_to_json(found)
+
+
+def _unsaid(cases: Sequence[CheckedCase]) -> list[Fault]:
+    """Count what labels leave open: voxels that are to be ignored, and labels that have none of a class."""
+    contents = [
+        (item.case.labeled, of.content) for item in cases for of in item.scans.values() if of.content is not None
+    ]
+    ignored = [of.ignored_voxels for _, of in contents if of.ignored_voxels]
+    absent = Counter(name for labeled, _ in contents for name in not_annotated(labeled))
+    said = [f"{sum(ignored):,} voxels in {len(ignored)} of {len(contents)} label maps are ignored"] if ignored else []
+    said += [
+        f"{absent[name]} of {len(contents)} label maps have no label of {name}" for name in ANNOTATABLE if absent[name]
+    ]
+    return [Fault("cohort", f"{words}: in no loss and no figure") for words in said]
 
 
 def _remarks(cases: Sequence[CheckedCase]) -> list[Fault]:

@@ -38,8 +38,10 @@ def table_text(entries: Sequence[Entry], phases: Sequence[str], diagnoses: Mappi
     folds = any(entry.fold is not None for entry in entries)
     columns = ["case_id", "patient_id", "abnormal"]
     columns += [f"{phase}_{kind}" for phase in phases for kind in ("image", "label")] + (["fold"] if folds else [])
+    columns += [name for name in ("site", "held_out") if any(getattr(entry, name) for entry in entries)]
+    columns += list(dict.fromkeys(name for entry in entries for name in entry.more))
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for entry in sorted(entries, key=lambda entry: entry.case_id):
         row = {"case_id": entry.case_id, "patient_id": entry.patient_id}
@@ -47,6 +49,7 @@ def table_text(entries: Sequence[Entry], phases: Sequence[str], diagnoses: Mappi
         row["abnormal"] = "" if abnormal is None else str(int(abnormal))
         row |= {f"{phase}_image": _relative(path, out) for phase, path in entry.images.items()}
         row |= {f"{phase}_label": _relative(path, out) for phase, path in entry.labels.items()}
+        row |= {"site": entry.site, "held_out": str(int(entry.held_out))} | dict(entry.more)
         if entry.fold is not None:
             row["fold"] = str(entry.fold)
         writer.writerow(row)

@@ -13,13 +13,20 @@ from pnetkit.errors import CohortError, Fault
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Describe a case that was found: files by phase, and the fold that the layout gives it, if any."""
+    """Describe a case that was found: files by phase, and what the layout says of it, if anything.
+
+    `abnormal` is the diagnosis that comes with the set, `more` are further columns of the table by name.
+    """
 
     case_id: str
     patient_id: str
     images: Mapping[str, Path]
     labels: Mapping[str, Path] = field(default_factory=dict)
     fold: int | None = None
+    site: str = ""
+    abnormal: bool | None = None
+    held_out: bool = False
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 def nnunet_cases(folder: Path, phases: Mapping[str, str]) -> list[Entry]:

@@ -1,13 +1,15 @@
 """Read a cohort: a CSV with one row a case.
 
 Columns: `case_id`, `patient_id`, `abnormal` (0, 1, or empty when unknown) and `<phase>_image` for each phase; optional
-are `<phase>_label`, `site`, `fold` and `held_out` (1: nothing is learned from the case). Paths are relative to the CSV.
-An empty image cell says that the case lacks the phase. Further columns are left alone.
+are `<phase>_label`, `site`, `fold`, `held_out` (1: nothing is learned from the case) and `labeled` (the classes that
+its labels have; empty for all). Paths are relative to the CSV. An empty image cell says that the case lacks the phase.
+Further columns are left alone.
 """
 
 import csv
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from pathlib import Path
 
 from pnetkit.case_ids import case_id_fault
 from pnetkit.errors import CohortError, Fault, did_you_mean
+from pnetkit.label_sets import ANNOTATABLE
 from pnetkit.types import Case, ScanFiles
 
 ABNORMAL = {"1": True, "0": False, "true": True, "false": False, "": None}
@@ -149,6 +152,12 @@ def _case(row: dict[str, str], phases: Sequence[str], folder: Path) -> tuple[Cas
     held_out = row.get("held_out", "").lower()
     if held_out not in HELD_OUT:
         problems.append(f"held_out is {row['held_out']!r}; wanted 1, 0, or nothing for a case to learn from")
+    labeled, unknown = _labeled(row.get("labeled", ""))
+    if unknown:
+        problems.append(
+            f"labeled names {unknown!r}; wanted some of {', '.join(ANNOTATABLE)}, or nothing for all."
+            f"{did_you_mean(unknown, ANNOTATABLE)}"
+        )
     if fold and not fold.isdecimal():
         problems.append(f"fold is {fold!r}; wanted a whole number from 0")
     scans = {}
@@ -173,7 +182,16 @@ def _case(row: dict[str, str], phases: Sequence[str], folder: Path) -> tuple[Cas
         site=row.get("site", ""),
         fold=int(fold) if fold else None,
         held_out=bool(HELD_OUT[held_out]),
+        labeled=labeled,
     ), []
+
+
+def _labeled(cell: str) -> tuple[tuple[str, ...] | None, str]:
+    """Give the classes that a cell names in their order, None for all of them; and the first word that is no class."""
+    words = [word for word in re.split(r"[\s,;+]+", cell.lower()) if word]
+    unknown = next((word for word in words if word not in ANNOTATABLE), "")
+    named = tuple(name for name in ANNOTATABLE if name in words)
+    return (named if named and len(named) < len(ANNOTATABLE) else None), unknown
 
 
 def _across(cases: Sequence[Case], name: str) -> list[Fault]:

@@ -24,9 +24,9 @@ Status = Literal["ok", "failed", "quarantined"]
 class PhaseRow:
     """Hold one phase of one case: its finding, its voxels by class, and its overlaps.
 
-    `dice` maps pancreas, tumor and duct to a value, or None where both masks are empty; it is itself None when there is
-    no reference label. `lesions` maps a criterion of detection to what was found, `surfaces` is by structure, as
-    `dice` is.
+    `dice` maps pancreas, tumor and duct to a value, or None where both masks are empty; what the reference has no label
+    of is not in it, and it is itself None when there is no reference label. `lesions` maps a criterion of detection to
+    what was found, `surfaces` is by structure, as `dice` is.
     """
 
     finding: PhaseFinding
@@ -170,13 +170,13 @@ def summarize(rows: Sequence[CaseRow], phases: Sequence[str]) -> Metrics:
 
 def _dice(rows: Sequence[CaseRow], phase: str, label: str, *, abnormal: bool) -> DiceSummary:
     group = [row.phases[phase].dice for row in rows if row.abnormal is abnormal]
-    referenced = [overlaps[label] for overlaps in group if overlaps is not None]
+    referenced = [overlaps[label] for overlaps in group if overlaps is not None and label in overlaps]
     return summarize_dice(referenced, without_reference=len(group) - len(referenced))
 
 
 def _surfaces(rows: Sequence[CaseRow], phase: str, structure: str, abnormal: bool) -> SurfaceSummary:
     found = [row.phases[phase].surfaces for row in rows if row.abnormal is abnormal]
-    return summarize_surfaces([of[structure] for of in found if of is not None])
+    return summarize_surfaces([of[structure] for of in found if of is not None and structure in of])
 
 
 def _lesions(rows: Sequence[CaseRow], phase: str) -> dict[str, LesionF1]:

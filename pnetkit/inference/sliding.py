@@ -7,7 +7,7 @@ from itertools import pairwise, product
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.ahead import one_ahead
+from pnetkit.ahead import made_ahead
 from pnetkit.inference.windows import padding, window_grid, window_starts
 from pnetkit.types import Triple
 
@@ -97,7 +97,7 @@ def sliding_patches(
     if batch_size > 1 and len(starts) > 1 and len(places) - starts[-1] == 1:
         starts.pop()
     batches = [places[first:then] for first, then in pairwise([*starts, len(places)])]
-    with closing(one_ahead(cut, batches, ahead=ahead)) as coming:
+    with closing(made_ahead(cut, batches, threads=int(ahead))) as coming:
         for batch, patches in coming:
             yield batch, patches()
 

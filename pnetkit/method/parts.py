@@ -33,6 +33,7 @@ LATER_TRAINING_KEYS = (
     "focal_gamma",
     "average_decay",
     "gradient_checkpointing",
+    "watch",
 )
 """Settings of the training that came after the first results: they are in a key where they are not at their default."""
 

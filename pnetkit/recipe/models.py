@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from pnetkit.label_sets import IGNORED
 from pnetkit.recipe.fields import Edges, Fraction, Positive, Precision, Section
 from pnetkit.recipe.inference import InferenceSettings
 from pnetkit.recipe.transfer import StartFromSettings
@@ -32,11 +33,18 @@ def _inputs(inputs: "dict[str, InputSettings] | None") -> "dict[str, InputSettin
 
 
 def _labels(labels: dict[int, int] | None) -> dict[int, int] | None:
-    wrong = sorted({v for v in (labels or {}).values() if v not in range(4)})
+    wrong = sorted({v for v in (labels or {}).values() if v not in range(4) and v != IGNORED})
     if wrong:
-        raise ValueError(f"labels are mapped to 0 background, 1 pancreas, 2 tumor, 3 duct; got {wrong}")
+        raise ValueError(f"labels are mapped to 0 background, 1 pancreas, 2 tumor, 3 duct, or ignore; got {wrong}")
     return labels
 
+
+def _ignored(label: Any) -> Any:
+    """Give `ignore` as the label of voxels that may be of any class."""
+    return IGNORED if label == "ignore" else label
+
+
+Label = Annotated[int, BeforeValidator(_ignored)]
 
 ClassWeight = Annotated[float, Field(ge=0)]
 
@@ -75,9 +83,12 @@ class CohortSettings(Section):
         ),
     ] = "even"
     labels: Annotated[
-        dict[int, int] | None,
+        dict[int, Label] | None,
         AfterValidator(_labels),
-        Field(description="Label values in the files -> 0 background, 1 pancreas, 2 tumor, 3 duct."),
+        Field(
+            description="Label values in the files -> 0 background, 1 pancreas, 2 tumor, 3 duct, or ignore: in no loss "
+            "and no figure."
+        ),
     ] = None
     unmapped_labels: Annotated[
         Literal["error", "background"], Field(description="What becomes of values that `labels` does not name.")
@@ -131,6 +142,16 @@ class MixedPatchSettings(Section):
 
     size: Annotated[Edges, Field(description="Edges of these patches in voxels.")]
     share: Annotated[float, Field(gt=0, le=1, description="Share of the steps; a step keeps its number of voxels.")]
+
+
+class WatchSettings(Section):
+    """Hold back a few patients of each training's folds, and say what the network makes of them while it trains."""
+
+    patients: Annotated[Positive, Field(description="Patients that are held back, abnormal and others in turn.")] = 2
+    patches: Annotated[Positive, Field(description="Patches of their cases, drawn once.")] = 32
+    every: Annotated[Positive, Field(description="Steps between two looks; there is one after the last step too.")] = (
+        1000
+    )
 
 
 class TrainingSettings(Section):
@@ -218,6 +239,10 @@ class TrainingSettings(Section):
     gradient_checkpointing: Annotated[
         bool, Field(description="Compute groups of layers twice, to keep less memory; the same weights on a CPU.")
     ] = False
+    watch: Annotated[
+        WatchSettings | None,
+        Field(description="Loss and Dice of patches of held-back training patients while it trains; null for none."),
+    ] = None
     precision: Annotated[
         Precision,
         Field(

@@ -19,6 +19,7 @@ from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import CohortError, counted
 from pnetkit.evaluation.overlap import dice
 from pnetkit.imaging.nifti import read_labels, read_scan
+from pnetkit.label_sets import IGNORED, in_file, not_annotated
 from pnetkit.screening.screener import CaseResult, InputResult, Screener, screen_scans, warm_up
 from pnetkit.types import BACKGROUND, DUCT, TUMOR, Case, CaseFinding
 
@@ -112,7 +113,7 @@ def agreements(plain: Screener, asked: Screener, cases: Sequence[Case]) -> Itera
                 label = case.scans[seen.phases[0]].label
                 reference = None if label is None else _reference(plain, label)
                 found = [result.inputs[seen.name] for result in results]
-                inputs.append(_compared(seen.name, found[0], found[1], reference))
+                inputs.append(_compared(seen.name, found[0], found[1], reference, case.labeled))
         yield CaseAgreement(case.id, (results[0].finding, results[1].finding), (seconds[0], seconds[1]), tuple(inputs))
 
 
@@ -133,23 +134,33 @@ def mean_change(found: Sequence[InputAgreement], part: str) -> float | None:
     return fmean(changes) if changes else None
 
 
-def _compared(name: str, plain: InputResult, asked: InputResult, reference: NDArray[np.uint8] | None) -> InputAgreement:
+def _compared(
+    name: str,
+    plain: InputResult,
+    asked: InputResult,
+    reference: NDArray[np.uint8] | None,
+    annotated: tuple[str, ...] | None,
+) -> InputAgreement:
     one, other = plain.segmentation.labels, asked.segmentation.labels
-    recall = None
+    recall, absent = None, not_annotated(annotated)
+    if reference is not None and (reference == IGNORED).any():
+        ignored, reference = reference == IGNORED, in_file(reference)
+        one, other = (np.where(ignored, np.uint8(BACKGROUND), labels) for labels in (one, other))
     if reference is not None and asked.region is not None and (reference > BACKGROUND).any():
         recall = float(asked.region[reference > BACKGROUND].mean())
     return InputAgreement(
         name,
         (plain.windows, asked.windows),
         _overlaps(other, one),
-        None if reference is None else (_overlaps(one, reference), _overlaps(other, reference)),
+        None if reference is None else (_overlaps(one, reference, absent), _overlaps(other, reference, absent)),
         recall,
         asked.fallback,
     )
 
 
-def _overlaps(labels: NDArray[np.uint8], others: NDArray[np.uint8]) -> Overlaps:
-    return {part: dice(of(labels), of(others)) for part, of in PARTS.items()}
+def _overlaps(labels: NDArray[np.uint8], others: NDArray[np.uint8], absent: Sequence[str] = ()) -> Overlaps:
+    """Give the Dice of each part; none of those that one has no label of."""
+    return {part: None if part in absent else dice(of(labels), of(others)) for part, of in PARTS.items()}
 
 
 def _reference(screener: Screener, label: Path) -> NDArray[np.uint8]:

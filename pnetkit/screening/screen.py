@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import torch
 
-from pnetkit.ahead import one_ahead
+from pnetkit.ahead import made_ahead
 from pnetkit.errors import ImageError, PnetkitError, ScreeningError, StoreError
 from pnetkit.files import digest, disk_errors_in_words, write_json
 from pnetkit.imaging.hounsfield import READING
@@ -101,7 +101,7 @@ def screen_cases(
         return None if case.fault else _read(screener, case, findings, gates)
 
     try:
-        with closing(one_ahead(read, cases, ahead=True)) as coming:
+        with closing(made_ahead(read, cases, threads=1)) as coming:
             for case, scans in coming:
                 with findings.held(case.id, say):
                     found = _screened(screener, case, findings, scans, gates, pages)

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from pnetkit import cuda
-from pnetkit.ahead import one_ahead
+from pnetkit.ahead import made_ahead
 from pnetkit.children import end_with_parent
 from pnetkit.interfaces import Backbone
 from pnetkit.process_memory import keep_freed_memory
@@ -25,7 +25,7 @@ from pnetkit.training.exchange import (
 )
 from pnetkit.training.freezing import hold_taken
 from pnetkit.training.norms import running_norms, statistics_apart
-from pnetkit.training.parts import Drawn, Part, as_module, compute_part, draw, share_of
+from pnetkit.training.parts import Drawn, Part, as_module, compute_part, draw, drawing_threads, share_of
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import StoredCase, TrainingCase
 from pnetkit.training.step import ready_to_train
@@ -90,7 +90,7 @@ def _help(helping: Helping, rank: int, backbone: Backbone, cases: Sequence[Train
     iterations = range(helping.first, plan.iterations)
     with (
         cuda.single_precision(tf32=plan.precision == "tf32"),
-        closing(one_ahead(make, iterations, ahead=helping.draw_ahead)) as batches,
+        closing(made_ahead(make, iterations, threads=drawing_threads(plan) if helping.draw_ahead else 0)) as batches,
     ):
         for iteration, drawn in batches:
             hold_taken(network, plan, iteration)

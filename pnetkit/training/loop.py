@@ -8,7 +8,7 @@ had happened.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from pnetkit import cuda
-from pnetkit.ahead import one_ahead
+from pnetkit.ahead import made_ahead
 from pnetkit.errors import StoreError, TrainingError
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import check_patch_size, load_state, not_finite
@@ -31,14 +31,18 @@ from pnetkit.training.checkpoint import (
 from pnetkit.training.freezing import hold_taken
 from pnetkit.training.group import Helpers, open_group
 from pnetkit.training.optimizer import new_optimizer, restore_state, set_learning_rate, state_of
-from pnetkit.training.parts import Drawn, as_module, draw, share_of
+from pnetkit.training.parts import Drawn, as_module, draw, drawing_threads, share_of
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import StoredCase, TrainingCase
 from pnetkit.training.schedule import learning_rate
 from pnetkit.training.step import mean_loss, ready_to_train, take_step
+from pnetkit.training.watch import Watched, from_json, watching
 
 Report = Callable[[int, float], None]
 """Is told the number of iterations done and the mean loss since it was last told."""
+
+Seen = Callable[[Watched], None]
+"""Is told what was seen of the patches that are held back."""
 
 REPORT_EVERY = 10
 """Iterations between two reports of the loss."""
@@ -46,11 +50,15 @@ REPORT_EVERY = 10
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Hold the mean loss of every ten iterations, what made the network and the attempts at it, as in a checkpoint."""
+    """Hold the mean loss of every ten iterations, what made the network and the attempts at it, as in a checkpoint.
+
+    `watched` is what was seen of the patches that are held back.
+    """
 
     losses: list[float]
     makers: tuple[Mapping[str, str], ...]
     attempts: tuple[Mapping[str, Any], ...]
+    watched: tuple[Watched, ...] = ()
 
 
 @dataclass(slots=True)
@@ -62,6 +70,7 @@ class _Progress:
     pending: list[float]
     makers: tuple[Mapping[str, str], ...]
     attempts: tuple[Mapping[str, Any], ...]
+    watched: list[Watched] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +95,18 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
     where: Mapping[str, str | None] = MappingProxyType({}),
     draw_ahead: bool | None = None,
     helpers: Helpers | None = None,
+    held_back: Sequence[TrainingCase | StoredCase] = (),
+    seen: Seen = lambda _: None,
 ) -> Trained:
     """Train a backbone in place and give the course of its loss; it ends with the average of weights, if there is one.
 
     Goes on from `checkpoint` where that file exists, and writes it every `plan.checkpoint_every` iterations. `maker`
     says what the network is made with, and `where` on what; both are kept in checkpoints, beside those of what wrote
-    them before. With `draw_ahead` the next batch is drawn in a thread while the network computes; None does so on an
+    them before. With `draw_ahead` the next batches are drawn in threads while the network computes; None does so on an
     accelerator, because on a CPU a worker has one core for both. A batch depends on seed and iteration alone, so
     weights are the same. `helpers` are further processes that compute parts of each batch (`plan.accumulation`); on
-    CPUs the weights are the same to the bit.
+    CPUs the weights are the same to the bit. `seen` is told what patches of the cases `held_back` say, on which nothing
+    is trained, where the plan has a `watch`.
 
     Raises:
         ProcessDiedError: a helper died.
@@ -123,12 +135,14 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
         draw_ahead = not device.startswith("cpu")
     with ExitStack() as stack:
         stack.enter_context(cuda.single_precision(tf32=plan.precision == "tf32"))  # a backward pass computes as well
+        watched = watching(held_back, plan, seed, device)
         others = None
         if helpers is not None and helpers.devices and first < plan.iterations:
             how: dict[str, Any] = {"device": device, "seed": seed, "first": first, "draw_ahead": draw_ahead}
             others = stack.enter_context(open_group(helpers, plan, network=network, **how))
-        # an error in a step ends the thread too
-        batches = stack.enter_context(closing(one_ahead(make, range(first, plan.iterations), ahead=draw_ahead)))
+        # an error in a step ends the threads too
+        threads = drawing_threads(plan) if draw_ahead else 0
+        batches = stack.enter_context(closing(made_ahead(make, range(first, plan.iterations), threads=threads)))
         taken: list[_Taken] = []
         for iteration, drawn in batches:
             set_learning_rate(optimizer, learning_rate(plan, iteration))
@@ -147,8 +161,17 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
                 progress.losses.append(math.fsum(progress.pending) / len(progress.pending))
                 progress.pending.clear()
                 report(done, progress.losses[-1])
+            for found in watched(backbone, average, done):
+                progress.watched.append(found)
+                seen(found)
             if is_kept:
                 _keep(checkpoint, progress, backbone, optimizer, scaler, average, names)
+    _finish(backbone, average)
+    return Trained(progress.losses, progress.makers, progress.attempts, tuple(progress.watched))
+
+
+def _finish(backbone: Backbone, average: Average | None) -> None:
+    """Leave the network with what is to be tested. Raises TrainingError where that is not finite."""
     if average is not None:
         load_state(backbone, average.tensors)
     broken = not_finite(backbone.state_dict())
@@ -157,7 +180,6 @@ def train(  # noqa: PLR0913  # by keyword, each of them one thing
             f"After the last iteration {len(broken)} tensors of the network are not finite ({broken[0]}, …), although "
             f"the loss was. Lower training.learning_rate, set training.gradient_clip, or use precision fp32."
         )
-    return Trained(progress.losses, progress.makers, progress.attempts)
 
 
 def _note(progress: _Progress, taken: _Taken, plan: TrainingPlan) -> None:
@@ -180,6 +202,8 @@ def _keep(
 ) -> None:
     """Write the checkpoint."""
     record = {"losses": progress.losses, "pending": progress.pending, "scaler": scaler.state_dict()}
+    if progress.watched:
+        record["watched"] = [seen.to_json() for seen in progress.watched]
     state, of_optimizer = backbone.state_dict(), state_of(optimizer, names)
     kept = {} if average is None else average.tensors
     made = progress.makers, progress.attempts
@@ -211,7 +235,9 @@ def _resume(
     restore_state(optimizer, names, stored.optimizer)
     scaler.load_state_dict(stored.record["scaler"])
     losses, pending = list(stored.record["losses"]), list(stored.record["pending"])
-    return _Progress(stored.iteration, losses, pending, with_maker(stored.makers, maker), tuple(stored.attempts))
+    watched = [from_json(said) for said in stored.record.get("watched", ())]
+    makers = with_maker(stored.makers, maker)
+    return _Progress(stored.iteration, losses, pending, makers, tuple(stored.attempts), watched)
 
 
 def _in_words(maker: Mapping[str, str]) -> str:

@@ -24,6 +24,7 @@ from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.recomputation import recomputing
 from pnetkit.training.sampling import Batch, Share, StoredCase, TrainingCase, draw_batch
 from pnetkit.training.strong import strong_patch
+from pnetkit.training.unsure import is_unsure
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +65,11 @@ def dividing(accumulation: int) -> str:
     """Name the numbers of processes that so many parts can be dealt out to: `1, 2 or 4`."""
     *first, last = (str(n) for n in range(1, accumulation + 1) if accumulation % n == 0)
     return f"{', '.join(first)} or {last}" if first else last
+
+
+def drawing_threads(plan: TrainingPlan) -> int:
+    """Give how many threads draw batches ahead where a GPU computes: one keeps up, but not with strong augmentation."""
+    return 4 if plan.augmentation == "strong" else 1
 
 
 def draw(
@@ -115,7 +121,14 @@ def compute_part(
         with autocast(device, plan.precision):
             output = checked_output(backbone, part.x.to(device, non_blocking=True))
             labels = part.y.to(device, non_blocking=True).long()  # as bytes to the device: an eighth of the way
-            loss = deep_supervision_loss(output, labels, backbone.spec, of=plan.loss, class_weights=plan.class_weights)
+            loss = deep_supervision_loss(
+                output,
+                labels,
+                backbone.spec,
+                of=plan.loss,
+                class_weights=plan.class_weights,
+                is_unsure=is_unsure(part.y),
+            )
         scaled(loss / plan.accumulation).backward()
     return loss.detach()
 

@@ -14,6 +14,14 @@ Decay = Literal["all", "weights"]
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """Say of how many patches of held-back cases loss and Dice are taken, and after how many iterations each."""
+
+    patches: int
+    every: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingPlan:
     """Say how a network is trained; the names and defaults are those of a recipe's `training` section.
 
@@ -45,3 +53,4 @@ class TrainingPlan:
     augmentation: Augmentation = "paper"
     taken: tuple[str, ...] = ()
     freeze_iterations: int = 0
+    watch: Watch | None = None

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from pnetkit.imaging.boxes import Box, cut
 from pnetkit.imaging.intensity import Intensity
+from pnetkit.label_sets import in_file
 from pnetkit.training.bricks import Bricks, cut_bricks
 from pnetkit.training.prepared_file import map_prepared
 from pnetkit.types import BACKGROUND, PANCREAS, Triple
@@ -118,8 +119,8 @@ WHOLE = Share(range(1), 1)
 
 
 def foreground_indices(labels: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the flat indices of the pancreas set (labels 1-3), and of tumor and duct (labels 2-3)."""
-    flat = labels.reshape(-1)
+    """Give the flat indices of the pancreas set (labels 1-3), and of tumor and duct (labels 2-3) of a file."""
+    flat = in_file(labels).reshape(-1)
     foreground = np.flatnonzero(flat > BACKGROUND)
     return foreground, foreground[flat[foreground] > PANCREAS]
 

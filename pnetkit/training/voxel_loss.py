@@ -54,7 +54,11 @@ def voxel_loss(logits: Tensor, labels: Tensor, of: VoxelLoss, weights: Tensor | 
 
 def soft_dice_loss(logits: Tensor, labels: Tensor, *, over: DiceOver, weights: Tensor | None = None) -> Tensor:
     """Give the mean over classes but the background, and over patches or not, of one less the soft Dice."""
-    shares = _wide(logits).softmax(dim=1)
+    return soft_dice_of(wide(logits).softmax(dim=1), labels, over=over, weights=weights)
+
+
+def soft_dice_of(shares: Tensor, labels: Tensor, *, over: DiceOver, weights: Tensor | None = None) -> Tensor:
+    """Give the same of the probabilities of all classes."""
     wanted = torch.zeros_like(shares).scatter_(1, labels[:, None], 1.0)
     axes = [0, 2, 3, 4] if over == "batch" else [2, 3, 4]
     overlap = (shares * wanted).sum(axes)[..., 1:]
@@ -68,11 +72,11 @@ def focal_loss(logits: Tensor, labels: Tensor, gamma: float, weights: Tensor | N
 
     A `gamma` of 0 gives the cross-entropy.
     """
-    right = _wide(logits).log_softmax(dim=1).gather(1, labels[:, None])[:, 0]
+    right = wide(logits).log_softmax(dim=1).gather(1, labels[:, None])[:, 0]
     terms = -(-torch.expm1(right)).clamp_min(LEAST).pow(gamma) * right
     return (terms if weights is None else terms * weights.to(terms)[labels]).mean()
 
 
-def _wide(logits: Tensor) -> Tensor:
+def wide(logits: Tensor) -> Tensor:
     """Give logits in single precision at the least: sums over a patch would overflow or round in half precision."""
     return logits if logits.dtype == torch.float64 else logits.float()

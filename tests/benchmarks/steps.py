@@ -113,6 +113,7 @@ def trained(
 @click.option("--cases", "count", default=4, show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda:0; of further processes cuda:1 and on.")
 @click.option("--precision", type=click.Choice(["fp32", "tf32", "bf16", "fp16"]), help="[default: as auto chooses]")
+@click.option("--augmentation", type=click.Choice(["paper", "strong"]), default="paper", show_default=True)
 @click.option("--processes", multiple=True, type=int, help="Also train shared by so many.")
 def main(
     *,
@@ -125,6 +126,7 @@ def main(
     count: int,
     device: str,
     precision: Any,
+    augmentation: Any,
     processes: tuple[int, ...],
 ) -> None:
     keep_freed_memory()
@@ -144,10 +146,11 @@ def main(
         class_weights=None,
         precision=precision or best_precision(device),
         checkpoint_every=1,
+        augmentation=augmentation,
     )
     where = torch.cuda.get_device_name(device) if cuda.is_gpu(device) else "one thread"
     said = f"S4C of width {width}, {batch} patches of {patch}^3 in {parts} parts, {count} phantoms (synthetic) {shape}"
-    click.echo(f"{said}, {plan.precision}, {where}")
+    click.echo(f"{said}, {plan.precision}, augmentation {augmentation}, {where}")
     with TemporaryDirectory() as name:
         cases = training_cases(Path(name), count, shape)
         opening = partial(opened, Path(name), [case.intensities for case in cases], width)

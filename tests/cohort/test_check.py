@@ -1,5 +1,6 @@
 """Checking a case's files: every fault is found, and named with case and phase."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -11,6 +12,7 @@ from pnetkit.cohort.check import LabelPolicy, check_case, duplicate_images
 from pnetkit.cohort.checked import CheckedCohort
 from pnetkit.cohort.phantom.generate import PhantomSpec, phantom_case
 from pnetkit.imaging.nifti import read_scan
+from pnetkit.label_sets import IGNORED
 from pnetkit.types import Case, ScanFiles
 
 
@@ -150,6 +152,25 @@ def test_labels_are_mapped_as_the_policy_says(save):
     files = ScanFiles(save("a.nii.gz", ct()), save("al.nii.gz", labels(10, 52)))
     assert check_case(case(venous=files), LabelPolicy()).faults
     assert check_case(case(venous=files), LabelPolicy({10: 1}, "background")).faults == ()
+
+
+def test_what_labels_leave_open_is_counted_and_no_fault(save, tmp_path):
+    ignoring = LabelPolicy({1: 1, 2: 2, 7: IGNORED})
+    files = ScanFiles(save("a.nii.gz", ct()), save("al.nii.gz", labels(1, 7)))
+    whole, partly = (replace(case(arterial=files), labeled=of) for of in (None, ("pancreas",)))
+    checked = [check_case(whole, ignoring), check_case(partly, ignoring)]
+    assert [item.faults for item in checked] == [(), ()]
+    assert [len(item.notes) for item in checked] == [1, 0], "where nobody looked for tumors, none is missed"
+    said = [str(note) for note in CheckedCohort(tuple(checked), tmp_path).notes]
+    assert "cohort: 40 voxels in 2 of 2 label maps are ignored: in no loss and no figure" in said
+    assert "cohort: 1 of 2 label maps have no label of tumor: in no loss and no figure" in said
+    assert "cohort: 1 of 2 label maps have no label of duct: in no loss and no figure" in said
+
+
+def test_a_label_that_holds_what_it_is_said_not_to_have_is_a_fault(save):
+    files = ScanFiles(save("a.nii.gz", ct()), save("al.nii.gz", labels(1, 2)))
+    (fault,) = check_case(replace(case(arterial=files), labeled=("pancreas",)), LabelPolicy()).faults
+    assert str(fault) == "case P7, arterial: labeled does not name tumor, but the label holds it; add it there"
 
 
 def test_stored_values_that_are_padded_are_a_fault_and_no_pancreas_of_1112_hu(save):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -14,9 +15,11 @@ from pnetkit.cohort.check import LabelPolicy, check_case
 from pnetkit.cohort.fingerprint import fingerprint
 from pnetkit.cohort.importing import splits_text, strangers
 from pnetkit.cohort.layouts import Entry
+from pnetkit.cohort.nnunet_export import export_nnunet
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import CohortError
+from pnetkit.label_sets import IGNORED
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,20 @@ def test_a_cohort_exported_to_nnunet_and_imported_again_is_the_same(phantoms, tm
     assert "4 cases of 4 patients: 2 abnormal, 2 normal" in call(
         "check", tmp_path / "back.csv", "--phase", "venous", "--workers", 0
     )
+
+
+def test_what_is_to_be_ignored_is_nnunets_ignore_label_and_labels_in_part_are_refused(phantoms, tmp_path):
+    policy = LabelPolicy({1: 1, 2: 2, 3: IGNORED})
+    case = next(case for case in read_cohort(phantoms, ("venous",))[0].cases if case.abnormal)
+    checked = check_case(case, policy)
+    export_nnunet([checked], tmp_path / "raw", ("venous",), policy)
+    assert json.loads((tmp_path / "raw" / "dataset.json").read_text())["labels"]["ignore"] == 4
+    stored = np.asarray(nib.load(tmp_path / "raw" / "labelsTr" / f"{case.id}.nii.gz").dataobj)
+    given = np.asarray(nib.load(case.scans["venous"].label).dataobj)
+    assert (stored == np.where(given == 3, 4, given)).all()
+    partly = replace(checked, case=replace(case, labeled=("pancreas",)))
+    with pytest.raises(CohortError, match="have no label of a class"):
+        export_nnunet([partly], tmp_path / "other", ("venous",), policy)
 
 
 def test_phases_on_different_grids_are_no_channels_of_nnunet(phantoms, tmp_path):

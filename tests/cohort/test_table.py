@@ -143,3 +143,17 @@ def test_a_table_without_diagnoses_reads_only_ids_and_images(tmp_path):
     (case,) = cohort.cases
     assert (case.id, case.abnormal, case.scans["venous"].image) == ("A", None, tmp_path / "a.nii")
     assert [fault.where for fault in faults] == ["cohort.csv:3, case B"]
+
+
+def test_a_case_may_have_labels_of_some_classes_only(tmp_path):
+    header = "case_id,patient_id,abnormal,venous_image,labeled"
+    path = tmp_path / "cohort.csv"
+    rows = ["A,A,1,a,tumor pancreas", 'B,B,1,b,"pancreas, duct"', "C,C,0,c,", "D,D,0,d,pancreas;tumor;duct"]
+    path.write_text("\n".join([header, *rows]))
+    cohort, faults = read_cohort(path, ("venous",))
+    assert not faults
+    assert [case.labeled for case in cohort.cases] == [("pancreas", "tumor"), ("pancreas", "duct"), None, None]
+    path.write_text(f"{header}\nA,A,1,a,pancreas tumour")
+    _, (fault,) = read_cohort(path, ("venous",))
+    assert "labeled names 'tumour'; wanted some of pancreas, tumor, duct, or nothing for all" in str(fault)
+    assert "tumor" in str(fault).partition("for all.")[2]

@@ -9,7 +9,7 @@ from pnetkit.errors import PluginError, RecipeError
 from pnetkit.method.parts import LATER_TRAINING_KEYS, take_apart
 from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.recipe.check import load_recipe
-from pnetkit.recipe.models import MixedPatchSettings, PluginChoice
+from pnetkit.recipe.models import MixedPatchSettings, PluginChoice, WatchSettings
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "s4c_dual.yaml"
 
@@ -137,8 +137,13 @@ LATER = {
     "focal_gamma": 1.0,
     "average_decay": 0.99,
     "gradient_checkpointing": True,
+    "watch": WatchSettings(patients=1, patches=4, every=10),
 }
 """Another value than the default of each setting that came after the first results."""
+
+
+def as_json(value):
+    return value.model_dump(mode="json") if isinstance(value, WatchSettings) else value
 
 
 def test_a_later_setting_at_its_default_is_in_no_key_and_changes_no_plan(recipe):
@@ -153,5 +158,5 @@ def test_a_later_setting_at_its_default_is_in_no_key_and_changes_no_plan(recipe)
 @pytest.mark.parametrize("key", LATER)
 def test_a_later_setting_that_is_given_is_in_the_key_and_reaches_the_plan(recipe, key):
     plain, given = (take_apart(of, {}).training for of in (recipe, with_training(recipe, **{key: LATER[key]})))
-    assert given == plain | {key: LATER[key]}
+    assert given == plain | {key: as_json(LATER[key])}
     assert training_plan(given, checkpoint_every=9) != training_plan(plain, checkpoint_every=9)

@@ -120,6 +120,15 @@ def test_label_mappings_keep_their_numbers(recipe):
     assert load_recipe(recipe(MINIMAL + "cohort: {labels: {10: 1, 7: 2}}\n")).recipe.cohort.labels == {10: 1, 7: 2}
 
 
+def test_a_label_value_may_be_ignored_and_stays_so_when_the_recipe_is_read_again(recipe):
+    loaded = load_recipe(recipe(MINIMAL + "cohort: {labels: {1: 1, 7: ignore}}\n"))
+    assert loaded.recipe.cohort.labels == {1: 1, 7: 255}
+    again = load_recipe(recipe(MINIMAL + f"cohort: {{labels: {loaded.recipe.cohort.labels}}}\n"))
+    assert again.recipe.cohort.labels == {1: 1, 7: 255}
+    (fault,) = faults(recipe(MINIMAL + "cohort: {labels: {1: 1, 7: 4}}\n"))
+    assert "or ignore; got [4]" in fault
+
+
 @pytest.mark.parametrize("path", sorted(RECIPES.rglob("*.yaml")), ids=lambda p: p.stem)
 def test_every_shipped_recipe_and_each_of_its_profiles_is_sound(path):
     loaded = load_recipe(path)

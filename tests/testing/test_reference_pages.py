@@ -23,6 +23,7 @@ FILES = {
     "weights.safetensors": ("pnetkit.pipeline.stages.train", "WEIGHTS"),
     "backbone.json": ("pnetkit.pipeline.stages.train", "BACKBONE"),
     "losses.json": ("pnetkit.pipeline.stages.train", "LOSSES"),
+    "watched.csv": ("pnetkit.pipeline.stages.train", "WATCHED"),
     "checkpoint.safetensors": ("pnetkit.pipeline.stages.train", "CHECKPOINT"),
     "labels.nii.gz": ("pnetkit.pipeline.stages.segmentation", "LABELS"),
     "voxels.json": ("pnetkit.pipeline.stages.postprocess", "VOXELS"),

@@ -16,10 +16,24 @@ from pnetkit.errors import ProcessDiedError, TrainingError
 from pnetkit.training.checkpoint import read_checkpoint
 from pnetkit.training.group import Helpers
 from pnetkit.training.loop import train
-from tests.shared_training import Counting, Fragile, Synchronized, TwoNorms, opened, refused
+from pnetkit.training.voxel_loss import VoxelLoss
+from tests.shared_training import Counting, Fragile, InGroups, Synchronized, TwoNorms, opened, refused
 
 MAKER = {"plugin": "two-norms"}
 TWO_NORMS = partial(opened, TwoNorms)
+
+
+MODERN = {
+    "optimizer": "adamw",
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+    "warmup_iterations": 2,
+    "decay": "weights",
+    "loss": VoxelLoss("dice-cross-entropy"),
+    "average_decay": 0.9,
+    "gradient_checkpointing": True,
+}
+"""All that a training may do otherwise than the paper's, at once."""
 
 
 class KilledError(Exception):
@@ -65,13 +79,18 @@ def same(one, other):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("several", "changes"),
-    [((2, 4), {}), ((2,), {"precision": "bf16", "gradient_clip": 0.5, "nesterov": True})],
+    ("several", "changes", "kind"),
+    [
+        ((2, 4), {}, TwoNorms),
+        ((2,), {"precision": "bf16", "gradient_clip": 0.5, "nesterov": True}, TwoNorms),
+        ((2,), MODERN, InGroups),
+    ],
 )
-def test_two_and_four_processes_give_the_weights_of_one_to_the_bit(four_parts, tmp_path, several, changes):
-    one = run(four_parts(**changes), tmp_path / "1", processes=1)
+def test_two_and_four_processes_give_the_weights_of_one_to_the_bit(four_parts, tmp_path, several, changes, kind):
+    opening = partial(opened, kind)
+    one = run(four_parts(**changes), tmp_path / "1", processes=1, opening=opening)
     for processes in several:
-        assert same(one, run(four_parts(**changes), tmp_path / str(processes), processes=processes))
+        assert same(one, run(four_parts(**changes), tmp_path / str(processes), processes=processes, opening=opening))
         assert (tmp_path / "1").read_bytes() == (tmp_path / str(processes)).read_bytes()  # the checkpoints
     assert one[1]["first_norm.num_batches_tracked"] == 6 * 4
     assert not multiprocessing.active_children()

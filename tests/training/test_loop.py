@@ -15,6 +15,7 @@ from pnetkit.training.checkpoint import Checkpoint, read_checkpoint, write_check
 from pnetkit.training.loop import train
 from pnetkit.training.sampling import draw_batch
 from pnetkit.training.step import one_step, ready_to_train
+from pnetkit.training.voxel_loss import VoxelLoss
 
 
 class KilledError(Exception):
@@ -280,6 +281,17 @@ def test_a_gradient_is_cut_to_the_norm_that_the_plan_allows(tiny_net, cases, pla
     clipped = one_change(tiny_net(), cases, plan(**how, gradient_clip=0.01), tmp_path)
     assert torch.allclose(clipped, whole * (0.5 * 0.01 / whole.norm()), rtol=1e-3, atol=1e-7)
     assert torch.equal(one_change(tiny_net(), cases, plan(**how, gradient_clip=1e6), tmp_path), whole)
+
+
+@pytest.mark.usefixtures("scaled_only")
+def test_a_step_whose_scaled_gradient_overflows_is_left_out_by_adamw_too(tiny_net, cases, plan, tmp_path):
+    """The scale begins at 2^16: a loss of 1e36 overflows with it, and is halved until it does not."""
+    net = tiny_net()
+    first = net.head.bias.detach().clone()
+    net.head.weight.register_hook(lambda gradient: gradient * 1e36)
+    how = {"precision": "fp16", "optimizer": "adamw", "learning_rate": 1e-3, "average_decay": 0.9}
+    run(net, cases, plan(**how, loss=VoxelLoss("dice-cross-entropy"), iterations=2), tmp_path / "c")
+    assert torch.equal(net.head.bias, first)  # both steps were left out, and the average of the same is the same
 
 
 @pytest.mark.usefixtures("scaled_only")

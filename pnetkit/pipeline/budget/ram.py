@@ -31,6 +31,7 @@ from pnetkit.process_memory import peak_memory_mib
 from pnetkit.recipe.models import Recipe
 from pnetkit.training.bricks import EDGE
 from pnetkit.training.optimizer import copies_of_weights
+from pnetkit.training.parts import drawing_threads
 from pnetkit.training.sampling import with_patches
 from pnetkit.training.spatial import MOST_READ
 from pnetkit.types import CLASSES, Triple
@@ -186,6 +187,9 @@ def training_bytes(recipe: Recipe, parts: Parts, size: CohortSize, network: Netw
     batches = whole * (16 * channels + 8)  # one in use, one drawn ahead, and copies while patches are turned
     if parts.training.get("augmentation") == "strong":  # one patch at a time reads more of a scan than it holds
         batches += MOST_READ * _largest_patch(parts) * (12 * channels + 5)
+        batches += whole * (drawing_threads(training_plan(parts.training, checkpoint_every=1)) - 1) * (4 * channels + 1)
+    watch = training_plan(parts.training, checkpoint_every=1).watch
+    batches += 0 if watch is None else watch.patches * math.prod(recipe.training.patch_size) * (4 * channels + 1)
     mapped = min(size.labeled_voxels * (2 * channels + 1), _mapped_bytes(recipe, channels))
     fixed = LIBRARIES_BYTES + network.parameters * parameter_bytes(parts)
     return int(fixed + micro * step_bytes_per_voxel(network) * OVERHEAD + batches + mapped)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from pnetkit.pipeline.engine.failure import Failure, failure_of
 from pnetkit.pipeline.engine.lanes import Lanes, OneLane
@@ -32,7 +33,8 @@ such nodes. Results are looked for more often, which costs a disk on a network l
 class Progress:
     """Say how far a node is: `done` of `node.weight` units, reused from the store or made anew, or why it failed.
 
-    `loss` is the last that a training under way has told.
+    `loss` is the last that a training under way has told, `watched` what it last saw of the cases that it holds back,
+    as plain data.
     """
 
     node: Node
@@ -40,6 +42,7 @@ class Progress:
     reused: bool = False
     error: str | None = None
     loss: float | None = None
+    watched: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,4 +256,4 @@ def _tell_progress(running: Iterable[Node], store: Store, on_progress: Callable[
     for node in running:
         if node.weight > 1:
             told = store.progress(node.stage, node.key)
-            on_progress(Progress(node, int(told.get("done", 0)), loss=told.get("loss")))
+            on_progress(Progress(node, int(told.get("done", 0)), loss=told.get("loss"), watched=told.get("watched")))

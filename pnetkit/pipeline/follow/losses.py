@@ -1,4 +1,4 @@
-"""The losses of a run's trainings: what they say while they go, and the whole course of those that are done."""
+"""The losses of a run's trainings, and what they see of cases that they hold back: while they go, and of those done."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +8,7 @@ from pnetkit.pipeline.engine.schedule import Progress
 from pnetkit.pipeline.outcome.folder import METRICS
 from pnetkit.pipeline.stages import train
 from pnetkit.store.store import Store
+from pnetkit.training.watch import Watched, from_json
 
 
 @dataclass(slots=True)
@@ -33,6 +34,33 @@ class Losses:
         if fresh:
             self._last[node.key] = fresh[-1][0]
         return fresh
+
+
+@dataclass(slots=True)
+class Watches:
+    """Give of every training what it has newly seen of the cases that it holds back, in rising order of iterations."""
+
+    store: Store
+    _last: dict[str, int] = field(default_factory=dict)
+
+    def new(self, told: Progress) -> list[Watched]:
+        """Give what a training has seen since it was last asked; of one that is done, the rest of it."""
+        node = told.node
+        if node.stage != train.STAGE.name or told.error is not None:
+            return []
+        found = [from_json(told.watched)] if told.watched is not None else []
+        if told.watched is None and told.done >= node.weight:
+            found = train.read_watched(self.store, node.ref)
+        fresh = [seen for seen in found if seen.iteration > self._last.get(node.key, 0)]
+        if fresh:
+            self._last[node.key] = fresh[-1].iteration
+        return fresh
+
+
+def metrics_of(seen: Watched) -> dict[str, float]:
+    """Give what was seen by the names of curves: `held back loss`, `held back dice` and that of each class."""
+    named = {"loss": seen.loss, "dice": seen.mean_dice} | {f"dice {name}": of for name, of in seen.dice.items()}
+    return {f"held back {name}": value for name, value in named.items() if value is not None}
 
 
 def figures_of(folder: Path) -> dict[str, float]:

@@ -13,7 +13,7 @@ from pnetkit.errors import PnetkitError
 from pnetkit.extras import require_extra
 from pnetkit.pipeline.engine.schedule import Progress
 from pnetkit.pipeline.follow.follower import BROKEN, DONE, INTERRUPTED, Follower
-from pnetkit.pipeline.follow.losses import Losses, figures_of
+from pnetkit.pipeline.follow.losses import Losses, Watches, figures_of, metrics_of
 from pnetkit.pipeline.outcome.folder import RECIPE
 from pnetkit.recipe.document import read_document
 from pnetkit.store.store import Store
@@ -35,7 +35,7 @@ def mlflow_follower(root: Path, store: Path) -> Follower:
     Raises MissingExtraError where MLflow is not installed.
     """
     require_extra("mlflow", "--mlflow")
-    losses, opened = Losses(Store(store)), dict[str, Any]()
+    losses, watches, opened = Losses(Store(store)), Watches(Store(store)), dict[str, Any]()
 
     def begin(folder: Path) -> None:
         os.environ.update(ENVIRONMENT)
@@ -52,6 +52,9 @@ def mlflow_follower(root: Path, store: Path) -> Follower:
     def progress(told: Progress) -> None:
         for step, loss in losses.new(told):
             opened["client"].log_metric(opened["run"], f"loss/{told.node.label}", loss, step=step)
+        for seen in watches.new(told):
+            for name, value in metrics_of(seen).items():
+                opened["client"].log_metric(opened["run"], f"{name}/{told.node.label}", value, step=seen.iteration)
 
     def ended(how: str) -> None:
         if "run" not in opened:

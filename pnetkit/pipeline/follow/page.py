@@ -10,11 +10,12 @@ from pnetkit.files import write_atomically
 from pnetkit.pipeline.engine.schedule import Progress
 from pnetkit.pipeline.follow.counts import WORDS, Counts, StageCount
 from pnetkit.pipeline.follow.follower import BROKEN, DONE, INTERRUPTED, Follower
-from pnetkit.pipeline.follow.losses import Losses
+from pnetkit.pipeline.follow.losses import Losses, Watches
 from pnetkit.pipeline.stages import train
 from pnetkit.report.page.live import Live, LiveStage, LiveTraining, live_page
 from pnetkit.store.node import Node
 from pnetkit.store.store import Store
+from pnetkit.training.watch import Watched
 
 LIVE = "live.html"
 """The page in a run's folder."""
@@ -39,6 +40,7 @@ class _Training:
     done: int = 0
     state: str = "waits"
     losses: list[tuple[int, float]] = field(default_factory=list)
+    watched: list[Watched] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class _Seen:
 
     counts: Counts
     losses: Losses
+    watches: Watches
     report: str
     folder: Path | None = None
     began: float = 0.0
@@ -63,6 +66,7 @@ class _Seen:
         if training is not None:
             training.done = max(training.done, told.done)
             training.losses += self.losses.new(told)
+            training.watched += self.watches.new(told)
             training.state = _state(told)
 
     def page(self, now: float, how: str) -> Live:
@@ -95,6 +99,7 @@ class _Seen:
                     of.node.weight,
                     of.state,
                     thinned(of.losses),
+                    thinned([(seen.iteration, seen.mean_dice) for seen in of.watched if seen.mean_dice is not None]),
                 )
                 for of in self.trainings.values()
             ),
@@ -105,7 +110,7 @@ class _Seen:
 
 def page_follower(store: Path, *, report: str, clock: Callable[[], float] = time.monotonic) -> Follower:
     """Give a follower that keeps a page in the run's folder; `report` is the file there that its end leads to."""
-    seen = _Seen(Counts(clock), Losses(Store(store)), report)
+    seen = _Seen(Counts(clock), Losses(Store(store)), Watches(Store(store)), report)
 
     def opened(folder: Path) -> None:
         seen.folder, seen.began = folder, clock()

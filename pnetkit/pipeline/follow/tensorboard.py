@@ -7,7 +7,7 @@ from typing import Any
 from pnetkit.extras import require_extra
 from pnetkit.pipeline.engine.schedule import Progress
 from pnetkit.pipeline.follow.follower import Follower
-from pnetkit.pipeline.follow.losses import Losses, figures_of
+from pnetkit.pipeline.follow.losses import Losses, Watches, figures_of, metrics_of
 from pnetkit.store.store import Store
 
 
@@ -17,7 +17,7 @@ def tensorboard_follower(root: Path, store: Path) -> Follower:
     Raises MissingExtraError where TensorBoard is not installed.
     """
     require_extra("tensorboard", "--tensorboard")
-    losses, opened = Losses(Store(store)), dict[str, Any]()
+    losses, watches, opened = Losses(Store(store)), Watches(Store(store)), dict[str, Any]()
 
     def begin(folder: Path) -> None:
         from tensorboard.summary.writer.event_file_writer import EventFileWriter  # noqa: PLC0415  # an extra
@@ -34,6 +34,9 @@ def tensorboard_follower(root: Path, store: Path) -> Follower:
     def progress(told: Progress) -> None:
         for step, loss in losses.new(told):
             write(f"loss/{told.node.label}", loss, step)
+        for seen in watches.new(told):
+            for name, value in metrics_of(seen).items():
+                write(f"{name}/{told.node.label}", value, seen.iteration)
 
     def ended(_: str) -> None:
         if "writer" not in opened:

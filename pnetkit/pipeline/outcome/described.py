@@ -35,6 +35,7 @@ def describe_cases(recipe: Recipe, cases: Sequence[CheckedCase], folds: Mapping[
                 "site": sites.get(item.case.site),
                 "fold": folds.get(item.case.id),
                 **({"held_out": True} if item.case.held_out else {}),
+                **({"labeled": list(item.case.labeled)} if item.case.labeled is not None else {}),
                 "files": {
                     phase: {
                         "image": scan.image_digest,

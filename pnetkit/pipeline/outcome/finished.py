@@ -183,6 +183,9 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str
         found.append(
             f"whether {counted(len(of), 'case')} {'is' if len(of) == 1 else 'are'} held out differs ({_few(of)})"
         )
+    of = [case for case in shared if one[case].get("labeled") != two[case].get("labeled")]
+    if of:
+        found.append(f"which classes {counted(len(of), 'case')} have labels of differs ({_few(of)})")
     for kind in ("image", "label"):
         of = [case for case in shared if _files_differ(one[case], two[case], kind)]
         if of:
@@ -211,13 +214,15 @@ def _few(names: Sequence[str]) -> str:
 
 def _labeled(record: Mapping[str, Any], phase: str, calls: Mapping[str, Call]) -> list[str]:
     labeling = record["inputs"][phase][0]
-    return [case for case in calls if record["cases"][case]["files"][labeling]["label"] is not None]
+    of = {case: record["cases"][case] for case in calls}
+    there = [case for case in calls if of[case]["files"][labeling]["label"] is not None]
+    return [case for case in there if "tumor" in of[case].get("labeled", ("tumor",))]
 
 
 def _lesions(
     found: Mapping[tuple[str, str, str], LesionMatch], phase: str, labeled: Sequence[str]
 ) -> dict[str, Sequence[LesionMatch]]:
-    """Give the lesions of one phase; a scan with a reference label but no tumor counts as one without lesions."""
+    """Give the lesions of one phase; a scan with a label of tumors, but no tumor, counts as one without lesions."""
     nothing = LesionMatch((), ())
     return {
         criterion: [found.get((case, phase, criterion), nothing) for case in labeled] for criterion in measure.CRITERIA

@@ -1,9 +1,12 @@
 """Say what a reader of the tables has to know of how their figures came about, beside the thresholds."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 from pnetkit.errors import counted
+from pnetkit.label_sets import ANNOTATABLE, IGNORED, not_annotated
 from pnetkit.method.starting import started_in_words
 from pnetkit.pipeline.outcome.tuning import EVIDENCE
 from pnetkit.pipeline.plan.graph import Graph
@@ -16,6 +19,9 @@ from pnetkit.store.store import Store
 def remarks(recipe: Recipe, graph: Graph, store: Store, small: SmallFiles) -> list[str]:
     """Give sentences on the classifier's evidence, adopted segmentations, code that changed, weights, the search."""
     said = [EVIDENCE[recipe.classifier_evidence]] if any(node.stage == fit.STAGE.name for node in graph.nodes) else []
+    said += in_part([node.spec.annotated for node in graph.nodes if isinstance(node.spec, measure.MeasureSpec)])
+    if IGNORED in (recipe.cohort.labels or {}).values():
+        said += ignored_in_words(_records(graph, store, small, measure.STAGE.name))
     if any(node.stage == adopt.STAGE.name for node in graph.nodes):
         return [*said, "Segmentations were made elsewhere; whether by who had seen these cases is not known."]
     if graph.started is not None:
@@ -34,6 +40,24 @@ def remarks(recipe: Recipe, graph: Graph, store: Store, small: SmallFiles) -> li
 def held_out_in_words(cases: int) -> str:
     """Say how many cases nothing was learned from, though they could have been; empty where there are none."""
     return f"{counted(cases, 'case')} held out: tested, and nothing was learned from them." if cases else ""
+
+
+def in_part(annotated: Sequence[tuple[str, ...] | None]) -> list[str]:
+    """Say how many of some reference labels have no label of a class; empty where all have all."""
+    counts = Counter(name for of in annotated for name in not_annotated(of))
+    if not counts:
+        return []
+    each = ", ".join(f"{counts[name]} of {len(annotated)} of {name}" for name in ANNOTATABLE if counts[name])
+    return [f"Scans with a reference that has no label of a class, and are in no loss and no figure of it: {each}."]
+
+
+def ignored_in_words(measured: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say how many voxels of the reference labels are ignored; empty where none is."""
+    ignored = [voxels for record in measured if (voxels := record["details"].get("ignored_voxels"))]
+    if not ignored:
+        return []
+    counts = f"{sum(ignored):,} voxels in {len(ignored)} of {len(measured)} reference labels"
+    return [f"{counts} are to be ignored, and are in no loss and no figure."]
 
 
 def of_search(segmented: list[dict[str, Any]], measured: list[dict[str, Any]]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.errors import Fault, RecipeError
+from pnetkit.label_sets import ANNOTATABLE
 from pnetkit.method.fusion import fold_faults
 from pnetkit.method.parts import take_apart
 from pnetkit.pipeline.plan.drafting import AdoptedLabels, CaseNodes, FoldNodes, adopted_nodes, case_nodes, fold_nodes
@@ -68,7 +69,8 @@ def make_graph(
         there = [item for item in cases if all(phase in item.scans for phase in seen.phases)]
         labeled = [item for item in there if item.scans[seen.phases[0]].label_digest is not None]
         learned = [item for item in labeled if not item.case.held_out]
-        draft = Draft(recipe, parts, seen, folds, nodes, faults, learned)
+        annotated = frozenset(name for item in learned for name in item.case.labeled or ANNOTATABLE)
+        draft = Draft(recipe, parts, seen, folds, nodes, faults, learned, annotated=annotated)
         if adopted is not None:
             final |= {(item.case.id, seen.name): adopted_nodes(draft, item, adopted) for item in there}
             continue

@@ -6,6 +6,7 @@ from typing import Any
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.errors import Fault
+from pnetkit.label_sets import ANNOTATABLE
 from pnetkit.method.parts import Input, Parts
 from pnetkit.recipe.models import Recipe
 from pnetkit.store.node import Node, Spec, Subject
@@ -16,6 +17,7 @@ class Draft:
     """Hold a plan in the making, for one input.
 
     `labeled` are the cases with a reference label that are not held out, `prepared` are nodes of these by case.
+    `annotated` are the classes that the labels of one of these have at the least.
     """
 
     recipe: Recipe
@@ -26,6 +28,7 @@ class Draft:
     faults: list[Fault]
     labeled: Sequence[CheckedCase]
     prepared: dict[str, Node] = field(default_factory=dict)
+    annotated: frozenset[str] = frozenset(ANNOTATABLE)
 
     def add(self, spec: Spec, subject: Subject, *, weight: int = 1) -> Node:
         """Take a piece of work in, or give the equal one that is there."""
@@ -35,6 +38,17 @@ class Draft:
     def outside(self, left_out: Sequence[int]) -> list[CheckedCase]:
         """Give the labeled cases of all folds but some: the only ones that a network without these may see."""
         return [item for item in self.labeled if self.folds[item.case.id] not in left_out]
+
+    def annotated_of(self, item: CheckedCase) -> tuple[str, ...] | None:
+        """Give the classes that a case's label is taken to have; None for all.
+
+        One that no case has counts as had by all: a network that no scan speaks against could say it anywhere.
+        """
+        own = item.case.labeled
+        if own is None:
+            return None
+        had = tuple(name for name in ANNOTATABLE if name in own or name not in self.annotated)
+        return had if len(had) < len(ANNOTATABLE) else None
 
     @property
     def labels(self) -> dict[str, Any]:

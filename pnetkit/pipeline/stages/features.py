@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.files import read_json, write_atomically, write_json
+from pnetkit.label_sets import in_file
 from pnetkit.method.maps import maps_around
 from pnetkit.pipeline.stages import train
 from pnetkit.pipeline.stages.context import Context
@@ -84,7 +85,7 @@ def run(spec: FeaturesSpec, context: Context, folder: Path) -> dict[str, Any]:
     if isinstance(around, Ref):
         labels = read_segmentation(context.store, around).labels
     else:
-        labels = read_reference(around, spec.labels)
+        labels = in_file(read_reference(around, spec.labels))
     network, roi = train.read(context.store, spec.network), labels > BACKGROUND
     maps, grids = maps_around(
         network, seen, roi, names=spec.names, margin_voxels=spec.margin_voxels, device=context.device

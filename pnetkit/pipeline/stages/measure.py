@@ -1,16 +1,20 @@
 """Measure a segmentation against the reference label."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.evaluation.lesions import Lesion, LesionMatch, match_lesions
 from pnetkit.evaluation.overlap import dice
 from pnetkit.evaluation.surfaces import SurfaceAgreement, surface_agreement
 from pnetkit.files import write_json
+from pnetkit.label_sets import IGNORED, in_file, not_annotated
 from pnetkit.pipeline.stages import segment
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
@@ -25,6 +29,13 @@ from pnetkit.types import BACKGROUND, DUCT, TUMOR
 CRITERIA = {"any": 0.0, "iou": 0.1}
 """When a lesion counts as found: any common voxel, or picai_eval's least IoU."""
 
+MEASURED: Mapping[str, Callable[[NDArray[np.uint8]], NDArray[np.bool_]]] = {
+    "pancreas": lambda labels: labels > BACKGROUND,
+    "tumor": lambda labels: labels == TUMOR,
+    "duct": lambda labels: labels == DUCT,
+}
+"""Whose overlap is measured: the pancreas set (labels 1-3), tumor, duct."""
+
 LESIONS = "lesions.json"
 """The reference tumors, and the predicted ones that match none; by criterion."""
 
@@ -37,7 +48,10 @@ SURFACES = "surfaces.json"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Hold the Dice of pancreas set, tumor and duct (None where both are empty), lesions by criterion, and surfaces."""
+    """Hold the Dice of pancreas set, tumor and duct (None where both are empty), lesions by criterion, and surfaces.
+
+    What the reference has no label of is in none of them.
+    """
 
     dice: Mapping[str, float | None]
     lesions: Mapping[str, LesionMatch]
@@ -55,11 +69,13 @@ class MeasureSpec:
     labels: Mapping[str, Any]
     clean: Ref
     searched: Ref | None
+    annotated: tuple[str, ...] | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Give what label values mean."""
-        return {"labels": dict(self.labels)}
+        """Give what label values mean, and which classes are annotated where these are not all."""
+        said = {} if self.annotated is None else {"annotated": list(self.annotated)}
+        return {"labels": dict(self.labels)} | said
 
     @property
     def inputs(self) -> dict[str, Ref]:
@@ -78,38 +94,45 @@ def draft(draft: Draft, item: CheckedCase, segmentation: Node, clean: Node) -> N
     if label is None:
         return None
     is_coarse = isinstance(segmentation.spec, segment.SegmentSpec) and segmentation.spec.is_coarse
-    spec = MeasureSpec(label, draft.labels, clean.ref, segmentation.ref if is_coarse else None)
+    searched = segmentation.ref if is_coarse else None
+    spec = MeasureSpec(label, draft.labels, clean.ref, searched, item.case.labeled)
     return draft.add(spec, Subject(draft.seen.name, item.case.id))
 
 
 def run(spec: MeasureSpec, context: Context, folder: Path) -> dict[str, Any]:
     """Write Dice and surfaces of the pancreas set (labels 1-3), tumor, duct (null where both are empty), and lesions.
 
-    Of a coarse-to-fine search the share of the reference's pancreas set that its region holds is told, `region_recall`.
+    Voxels that are to be ignored are neither found nor true; how many there were is told, `ignored_voxels`. Of a class
+    that is not annotated nothing is measured. Of a coarse-to-fine search the share of the reference's pancreas set that
+    its region holds is told, `region_recall`.
     """
     found = read_segmentation(context.store, spec.clean)
     predicted, reference = found.labels, read_reference(spec.label, spec.labels)
+    ignored = int((reference == IGNORED).sum())
+    if ignored:
+        predicted, reference = np.where(reference == IGNORED, BACKGROUND, predicted), in_file(reference)
+    absent = not_annotated(spec.annotated)
     overlaps, surfaces = {}, {}
-    for name, (one, two) in {
-        "pancreas": (predicted > BACKGROUND, reference > BACKGROUND),
-        "tumor": (predicted == TUMOR, reference == TUMOR),
-        "duct": (predicted == DUCT, reference == DUCT),
-    }.items():
-        overlaps[name] = dice(one, two)
-        surfaces[name] = surface_agreement(one, two, found.grid.spacing_mm)
+    for name, of in MEASURED.items():
+        if name not in absent:
+            one, two = of(predicted), of(reference)
+            overlaps[name] = dice(one, two)
+            surfaces[name] = surface_agreement(one, two, found.grid.spacing_mm)
     write_json(folder / MEASURES, overlaps)
     write_json(folder / SURFACES, {name: surface_to_json(of) for name, of in surfaces.items()})
     matches = {
         name: match_lesions(predicted == TUMOR, reference == TUMOR, least_iou=iou, voxel_mm3=found.grid.voxel_mm3)
         for name, iou in CRITERIA.items()
+        if "tumor" not in absent
     }
     write_json(folder / LESIONS, {name: asdict(match) for name, match in matches.items()})
+    said = {"ignored_voxels": ignored} if ignored else {}
     if spec.searched is None:
-        return {}
+        return said
     region, organ = segment.read_region(context.store, spec.searched), reference > BACKGROUND
     if region is None or not organ.any():  # everything was searched, or there is nothing to find
-        return {"region_recall": None}
-    return {"region_recall": float(region[organ].mean())}
+        return {"region_recall": None} | said
+    return {"region_recall": float(region[organ].mean())} | said
 
 
 def read(store: Store | SmallFiles, ref: Ref) -> Measured:

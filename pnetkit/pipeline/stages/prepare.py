@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.files import read_json, write_json
 from pnetkit.imaging.intensity import Intensity
+from pnetkit.label_sets import merged
 from pnetkit.method.network_input import fitted_intensity
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
@@ -43,11 +44,13 @@ class PrepareSpec:
     reading: Reading
     label: File
     labels: Mapping[str, Any]
+    annotated: tuple[str, ...] | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Give how scans and labels are read."""
-        return self.reading.identity | {"labels": dict(self.labels)}
+        """Give how scans and labels are read, and which classes are annotated where these are not all."""
+        said = {} if self.annotated is None else {"annotated": list(self.annotated)}
+        return self.reading.identity | {"labels": dict(self.labels)} | said
 
     @property
     def inputs(self) -> dict[str, Ref]:
@@ -62,7 +65,8 @@ class PrepareSpec:
 
 def draft(draft: Draft, item: CheckedCase) -> Node:
     """Lay out the reading of a training case."""
-    spec = PrepareSpec(reading_of(draft, item), required_label(draft.seen, item), draft.labels)
+    annotated = draft.annotated_of(item)
+    spec = PrepareSpec(reading_of(draft, item), required_label(draft.seen, item), draft.labels, annotated)
     return draft.add(spec, Subject(draft.seen.name, item.case.id))
 
 
@@ -74,7 +78,7 @@ def run(spec: PrepareSpec, _context: Context, folder: Path) -> dict[str, Any]:
     del scans
     labels = read_reference(spec.label, spec.labels)
     foreground, lesion = foreground_indices(labels)
-    write_prepared(folder / CASE, channels, labels, foreground, lesion)
+    write_prepared(folder / CASE, channels, merged(labels, spec.annotated), foreground, lesion)
     write_json(folder / INTENSITY, [asdict(intensity) for intensity in intensities])
     return {"foreground_voxels": int(foreground.size), "lesion_voxels": int(lesion.size)}
 

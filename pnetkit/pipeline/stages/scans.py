@@ -105,7 +105,7 @@ def read_input(reading: Reading) -> NetworkInput:
 
 
 def read_reference(label: File, policy: Mapping[str, Any]) -> NDArray[np.uint8]:
-    """Read a label file under a label policy, as it stands in keys."""
+    """Read a label file under a label policy, as it stands in keys: labels 0-3, and 255 for what is to be ignored."""
     mapping = policy["mapping"]
     translated = None if mapping is None else {int(key): int(value) for key, value in mapping.items()}
     return read_labels(label.path, translated, unmapped=policy["unmapped"])[0]

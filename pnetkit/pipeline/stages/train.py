@@ -6,8 +6,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pnetkit.errors import Fault, StoreError
-from pnetkit.files import read_json, write_json
+from pnetkit.errors import Fault, StoreError, counted
+from pnetkit.files import read_json, write_atomically, write_json
 from pnetkit.interfaces import Backbone
 from pnetkit.method.seeds import derived_seed
 from pnetkit.method.starting import begin
@@ -15,6 +15,7 @@ from pnetkit.method.trained_network import load_weights, new_backbone
 from pnetkit.pipeline.stages import prepare
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
+from pnetkit.pipeline.stages.held_back import held_back
 from pnetkit.pipeline.stages.needs import WHOLE_GPU
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.provenance import surroundings
@@ -25,9 +26,10 @@ from pnetkit.training.checkpoint import write_weights
 from pnetkit.training.group import Helpers
 from pnetkit.training.loop import REPORT_EVERY, Trained
 from pnetkit.training.loop import train as train_backbone
-from pnetkit.training.plan import TrainingPlan
+from pnetkit.training.plan import TrainingPlan, Watch
 from pnetkit.training.sampling import MixedPatches, Sampling, StoredCase, TrainingCase
 from pnetkit.training.voxel_loss import VoxelLoss
+from pnetkit.training.watch import Watched, as_csv, from_csv
 
 WEIGHTS = "weights.safetensors"
 """The file of a trained network's tensors."""
@@ -42,6 +44,9 @@ LOSSES = "losses.json"
 """The course of the loss."""
 
 
+WATCHED = "watched.csv"
+"""What was seen of the cases that are held back, where any are."""
+
 LATER = (
     "optimizer", "schedule", "warmup_iterations", "decay", "average_decay", "gradient_checkpointing", "augmentation"
 )  # fmt: skip
@@ -55,7 +60,8 @@ OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma
 class TrainSpec:
     """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved.
 
-    Nor the voxels' edges, which the prepared cases' scans have and no setting changes.
+    Nor the voxels' edges, which the prepared cases' scans have and no setting changes. `held_back` are the places of
+    cases that are watched, and on which nothing is trained.
     """
 
     stage: ClassVar[str] = "train"
@@ -71,19 +77,24 @@ class TrainSpec:
     checkpoint_every: int
     spacings_mm: tuple[tuple[float, float, float], ...]
     start: File | None = None
+    held_back: tuple[int, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Give what is trained, how, and on cases of which diagnoses."""
+        """Give what is trained, how, and on cases of which diagnoses; which cases are held back, where any are."""
         # once the parts of a batch drew dropout one after the other, which no two processes could have done
         parts = {"dropout": "of each part"} if self.training.get("accumulation", 1) > 1 else {}
-        return {
-            "backbone": dict(self.backbone),
-            "in_channels": self.in_channels,
-            "training": dict(self.training),
-            "seed": self.seed,
-            "abnormal": list(self.abnormal),
-        } | parts
+        return (
+            {
+                "backbone": dict(self.backbone),
+                "in_channels": self.in_channels,
+                "training": dict(self.training),
+                "seed": self.seed,
+                "abnormal": list(self.abnormal),
+            }
+            | parts
+            | ({"held_back": list(self.held_back)} if self.held_back else {})
+        )
 
     @property
     def inputs(self) -> dict[str, Ref]:
@@ -106,6 +117,12 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
     if not training:
         draft.faults.append(Fault(subject.label, "no training case has a reference label"))
         return None
+    watch = recipe.training.watch
+    apart = set() if watch is None else held_back(training, watch.patients, seed=recipe.training.seed)
+    if len(apart) == len(training):
+        message = f"training.watch holds back all its {counted(len(apart), 'case')}; set patients to fewer, or to null"
+        draft.faults.append(Fault(subject.label, message))
+        return None
     balanced = recipe.training.case_sampling == "balanced"  # else diagnoses decide nothing, and keys stay as they are
     spec = TrainSpec(
         backbone=draft.parts.backbone,
@@ -118,6 +135,7 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
         checkpoint_every=recipe.training.checkpoint_every,
         spacings_mm=tuple(item.scans[draft.seen.phases[0]].grid.spacing_mm for item in training),
         start=weights,
+        held_back=tuple(sorted(apart)),
     )
     return draft.add(spec, subject, weight=recipe.training.iterations)
 
@@ -140,8 +158,11 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
     helpers = Helpers(context.helpers, partial(opened, spec, context.store), context.gpu_bytes)
     processes = {"processes": str(1 + len(context.helpers))} if context.helpers else {}
 
-    def report(iteration: int, loss: float) -> None:
-        write_json(folder / "progress.json", {"done": iteration, "loss": loss})
+    told: dict[str, Any] = {}
+
+    def tell(**what: Any) -> None:
+        told.update(what)
+        write_json(folder / "progress.json", told)
 
     trained = (
         _untouched(identity)
@@ -153,16 +174,20 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
             seed=spec.seed,
             device=context.device,
             checkpoint=folder / CHECKPOINT,
-            report=report,
+            report=lambda iteration, loss: tell(done=iteration, loss=loss),
             maker=maker(identity),
             where=surroundings(context.device) | processes,
             helpers=helpers,
+            held_back=opened_cases(spec, context.store, spec.held_back),
+            seen=lambda seen: tell(watched=seen.to_json()),
         )
     )
     (folder / CHECKPOINT).unlink(missing_ok=True)
     write_weights(folder / WEIGHTS, backbone.state_dict())
     write_json(folder / BACKBONE, {"backbone": identity, "in_channels": spec.in_channels})
     write_json(folder / LOSSES, trained.losses)
+    if trained.watched:
+        write_atomically(folder / WATCHED, as_csv(trained.watched).encode())
     tested = {} if "average_decay" not in spec.training else {"weights": averaged_in_words(spec.training)}
     return tested | {
         "parameters": sum(p.numel() for p in backbone.parameters()),
@@ -178,14 +203,24 @@ def _untouched(identity: Mapping[str, Any]) -> Trained:
 
 
 def opened(spec: TrainSpec, store: Store) -> tuple[Backbone, list[TrainingCase | StoredCase]]:
-    """Build the untrained network and open the prepared cases: in each process that computes for a training."""
-    cases = [
-        prepare.read(store, ref, case_id=case_id, abnormal=abnormal, spacing_mm=spacing_mm)
-        for ref, case_id, abnormal, spacing_mm in zip(
-            spec.prepared, spec.case_ids, spec.abnormal, spec.spacings_mm, strict=True
-        )
-    ]
+    """Build the untrained network and open the cases that it trains on: in each process that computes for it."""
+    trained_on = [place for place in range(len(spec.prepared)) if place not in spec.held_back]
+    cases = opened_cases(spec, store, trained_on)
     return new_backbone(dict(spec.backbone), in_channels=spec.in_channels, seed=spec.seed), cases
+
+
+def opened_cases(spec: TrainSpec, store: Store, places: Sequence[int]) -> list[TrainingCase | StoredCase]:
+    """Open the prepared cases at some places."""
+    return [
+        prepare.read(
+            store,
+            spec.prepared[place],
+            case_id=spec.case_ids[place],
+            abnormal=spec.abnormal[place],
+            spacing_mm=spec.spacings_mm[place],
+        )
+        for place in places
+    ]
 
 
 def read(store: Store, ref: Ref) -> Backbone:
@@ -197,6 +232,12 @@ def read_losses(store: Store, ref: Ref, iterations: int) -> list[tuple[int, floa
     """Give the loss of a training that is done, each with the iteration that it is the mean up to."""
     losses = read_json(store.of(ref) / LOSSES)
     return [(min((place + 1) * REPORT_EVERY, iterations), float(loss)) for place, loss in enumerate(losses)]
+
+
+def read_watched(store: Store, ref: Ref) -> list[Watched]:
+    """Give what a training that is done saw of the cases that it held back; nothing where it held none back."""
+    path = store.of(ref) / WATCHED
+    return from_csv(path.read_text(encoding="utf-8")) if path.is_file() else []
 
 
 @lru_cache(maxsize=1)
@@ -261,7 +302,7 @@ def _place(attempt: Mapping[str, Any]) -> str:
 
 def training_plan(training: Mapping[str, Any], *, checkpoint_every: int) -> TrainingPlan:
     """Make the training loop's plan of a recipe's `training` section (without seed and checkpoints, as in a key)."""
-    weights = training["class_weights"]
+    weights, watch = training["class_weights"], training.get("watch")
     return TrainingPlan(
         iterations=training["iterations"],
         sampling=Sampling(
@@ -285,6 +326,7 @@ def training_plan(training: Mapping[str, Any], *, checkpoint_every: int) -> Trai
         class_weights=tuple(weights) if weights is not None else None,
         precision=training["precision"],
         checkpoint_every=checkpoint_every,
+        watch=None if watch is None else Watch(watch["patches"], watch["every"]),
         loss=VoxelLoss(**{ours: training[key] for ours, key in OF_LOSS.items() if key in training}),
         **{key: training[key] for key in LATER if key in training},
     )

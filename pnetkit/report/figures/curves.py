@@ -174,6 +174,24 @@ def points_figure(name: str, courses: Mapping[str, Points], iterations: int, *, 
     return figure(frame, body, title=f"Training: {name}", says=f"Loss over the iterations: {'; '.join(said)}.")
 
 
+def dice_figure(name: str, courses: Mapping[str, Points], iterations: int, *, says: str) -> Figure | None:
+    """Draw the mean Dice of the cases that trainings hold back, at the iterations at which it is known."""
+    known = {of: course for of, course in courses.items() if course}
+    if not known:
+        return None
+    axis = Axis(0.0, 1.0, tuple((n / 5, f"{n / 5:g}") for n in range(6)), "Dice")
+    frame = with_legend(Frame(round_axis(iterations, "Iteration"), axis, height=260), -(-len(known) // PER_ROW))
+    body, entries, said = [], [], []
+    for number, (of, points) in enumerate(known.items()):
+        color = f"c{number % COLORS + 1}"
+        body.append(line(frame, points, color))
+        entries.append((color, of))
+        said.append(f"{of} {says} {points[-1][1]:.3f}")
+    body += legend(frame, entries, per_row=PER_ROW)
+    says = f"Mean Dice of patches of training cases that are held back, on which nothing is trained: {'; '.join(said)}."
+    return figure(frame, body, title=f"Held-back cases: {name}", says=says)
+
+
 def smoothed(losses: Sequence[float], *, points: int = 120) -> list[float]:
     """Give means of neighbors, no more than so many."""
     return [float(np.mean(part)) for part in np.array_split(np.array(losses), min(points, len(losses)))]

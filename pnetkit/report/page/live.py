@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from pnetkit.report.figures.curves import points_figure
+from pnetkit.report.figures.curves import dice_figure, points_figure
 from pnetkit.report.figures.svg import Points
 from pnetkit.report.page.render import by_digest, environment, resource
 from pnetkit.report.page.values import RESEARCH, Figure
@@ -30,7 +30,10 @@ class LiveStage:
 
 @dataclass(frozen=True, slots=True)
 class LiveTraining:
-    """Hold how far a training is: its name, iterations, state in a word, and the losses known."""
+    """Hold how far a training is: its name, iterations, state in a word, and the losses known.
+
+    `dice` is the mean Dice of the cases that it holds back, where it holds any back.
+    """
 
     input: str
     name: str
@@ -38,6 +41,7 @@ class LiveTraining:
     total: int
     state: str
     losses: Points
+    dice: Points = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ def live_page(live: Live) -> bytes:
             script=Markup(script),  # ours, of the package
             reload_s=RELOAD_S,
             research=RESEARCH,
+            watched=any(training.dice for training in live.trainings),
             figures=_figures(live),
         )
     )
@@ -82,10 +87,10 @@ def _figures(live: Live) -> list[Figure]:
     by_input: dict[str, list[LiveTraining]] = {}
     for training in live.trainings:
         by_input.setdefault(training.input, []).append(training)
-    found = []
+    found: list[Figure] = []
     for name, of in by_input.items():
         courses: Mapping[str, Points] = {training.name: training.losses for training in of}
         figure = points_figure(name, courses, max(training.total for training in of), says="is at")
-        if figure is not None:
-            found.append(figure)
+        seen: Mapping[str, Points] = {training.name: training.dice for training in of}
+        found += filter(None, [figure, dice_figure(name, seen, max(training.total for training in of), says="is at")])
     return found

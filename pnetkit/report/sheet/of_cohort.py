@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from pnetkit.errors import counted
+from pnetkit.label_sets import IGNORED
 from pnetkit.report.sheet.values import CASES, LESIONS, RECIPE, RECORD, RunValues, Said
 
 
@@ -155,10 +156,14 @@ def references(run: RunValues) -> Sequence[Said]:
     policy = run.record.get("labels")
     if policy:
         mapping = policy.get("mapping")
-        values = "taken as they are" if mapping is None else ", ".join(f"{k} as {v}" for k, v in mapping.items())
+        values = "taken as they are" if mapping is None else ", ".join(f"{k} {_meaning(v)}" for k, v in mapping.items())
         said = f"Label values: {values}; any other: {policy.get('unmapped')}."
         found.append(Said(said, RECORD, "labels.mapping, labels.unmapped"))
     return found
+
+
+def _meaning(label: int) -> str:
+    return "ignored" if label == IGNORED else f"as {label}"
 
 
 def tumor_sizes(run: RunValues) -> Sequence[Said]:

@@ -9,13 +9,15 @@ import pytest
 from pnetkit.errors import MissingExtraError
 from pnetkit.pipeline.engine.schedule import Progress
 from pnetkit.pipeline.follow import mlflow, tensorboard
-from pnetkit.pipeline.follow.losses import Losses
+from pnetkit.pipeline.follow.losses import Losses, Watches
 from pnetkit.store.node import Node, Subject
 from pnetkit.store.store import Store
+from pnetkit.training.watch import CLASSES, Watched, as_csv
 from tests.nodes import AnySpec
 
 TRAINING = Node(AnySpec("train", identity={"name": "x"}), Subject("venous", folds=(0,)), 25)
 RATE = {"value": 0.75, "successes": 3, "total": 4, "low": 0.3, "high": 0.95}
+SEEN = [Watched(10, 0.75, dict.fromkeys(CLASSES, 0.25)), Watched(25, None, dict.fromkeys(CLASSES) | {"tumor": 0.5})]
 DECISION = {"auc": 0.875, "sensitivity": RATE, "specificity": RATE | {"value": None}}
 
 
@@ -24,10 +26,11 @@ def run_of(follower, folder):
     (folder / "out").mkdir(parents=True)
     (folder / "out" / "recipe.yaml").write_text("name: tiny\ntraining: {iterations: 25}\n")
     follower.opened(folder / "out")
-    follower.progress(Progress(TRAINING, 10, loss=0.5))
+    follower.progress(Progress(TRAINING, 10, loss=0.5, watched=SEEN[0].to_json()))
     done = folder / "store" / "train" / TRAINING.key[:32]
     done.mkdir(parents=True)
     (done / "losses.json").write_text(json.dumps([0.5, 0.25, 0.125]))
+    (done / "watched.csv").write_text(as_csv(SEEN))
     follower.progress(Progress(TRAINING, 25))
     (folder / "out" / "metrics.json").write_text(json.dumps({"fused": DECISION, "phases": {}}))
     follower.ended("done")
@@ -44,6 +47,17 @@ def test_a_loss_is_given_once_and_the_end_of_a_training_gives_the_rest(tmp_path)
     assert losses.new(Progress(TRAINING, 25)) == [(20, 0.25), (25, 0.125)]
 
 
+def test_what_is_seen_of_held_back_cases_is_given_once_and_the_end_gives_the_rest(tmp_path):
+    watches = Watches(Store(tmp_path))
+    assert watches.new(Progress(TRAINING, 10, watched=SEEN[0].to_json())) == SEEN[:1]
+    assert watches.new(Progress(TRAINING, 20, watched=SEEN[0].to_json())) == []
+    done = tmp_path / "train" / TRAINING.key[:32]
+    done.mkdir(parents=True)
+    assert watches.new(Progress(TRAINING, 25)) == []  # one that held none back
+    (done / "watched.csv").write_text(as_csv(SEEN))
+    assert watches.new(Progress(TRAINING, 25)) == SEEN[1:]
+
+
 def test_event_files_hold_losses_by_iteration_and_figures(tmp_path):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
@@ -57,6 +71,11 @@ def test_event_files_hold_losses_by_iteration_and_figures(tmp_path):
             found.setdefault(value.tag, []).append((event.step, number))
     assert found == {
         "loss/venous fold 0": [(10, 0.5), (20, 0.25), (25, 0.125)],
+        "held back loss/venous fold 0": [(10, 0.75)],
+        "held back dice/venous fold 0": [(10, 0.25), (25, 0.5)],
+        "held back dice tumor/venous fold 0": [(10, 0.25), (25, 0.5)],
+        "held back dice pancreas/venous fold 0": [(10, 0.25)],
+        "held back dice duct/venous fold 0": [(10, 0.25)],
         "fused/auc": [(0, 0.875)],
         "fused/sensitivity": [(0, 0.75)],
     }
@@ -73,6 +92,8 @@ def test_mlflow_holds_settings_losses_and_figures_in_files_and_has_no_telemetry(
     (run,) = client.search_runs([client.get_experiment_by_name("pnetkit").experiment_id])
     history = client.get_metric_history(run.info.run_id, "loss/venous fold 0")
     assert [(of.step, of.value) for of in history] == [(10, 0.5), (20, 0.25), (25, 0.125)]
+    history = client.get_metric_history(run.info.run_id, "held back dice tumor/venous fold 0")
+    assert [(of.step, of.value) for of in history] == [(10, 0.25), (25, 0.5)]
     assert run.data.params == {"name": "tiny", "training.iterations": "25"}
     assert run.data.metrics["fused/auc"] == 0.875
     assert (run.info.status, run.info.run_name) == ("FINISHED", "out")

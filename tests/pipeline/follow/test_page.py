@@ -53,6 +53,18 @@ def test_the_page_says_how_far_stages_and_trainings_are_and_what_is_left(run):
     assert "fold 0 is at 0.5" in text
 
 
+def test_the_page_shows_the_dice_of_held_back_cases_where_a_training_holds_any_back(run):
+    folder, follower, now = run
+    assert "Held-back" not in text_of(folder)
+    seen = {"iteration": 20, "loss": 0.5, "dice": {"pancreas": 0.5, "tumor": 0.25, "duct": None}}
+    now[0] = 10.0
+    follower.progress(Progress(ONE, 20, loss=0.5, watched=seen))
+    text = text_of(folder)
+    assert cells(text, "venous, fold 0") == ["20", "60", "0.5000", "0.375", "trains"]
+    assert cells(text, "venous, fold 1") == ["0", "60", "", "", "waits"]
+    assert "on which nothing is trained: fold 0 is at 0.375." in text
+
+
 def test_the_page_is_written_no_oftener_than_every_two_seconds_and_when_nothing_is_told_too(run):
     folder, follower, now = run
     follower.progress(Progress(ONE, 10, loss=0.7))

@@ -8,7 +8,8 @@ from pnetkit.pipeline.outcome.described import describe_cases
 
 def item(case_id, patient, site):
     return SimpleNamespace(
-        case=SimpleNamespace(id=case_id, patient=patient, site=site, abnormal=None, held_out=False), scans={}
+        case=SimpleNamespace(id=case_id, patient=patient, site=site, abnormal=None, held_out=False, labeled=None),
+        scans={},
     )
 
 

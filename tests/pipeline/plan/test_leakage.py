@@ -21,8 +21,9 @@ from pnetkit.pipeline.outcome.tuning import tune
 from pnetkit.pipeline.plan.graph import make_graph
 from pnetkit.pipeline.stages.fit import FitSpec
 from pnetkit.pipeline.stages.prepare import PrepareSpec
+from pnetkit.pipeline.stages.train import TrainSpec
 from pnetkit.recipe.check import load_recipe
-from pnetkit.recipe.models import OperatingPointSettings
+from pnetkit.recipe.models import OperatingPointSettings, WatchSettings
 from pnetkit.types import Case, Grid, PhaseFinding, ScanFiles
 
 RECIPES = Path(__file__).parents[3] / "recipes"
@@ -60,7 +61,7 @@ def planned(kind, cohort):
     ]
     try:
         folds = assign_folds([item.case for item in cases], folds=number, seed=seed)
-        return make_graph(LEARNING[kind], cases, folds), cases, folds
+        return make_graph((LEARNING | WATCHING)[kind], cases, folds), cases, folds
     except (CohortError, RecipeError) as error:
         assume("cannot be trained on this cohort" not in str(error) and not isinstance(error, CohortError))
         raise
@@ -76,6 +77,13 @@ LEARNING = {
     "out of fold": recipe(
         "roi_classifier_dual", "classifier.params.feature=class_shares", "classifier_evidence=out-of-fold"
     ),
+}
+
+WATCHING = {
+    f"{kind}, watched": of.model_copy(
+        update={"training": of.training.model_copy(update={"watch": WatchSettings(patients=1)})}
+    )
+    for kind, of in LEARNING.items()
 }
 
 
@@ -133,6 +141,31 @@ def test_nothing_is_learned_from_a_case_that_is_held_out(kind, cohort, out):
     assert held_out <= {case for case, _ in graph.cases} | {item.case.id for item in cases if not item.scans}
     for nodes in graph.cases.values():
         assert learned_from(nodes.classify, by_key).isdisjoint(held_out)
+
+
+@pytest.mark.parametrize("kind", ["a rule, watched", "out of fold, watched"])
+@settings(max_examples=6)
+@given(cohort=COHORTS)
+def test_cases_that_a_training_watches_are_of_its_own_folds_and_of_no_patient_that_it_trains_on(kind, cohort):
+    graph, cases, folds = planned(kind, cohort)
+    patients = {item.case.id: item.case.patient for item in cases}
+    trainings = [node for node in graph.nodes if isinstance(node.spec, TrainSpec)]
+    assert trainings
+    for node in trainings:
+        ids, places = node.spec.case_ids, set(node.spec.held_back)
+        watched = {case for place, case in enumerate(ids) if place in places}
+        trained_on = set(ids) - watched
+        assert trained_on
+        assert len({patients[case] for case in watched}) == 1
+        assert {folds[case] for case in ids}.isdisjoint(node.subject.folds)
+        assert {patients[case] for case in watched}.isdisjoint(patients[case] for case in trained_on)
+
+
+def test_a_training_that_would_hold_back_all_of_its_cases_is_refused():
+    cases = [checked(f"P{n}", f"patient {n}", bool(n % 2), {"venous": "labeled"}) for n in range(4)]
+    chosen = recipe("ablations/venous_only", "training.watch={patients: 2}")
+    with pytest.raises(RecipeError, match=r"training\.watch holds back all its 2 cases; set patients to fewer"):
+        make_graph(chosen, cases, {f"P{n}": n % 2 for n in range(4)})
 
 
 @pytest.mark.parametrize("kind", ["in fold", "out of fold"])

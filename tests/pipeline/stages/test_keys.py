@@ -27,7 +27,10 @@ SCANNED = Scanned(("venous",), (IMAGE,))
 EVIDENCE = (TrainingEvidence("P1", True, SCANNED, Ref("features", "f"), Ref("postprocess", "p")),)
 
 SPECS = [
-    (PrepareSpec(READING, LABEL, POLICY), {"reading": OTHER_READING, "label": OTHER, "labels": OTHER_POLICY}),
+    (
+        PrepareSpec(READING, LABEL, POLICY),
+        {"reading": OTHER_READING, "label": OTHER, "labels": OTHER_POLICY, "annotated": ("pancreas",)},
+    ),
     (
         TrainSpec(PLUGIN, 1, {"iterations": 5}, 7, (True,), (Ref("prepare", "p"),), ("P1",), 100, ((1.0, 1.0, 2.0),)),
         {
@@ -41,6 +44,7 @@ SPECS = [
             "checkpoint_every": 200,
             "spacings_mm": ((1.0, 1.0, 3.0),),
             "start": OTHER,
+            "held_back": (0,),
         },
     ),
     (
@@ -93,6 +97,7 @@ SPECS = [
             "labels": OTHER_POLICY,
             "clean": Ref("postprocess", "q"),
             "searched": None,
+            "annotated": ("tumor",),
         },
     ),
 ]

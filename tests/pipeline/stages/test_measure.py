@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from pnetkit.evaluation.surfaces import SurfaceAgreement
+from pnetkit.label_sets import IGNORED
 from pnetkit.pipeline.stages import measure
 from pnetkit.pipeline.stages.context import Context
-from pnetkit.pipeline.stages.measure import MEASURES, MeasureSpec
+from pnetkit.pipeline.stages.measure import LESIONS, MEASURES, MeasureSpec
 from pnetkit.store.node import File, Ref
 from pnetkit.store.store import Store
 
@@ -30,14 +31,15 @@ def measured(tmp_path):
     label = volume(tmp_path / "label.nii.gz", reference)
     volume(tmp_path / "store" / "postprocess" / "clean" / "labels.nii.gz", found)
 
-    def run(region=None, *, coarse=True):
+    def run(region=None, *, coarse=True, labels=None, annotated=None):
         if region is not None:
             volume(tmp_path / "store" / "segment" / "search" / "region.nii.gz", region)
         spec = MeasureSpec(
             File(label, "digest"),
-            {"mapping": None, "unmapped": "error"},
+            {"mapping": labels, "unmapped": "error"},
             Ref("postprocess", "clean"),
             Ref("segment", "search") if coarse else None,
+            annotated,
         )
         folder = tmp_path / "result"
         folder.mkdir(exist_ok=True)
@@ -61,6 +63,26 @@ def test_a_search_that_was_not_kept_to_a_region_has_no_share(measured):
 
 def test_an_exhaustive_search_says_nothing_of_regions(measured):
     assert measured(coarse=False)[0] == {}
+
+
+AS_THEY_ARE = {"1": 1, "2": 2, "3": 3}
+
+
+def test_voxels_that_are_to_be_ignored_are_in_no_dice_and_no_lesion_and_are_counted(measured, tmp_path):
+    region = np.zeros((8, 8, 8))
+    region[3:] = 1
+    details, overlaps = measured(region, labels=AS_THEY_ARE | {"2": IGNORED})
+    # found 1 and 3 where true is 1, 1 and 3; the tumor's voxel is neither
+    assert overlaps == {"pancreas": pytest.approx(2 * 2 / (2 + 3)), "tumor": None, "duct": 1.0}
+    assert details == {"region_recall": pytest.approx(2 / 3), "ignored_voxels": 1}
+    lesions = json.loads((tmp_path / "result" / LESIONS).read_text())["any"]
+    assert (lesions["lesions"], lesions["false_positives"]) == ([], [])
+
+
+def test_of_a_class_that_is_not_annotated_nothing_is_measured(measured, tmp_path):
+    details, overlaps = measured(coarse=False, annotated=("pancreas", "duct"))
+    assert (details, set(overlaps)) == ({}, {"pancreas", "duct"})
+    assert json.loads((tmp_path / "result" / LESIONS).read_text()) == {}
 
 
 def test_surfaces_are_measured_in_the_millimeters_of_the_voxels_and_read_back(measured, tmp_path):

@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 
 from pnetkit.files import file_digest, write_json
+from pnetkit.imaging.boxes import Box
 from pnetkit.imaging.intensity import Intensity
+from pnetkit.label_sets import IGNORED, any_of, in_file
 from pnetkit.pipeline.stages import prepare
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.prepare import CASE, INTENSITY, PrepareSpec
 from pnetkit.pipeline.stages.scans import Reading
 from pnetkit.store.node import File, Ref
 from pnetkit.store.store import Store
+from pnetkit.training.bricks import cut_bricks
 from pnetkit.training.sampling import Sampling, TrainingCase, draw_batch, foreground_indices
 
 SHAPE = (40, 36, 20)
@@ -32,7 +35,7 @@ def scan(tmp_path):
     return hu.round().clip(-1024, 3000), labels, tmp_path
 
 
-def prepared(scan, window, *, steps=1.0):
+def prepared(scan, window, *, steps=1.0, mapping=None, annotated=None):
     hu, labels, folder = scan
     files = {}
     for name, array in {"image": (hu / steps).astype(np.int16), "label": labels}.items():
@@ -42,7 +45,7 @@ def prepared(scan, window, *, steps=1.0):
         nib.save(image, path)
         files[name] = File(path, file_digest(path))
     reading = Reading((files["image"],), {"window_hu": list(window), "normalization": "z-score"}, False)
-    spec = PrepareSpec(reading, files["label"], {"mapping": None, "unmapped": "error"})
+    spec = PrepareSpec(reading, files["label"], {"mapping": mapping, "unmapped": "error"}, annotated)
     (folder / "prepare" / "k").mkdir(parents=True)
     prepare.run(spec, Context(folder, "cpu", 1), folder / "prepare" / "k")
     return folder / "prepare" / "k"
@@ -88,3 +91,16 @@ def test_a_case_that_an_earlier_release_prepared_is_read_as_it_is(tmp_path):
     assert case.intensities == (Intensity(-100.0, 240.0, 1.0, 2.0),)
     assert np.array_equal(case.hu, hu)
     assert Path(case.labels.filename).name == "labels.npy"
+
+
+def test_foreground_is_what_the_file_says_and_labels_say_what_a_voxel_may_be(scan):
+    labels = scan[1]
+    labels[0, 0, :3] = 7
+    folder = prepared(scan, (-100, 240), mapping={"1": 1, "2": 2, "7": IGNORED}, annotated=("pancreas", "tumor"))
+    case = prepare.read(Store(folder.parents[1]), Ref("prepare", "k"), case_id="P", abnormal=None).mapped()
+    assert case.foreground.tolist() == np.flatnonzero((labels == 1) | (labels == 2)).tolist()
+    assert case.lesion.tolist() == np.flatnonzero(labels == 2).tolist()
+    stored = cut_bricks(case.labels, Box((0, 0, 0), SHAPE), fill=0)
+    for value, said in {0: any_of([0, 3]), 1: any_of([1, 3]), 2: 2, 7: IGNORED}.items():
+        assert set(stored[labels == value].tolist()) == {said}
+    assert (in_file(stored) == np.where(labels == 7, 0, labels)).all()

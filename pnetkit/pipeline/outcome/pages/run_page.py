@@ -21,10 +21,10 @@ from pnetkit.pipeline.outcome.pages.cases import GROUPS, Told, case_view, sorted
 from pnetkit.pipeline.outcome.pages.further import further_part
 from pnetkit.pipeline.outcome.pages.names import Names, names_of
 from pnetkit.pipeline.outcome.pages.scans import Files, cohort_files
-from pnetkit.pipeline.outcome.pages.stored import Stored, losses_of, records_of, stored
+from pnetkit.pipeline.outcome.pages.stored import Stored, losses_of, records_of, stored, watched_of
 from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.recipe.document import read_document
-from pnetkit.report.figures.curves import losses_figure
+from pnetkit.report.figures.curves import dice_figure, losses_figure
 from pnetkit.report.methods import facts, is_phantom, methods_paragraph, recipe_in_a_sentence
 from pnetkit.report.page.budget import BUDGET, CaseMaker
 from pnetkit.report.page.values import RESEARCH, Group, Page, Part
@@ -176,10 +176,14 @@ def _training(run: FinishedRun, found: Stored, recipe: Mapping[str, Any]) -> Par
         )
         for name, of in courses.items()
     ]
+    figures += [
+        dice_figure(name, {f"fold {fold}": points for fold, points in of.items()}, iterations or 1, says="ended at")
+        for name, of in watched_of(found, run).items()
+    ]
     drawn = tuple(figure for figure in figures if figure is not None)
     if not drawn:
         return None
-    words = "Means over neighboring steps; each line is the network that was trained without one fold."
+    words = "Losses are means over neighboring steps; each line is the network that was trained without one fold."
     return Part("training", "Training", (words,), figures=drawn)
 
 

@@ -14,6 +14,7 @@ from pnetkit.errors import CohortError, ImageError, PnetkitError
 from pnetkit.files import require_digest
 from pnetkit.imaging.boxes import Box, bounding_box, cut
 from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
+from pnetkit.label_sets import in_file
 from pnetkit.pipeline.outcome.finished import FinishedRun
 from pnetkit.pipeline.outcome.folder import SEGMENTATIONS
 from pnetkit.pipeline.outcome.pages.stored import Stored
@@ -70,7 +71,7 @@ class Volumes:
         return crop_of(
             _cut(self.hu[phase], box),
             None if found is None else _cut(found, box),
-            None if self.truth is None else _cut(self.truth, box),
+            None if self.truth is None else in_file(_cut(self.truth, box)),
             self.grid,
             box,
             is_whole=is_whole,
@@ -208,7 +209,7 @@ def _of_files(run: FinishedRun, files: Files, case_id: str, phases: Sequence[str
     if isinstance(hu, str):
         return hu
     truth = _truth(run, files, case_id, phases[0])
-    organ = None if truth is None else bounding_box(truth > BACKGROUND)
+    organ = None if truth is None else bounding_box(in_file(truth) > BACKGROUND)
     return _Read([hu], truth, organ, [WINDOW_HU])
 
 

@@ -1,6 +1,6 @@
 """Find what a store holds of a finished run, by stage and by what it is of; runs of earlier releases too."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,16 +48,32 @@ def stored(run: FinishedRun, store: Path | None) -> Stored:
 
 def losses_of(found: Stored, run: FinishedRun) -> dict[str, dict[int, list[float]]]:
     """Read the course of the loss of every training that is there, by input and fold."""
-    folds = sorted({case["fold"] for case in run.record["cases"].values() if case["fold"] is not None})
     courses: dict[str, dict[int, list[float]]] = {}
+    for name, fold, store, ref in _trainings(found, run):
+        path = store.of(ref) / train.LOSSES
+        if path.is_file():
+            courses.setdefault(name, {})[fold] = [float(loss) for loss in read_json(path)]
+    return courses
+
+
+def watched_of(found: Stored, run: FinishedRun) -> dict[str, dict[int, list[tuple[float, float]]]]:
+    """Read the Dice of the cases that trainings held back, each with its iteration, by input and fold."""
+    courses: dict[str, dict[int, list[tuple[float, float]]]] = {}
+    for name, fold, store, ref in _trainings(found, run):
+        seen = [(float(of.iteration), of.mean_dice) for of in train.read_watched(store, ref)]
+        known = [(iteration, dice) for iteration, dice in seen if dice is not None]
+        if known:
+            courses.setdefault(name, {})[fold] = known
+    return courses
+
+
+def _trainings(found: Stored, run: FinishedRun) -> Iterator[tuple[str, int, Store, Ref]]:
+    folds = sorted({case["fold"] for case in run.record["cases"].values() if case["fold"] is not None})
     for name in run.record["inputs"]:
         for fold in folds:
             ref = found.ref(train.STAGE.name, Subject(name, folds=(fold,)))
             if ref is not None and found.store is not None:
-                path = found.store.of(ref) / train.LOSSES
-                if path.is_file():
-                    courses.setdefault(name, {})[fold] = [float(loss) for loss in read_json(path)]
-    return courses
+                yield name, fold, found.store, ref
 
 
 def records_of(found: Stored) -> dict[str, list[dict[str, Any]]]:
