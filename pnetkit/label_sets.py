@@ -9,7 +9,7 @@ that a voxel may be then holds nothing against a network that the labels do not 
 Zhou, Medical Image Analysis 70, 2021, 101979).
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,18 @@ def in_file(labels: Labels) -> Labels:
     if labels.size == 0 or int(labels.max()) < FIRST:
         return labels
     return _LOWEST[labels]
+
+
+def on_other_grid(labels: Labels, move: Callable[[Labels], Labels]) -> Labels:
+    """Give labels 0-3, and 255 for what is to be ignored, on another grid, onto which `move` brings labels 0-3.
+
+    What is ignored is moved as a class by itself, and lies over the others.
+    """
+    moved = move(in_file(labels))
+    ignored = labels == IGNORED
+    if not ignored.any():
+        return moved
+    return np.where(move(ignored.astype(np.uint8)) > 0, np.uint8(IGNORED), moved)
 
 
 def _lowest() -> Labels:

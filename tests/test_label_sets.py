@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pnetkit.label_sets import IGNORED, any_of, in_file, merged, not_annotated
+from pnetkit.label_sets import IGNORED, any_of, in_file, merged, not_annotated, on_other_grid
 
 FILE = np.array([[[0, 1, 2, 3]]], dtype=np.uint8)
 
@@ -40,3 +40,17 @@ def test_what_is_ignored_is_background_in_no_class_and_stays_ignored():
     labels = np.array([0, 1, IGNORED], dtype=np.uint8)
     assert in_file(labels).tolist() == [0, 1, 0]
     assert merged(labels, ("pancreas",))[2] == IGNORED
+
+
+def test_what_is_ignored_is_moved_onto_another_grid_by_itself():
+    labels = np.array([0, 1, 2, IGNORED, 0, IGNORED], dtype=np.uint8)
+    seen = []
+
+    def every_other(of):
+        seen.append(set(of.tolist()))
+        return of[1::2]
+
+    assert on_other_grid(labels, every_other).tolist() == [1, IGNORED, IGNORED]
+    assert seen == [{0, 1, 2}, {0, 1}]
+    known = labels[:3]
+    assert on_other_grid(known, lambda of: of) is known

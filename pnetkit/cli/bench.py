@@ -12,6 +12,14 @@ import click
 @click.option(
     "--shape", nargs=3, type=click.IntRange(min=1), default=(512, 512, 320), show_default=True, help="Voxels of the CT."
 )
+@click.option(
+    "--spacing",
+    nargs=3,
+    type=click.FloatRange(min=0.05, max=50),
+    default=(0.75, 0.75, 1.0),
+    show_default=True,
+    help="Edges of its voxels in mm, for a recipe that resamples.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads, as of a worker.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -20,6 +28,7 @@ def bench(
     profile: str | None,
     overrides: tuple[str, ...],
     shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
     device: str,
     threads: int,
     as_json: bool,
@@ -31,7 +40,11 @@ def bench(
 
     keep_freed_memory()  # as a worker does
     found = throughput.predict(
-        load_recipe(recipe_path, profile, overrides).recipe, shape, device=device, threads=threads
+        load_recipe(recipe_path, profile, overrides).recipe,
+        shape,
+        device=device,
+        threads=threads,
+        spacing_mm=spacing,
     )
     if as_json:
         click.echo(throughput.as_json(found))

@@ -45,6 +45,7 @@ def check(
     from pnetkit.cohort.check import LabelPolicy
     from pnetkit.cohort.checked import check_cohort
     from pnetkit.cohort.fingerprint import fingerprint
+    from pnetkit.cohort.lost import lost_notes
     from pnetkit.errors import CohortError, counted
     from pnetkit.pipeline.engine.workers import WorkerPool
     from pnetkit.pipeline.plan.cohort import fit_for_inputs, label_policy
@@ -58,12 +59,17 @@ def check(
     with WorkerPool(usable_processors() if workers is None else workers, threads=1) as pool:
         if is_audited or audit_csv or audit_page:
             audit_cohort(table, wanted, policy, pool, limits=limits, csv=audit_csv, page=audit_page)
-        checked = check_cohort(table, wanted, policy, pool)
-    if recipe is not None:
-        checked = fit_for_inputs(checked, recipe)
+        checked, lost = check_cohort(table, wanted, policy, pool), []
+        if recipe is not None:
+            checked = fit_for_inputs(checked, recipe)
+            good = [item for item in checked.cases if not item.faults]
+            at = recipe.preprocess.spacing
+            if at is not None:
+                for phase in dict.fromkeys(found.phases[0] for found in recipe.networks.values()):
+                    lost += lost_notes(good, phase, at, policy, pool)
     for line in fingerprint(checked.cases).lines:
         echo(line)
-    for note in checked.notes:
+    for note in [*checked.notes, *lost]:
         echo(f"note: {note}")
     faults = [fault for item in checked.cases for fault in item.faults]
     if faults:

@@ -1,7 +1,7 @@
 """Read CT scans and label maps from NIfTI, write label maps back onto the grid they came from.
 
 In memory every volume is in the closest RAS+ orientation, so that networks see all patients the same way round; nothing
-is ever resampled. A label map is written in the orientation of the image it belongs to, with that image's own affine.
+is resampled. A label map is written in the orientation of the image it belongs to, with that image's own affine.
 """
 
 from collections.abc import Mapping, Sequence

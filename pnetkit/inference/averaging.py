@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from pnetkit.inference.sliding import (
     volume_shape,
     windows_over,
 )
-from pnetkit.types import BACKGROUND, Triple
+from pnetkit.types import Triple
 
 ProbabilityPredictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Takes patches (batch, channel, x, y, z) and gives their probabilities (batch, class, x, y, z)."""
@@ -44,7 +44,59 @@ def gaussian_weights(window: Triple, center: Triple | None = None) -> NDArray[np
     return weights
 
 
-def mean_labels(  # noqa: PLR0913  # by keyword, each of them one thing
+def mean_labels(
+    predict: ProbabilityPredictor,
+    volume: NDArray[np.float32],
+    *,
+    num_classes: int,
+    window: Triple,
+    stride: Triple,
+    batch_size: int,
+    fill: Fill,
+    where: NDArray[np.bool_] | None = None,
+    windows: Sequence[Slices] | None = None,
+    weights: WindowWeights = "uniform",
+) -> NDArray[np.uint8]:
+    """Slide windows over a volume (channel, x, y, z) and give each voxel the label of the largest mean probability.
+
+    The lowest label wins a tie. What is not in `where` is background.
+    """
+    how: dict[str, Any] = {
+        "num_classes": num_classes,
+        "window": window,
+        "stride": stride,
+        "batch_size": batch_size,
+        "fill": fill,
+    }
+    return labels_of(probability_sums(predict, volume, **how, where=where, windows=windows, weights=weights))
+
+
+def labels_of(sums: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Give the class of the largest sum (class, x, y, z), the lowest one on a tie."""
+    labels: NDArray[np.uint8] = sums.argmax(axis=0).astype(np.uint8)
+    return labels
+
+
+def softmax_of_means(predict: ProbabilityPredictor, volume: NDArray[np.float32], **how: Any) -> NDArray[np.float64]:
+    """Give the probability of each class (class, x, y, z) by its mean logit; 0 where no window looked.
+
+    `predict` gives logits; `how` is that of `probability_sums`.
+    """
+
+    def counted(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits = predict(patches)
+        return np.concatenate([logits, np.ones_like(logits[:, :1])], axis=1)  # adds the windows' weights up beside them
+
+    sums = probability_sums(counted, volume, **(how | {"num_classes": how["num_classes"] + 1}))
+    total = sums[-1]
+    means = sums[:-1] / np.where(total > 0, total, 1)
+    shares: NDArray[np.float64] = np.exp(means - means.max(axis=0))
+    shares /= shares.sum(axis=0)
+    shares[:, total == 0] = 0
+    return shares
+
+
+def probability_sums(  # noqa: PLR0913  # by keyword, each of them one thing
     predict: ProbabilityPredictor,
     volume: NDArray[np.float32],
     *,
@@ -57,12 +109,13 @@ def mean_labels(  # noqa: PLR0913  # by keyword, each of them one thing
     windows: Sequence[Slices] | None = None,
     weights: WindowWeights = "uniform",
     center: Triple | None = None,
-) -> NDArray[np.uint8]:
-    """Slide windows over a volume (channel, x, y, z) and give each voxel the label of the largest mean probability.
+) -> NDArray[np.float64]:
+    """Slide windows over a volume (channel, x, y, z) and add their probabilities, or logits (class, x, y, z), up.
 
-    Windows are added in a fixed order in float64; the lowest label wins a tie. Small volumes are padded with `fill`.
-    What is not in `where` is background, and windows that hold nothing of it are not run; or `windows` are, where they
-    are given: some of the grid of the padded volume.
+    A Gaussian is highest in the middle of a window, or in the voxel `center` (`gaussian_weights`).
+    Windows are added in a fixed order in float64. Small volumes are padded with `fill`. What is not in `where` gets 0,
+    and windows that hold nothing of it are not run; or `windows` are, where they are given: some of the grid of the
+    padded volume.
     """
     volume, inside = pad_to_window(volume, window, fill)
     sums = np.zeros((num_classes, *volume_shape(volume)), dtype=np.float64)
@@ -73,7 +126,7 @@ def mean_labels(  # noqa: PLR0913  # by keyword, each of them one thing
     for places, patches in sliding_patches(volume, windows, batch_size):
         for place, probabilities in zip(places, predict(patches), strict=True):
             sums[(slice(None), *place)] += probabilities if weighed is None else probabilities * weighed
-    labels: NDArray[np.uint8] = sums[(slice(None), *inside)].argmax(axis=0).astype(np.uint8)
+    result = sums[(slice(None), *inside)]
     if where is not None:
-        labels[~where] = BACKGROUND
-    return labels
+        result[:, ~where] = 0
+    return result

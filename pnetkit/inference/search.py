@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.inference.averaging import WindowWeights, mean_labels
+from pnetkit.inference.averaging import WindowWeights, labels_of, probability_sums, softmax_of_means
 from pnetkit.inference.coarse import EMPTY, SPREAD, Coarse, candidate_region, near_lesions
 from pnetkit.inference.constant import remembering
 from pnetkit.inference.predictors import label_predictor, mean_of, probability_predictor
@@ -27,7 +27,7 @@ class Settings:
     """Say how a scan is segmented: the names are those of a recipe's `inference` section.
 
     `fill` is the input value of air. `body_box` lays the windows over the body's box instead of the volume; `coarse` is
-    None for an exhaustive search.
+    None for an exhaustive search. With `keep_shares` what decides each voxel is kept, to decide it on another grid.
     """
 
     window: Triple
@@ -39,6 +39,7 @@ class Settings:
     combine: Combine = "vote"
     body_box: bool = False
     coarse: Coarse | None = None
+    keep_shares: bool = False
     test_time: TestTime = "none"
     window_weights: WindowWeights = "uniform"
     window_center: Triple | None = None
@@ -48,7 +49,8 @@ class Settings:
 class Found:
     """Hold what a search found, and what it took, as `Segmented` says it to others; maps (x, y, z) of its volume.
 
-    `votes` and `voters` are None where probabilities were averaged.
+    `votes` and `voters` are None where probabilities were averaged. `shares` (class, x, y, z), where they are kept, are
+    counts of votes or sums of probabilities; 0 where nobody was asked.
     """
 
     labels: NDArray[np.uint8]
@@ -58,6 +60,7 @@ class Found:
     coarse_windows: int = 0
     fallback: str = ""
     region: Mask | None = None
+    shares: NDArray[Any] | None = None
 
 
 def search(networks: Sequence[Network], volume: NDArray[np.float32], settings: Settings, body: Mask | None) -> Found:
@@ -82,7 +85,7 @@ def _first_pass(
     networks: Sequence[Network], volume: NDArray[np.float32], settings: Settings, coarse: Coarse, body: Mask | None
 ) -> Found:
     """Run all windows, or those of one color of a chessboard and, of the other, those beside what they found."""
-    looking = replace(settings, stride=coarse.stride, combine="vote")
+    looking = replace(settings, stride=coarse.stride, combine="vote", keep_shares=False)
     if not coarse.chessboard:
         return _run(networks, volume, looking, body)
     shape, seen = _padded(volume, settings, body)
@@ -110,11 +113,13 @@ def _closely(
     near &= region  # all else is background, whatever a window says
     lesions = _run(networks, volume, settings, near, _windows(volume, settings, near, coarse.inset_voxels))
     labels = _patched(found.labels, lesions.labels, near)
-    votes, voters = (
+    votes, voters, shares = (
         None if first is None or then is None else _patched(first, then, near)
-        for first, then in ((found.votes, lesions.votes), (found.voters, lesions.voters))
-    )
-    return Found(labels, votes, voters, found.windows + lesions.windows)
+        for first, then in (
+            (found.votes, lesions.votes), (found.voters, lesions.voters), (found.shares, lesions.shares)
+        )
+    )  # fmt: skip
+    return Found(labels, votes, voters, found.windows + lesions.windows, shares=shares)
 
 
 def _patched(array: NDArray[Any], by: NDArray[Any], where: Mask) -> NDArray[Any]:
@@ -146,19 +151,16 @@ def _run(
     on |= {"in_batches": settings.batch_size > 1, "mirror": settings.test_time == "mirror"}
     if settings.combine != "vote":
         on["as_logits"] = settings.combine == "mean-logits"
-        weights = settings.window_weights
+        how |= {"weights": settings.window_weights, "center": settings.window_center}
         each = [probability_predictor(network, **on) for network in networks]
-        return Found(
-            mean_labels(mean_of(each), volume, **how, weights=weights, center=settings.window_center),
-            None,
-            None,
-            len(windows),
-        )
+        is_kept_logits = settings.keep_shares and settings.combine == "mean-logits"
+        sums = (softmax_of_means if is_kept_logits else probability_sums)(mean_of(each), volume, **how)
+        return Found(labels_of(sums), None, None, len(windows), shares=sums if settings.keep_shares else None)
     finite = FiniteLater()
     predictors = [remembering(label_predictor(network, **on, finite=finite)) for network in networks]
-    found = vote(predictors, volume, **how, device=settings.device)
+    found = vote(predictors, volume, **how, device=settings.device, keep_counts=settings.keep_shares)
     finite.require()
-    return Found(found.labels, found.votes, found.voters, found.windows)
+    return Found(found.labels, found.votes, found.voters, found.windows, shares=found.counts)
 
 
 def _windows(volume: NDArray[np.float32], settings: Settings, where: Mask | None, inset: int = 0) -> list[Slices]:

@@ -18,7 +18,7 @@ from pnetkit.types import BACKGROUND, Grid, Segmentation, Triple
 class Segmented:
     """Hold a segmentation, and what it took: windows of both passes, and why the search was not kept to a region.
 
-    `region` (x, y, z) is where the second pass looked; None where it looked everywhere.
+    `region` (x, y, z) is where the second pass looked; None where it looked everywhere. `shares` are those of `Found`.
     """
 
     segmentation: Segmentation
@@ -26,6 +26,7 @@ class Segmented:
     coarse_windows: int = 0
     fallback: str = ""
     region: Mask | None = None
+    shares: NDArray[Any] | None = None
 
 
 def segment(
@@ -56,9 +57,11 @@ def segment(
             votes=None if part.votes is None else _pasted(part.votes, inside, shape),
             voters=None if part.voters is None else _pasted(part.voters, inside, shape),
             region=None if part.region is None else _pasted(part.region, inside, shape),
+            shares=None if part.shares is None else _pasted(part.shares, inside, shape),
         )
     segmentation = Segmentation(result.labels, grid, votes=result.votes, voters=result.voters)
-    return Segmented(segmentation, result.windows, result.coarse_windows, result.fallback, result.region)
+    told = result.windows, result.coarse_windows, result.fallback, result.region, result.shares
+    return Segmented(segmentation, *told)
 
 
 def _at_least(box: Box, window: Triple, shape: Triple) -> tuple[slice, slice, slice]:
@@ -72,6 +75,6 @@ def _at_least(box: Box, window: Triple, shape: Triple) -> tuple[slice, slice, sl
 
 
 def _pasted(array: NDArray[Any], inside: tuple[slice, slice, slice], shape: Triple) -> NDArray[Any]:
-    full = np.full(shape, BACKGROUND, dtype=array.dtype)
-    full[inside] = array
+    full = np.full((*array.shape[:-3], *shape), BACKGROUND, dtype=array.dtype)
+    full[(..., *inside)] = array
     return full

@@ -43,16 +43,17 @@ class Votes:
     """Hold the outcome of a vote.
 
     `labels` (x, y, z) uint8; `votes` counts the windows that chose the winning label, `voters` those that saw it: both
-    are 0 where nobody was asked. `windows` were run.
+    are 0 where nobody was asked. `counts` (class, x, y, z) are all votes, where they were kept. `windows` were run.
     """
 
     labels: NDArray[np.uint8]
     votes: NDArray[np.unsignedinteger[Any]]
     voters: NDArray[np.unsignedinteger[Any]]
     windows: int
+    counts: NDArray[np.unsignedinteger[Any]] | None = None
 
 
-def vote(
+def vote(  # noqa: PLR0913  # by keyword, each of them one thing
     predictors: Sequence[Predictor],
     volume: NDArray[np.float32],
     *,
@@ -64,6 +65,7 @@ def vote(
     where: NDArray[np.bool_] | None = None,
     windows: Sequence[Slices] | None = None,
     device: str = "cpu",
+    keep_counts: bool = False,
 ) -> Votes:
     """Slide windows over a volume (channel, x, y, z) and take the majority label of each voxel.
 
@@ -72,7 +74,7 @@ def vote(
     (x, y, z) is background; windows that hold nothing of it are not run, which changes no label inside. `windows` are
     run instead where they are given: some of the grid of the padded volume, in the order of x. Counters are the
     smallest unsigned integers that cannot overflow, bytes at the paper's window and stride, and are held for the planes
-    that windows still to come may see, one window deep, on `device`.
+    that windows still to come may see, one window deep, on `device`; with `keep_counts` all are given.
     """
     volume, inside = pad_to_window(volume, window, fill)
     shape = volume_shape(volume)
@@ -80,7 +82,8 @@ def vote(
     if windows is None:
         windows = windows_over(shape, window, stride, asked)
     dtype = np.min_scalar_type(most_votes(shape, window, stride) * len(predictors))
-    found = [np.zeros(shape, dtype=d) for d in (np.uint8, dtype, dtype)]
+    found: list[NDArray[Any]] = [np.zeros(shape, dtype=d) for d in (np.uint8, dtype, dtype)]
+    found += [np.zeros((num_classes, *shape), dtype=dtype)] if keep_counts else []
     if windows:
         start = [min(place[axis].start for place in windows) for axis in range(3)]
         stop = [max(place[axis].stop for place in windows) for axis in range(3)]
@@ -104,8 +107,8 @@ def vote(
                     counter += (labels == classes).view(torch.uint8)  # a sum of bytes is vectorized
         _, later = _settle(slab, window[0], first, plane, found, asked)
         _write([*coming, *later])
-    labels, votes, voters = (array[inside] for array in found)
-    return Votes(labels, votes, voters, len(windows))
+    labels, votes, voters, *kept = (array[(..., *inside)] for array in found)
+    return Votes(labels, votes, voters, len(windows), kept[0] if keep_counts else None)
 
 
 def _planes_at_once(kind: str, count: int) -> int:
@@ -139,7 +142,8 @@ def _settle(
             most = torch.maximum(most, counts[label])
         voters = counts.sum(dim=0, dtype=counts.dtype)
         where = (planes, *plane)
-        write = partial(_written, [cuda.fetched(of) for of in (winner, most, voters)], where, into, asked)
+        decided = (winner, most, voters, counts)[: len(into)]
+        write = partial(_written, [cuda.fetched(of) for of in decided], where, into, asked)
         if at_once == 1:
             write()
         else:
@@ -157,9 +161,9 @@ def _written(
 ) -> None:
     """Write what was decided of some planes."""
     for array, of in zip(into, fetched, strict=True):
-        array[where] = of()
+        array[(..., *where)] = of()
         if asked is not None:
-            array[where][~asked[where]] = 0
+            array[(..., *where)][..., ~asked[where]] = 0
 
 
 def _write(writes: Writes) -> None:

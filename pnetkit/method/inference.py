@@ -23,7 +23,9 @@ def network_as_run(backbone: Backbone, inference: Mapping[str, Any], device: str
     )
 
 
-def inference_settings(inference: Mapping[str, Any], *, batch_size: int, fill: Fill, device: str) -> Settings:
+def inference_settings(
+    inference: Mapping[str, Any], *, batch_size: int, fill: Fill, device: str, keep_shares: bool = False
+) -> Settings:
     """Make the settings of a segmentation of a recipe's `inference` section, as it stands in keys."""
     return Settings(
         window=tuple(inference["window_size"]),
@@ -35,6 +37,7 @@ def inference_settings(inference: Mapping[str, Any], *, batch_size: int, fill: F
         combine=inference.get("combine", "vote"),
         body_box=inference["body"] == "box",
         coarse=_coarse(inference["coarse"]) if "coarse" in inference else None,
+        keep_shares=keep_shares,
         test_time=inference.get("test_time", "none"),
         window_weights=inference.get("window_weights", "uniform"),
         window_center=tuple(inference["window_center"]) if "window_center" in inference else None,

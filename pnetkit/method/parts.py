@@ -1,9 +1,10 @@
 """Take a recipe apart: its plugins and settings, as the keys of the stages know them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pnetkit.errors import Fault, PnetkitError, RecipeError
+from pnetkit.imaging.spacing import Spacing
 from pnetkit.inference.runtime import require_runtime
 from pnetkit.interfaces import (
     Backbone,
@@ -21,6 +22,9 @@ from pnetkit.sources import Sources
 from pnetkit.training.parts import as_module
 from pnetkit.training.recomputation import require_groups
 from pnetkit.types import CLASSES, FeatureNeeds, PhaseFinding, Triple
+
+RulesOn = Literal["scan", "network"]
+"""Whose voxels postprocessors and classifier see: the scan's, or those at the network's spacing."""
 
 LATER_TRAINING_KEYS = (
     "augmentation",
@@ -53,6 +57,7 @@ class Parts:
 
     `parameters` counts those of the backbone. `is_trained` tells whether the classifier learns, `out_of_fold` whether
     it does so on what networks say of cases that they have not seen; `fusion_is_trained` whether the fusion learns.
+    `spacing_mm` is that of the network's voxels: `median` of each training's own cases, None for the scanner's.
     `start` is what networks start from, None for the seed alone.
     """
 
@@ -70,6 +75,8 @@ class Parts:
     training: dict[str, Any]
     inference: dict[str, Any]
     parameters: int
+    spacing_mm: Spacing | Literal["median"] | None = None
+    rules_on: RulesOn = "scan"
     start: Start | None = None
 
     @property
@@ -142,6 +149,8 @@ def take_apart(recipe: Recipe, sources: Sources) -> Parts:
         training=training,
         inference=_inference_identity(recipe, window),
         parameters=sum(p.numel() for p in shape_only.parameters()),
+        spacing_mm=recipe.preprocess.spacing,
+        rules_on=recipe.preprocess.rules_on,
         start=start,
     )
 

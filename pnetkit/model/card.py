@@ -25,7 +25,7 @@ def model_card(content: Mapping[str, Any]) -> str:
         f"- Labels: {', '.join(f'{value} {name}' for value, name in content['classes'].items())}.",
         f"- Intensity: clipped to {content['intensity']['window_hu']} HU, {normalized}.",
         f"- Grid: {content['grid']['orientation']}; {content['grid']['resampling']}.",
-        *(f"- {line}" for line in _seen(content["grid"]["seen"])),
+        *(f"- {line}" for line in _seen(content["grid"]["seen"], flags="rules_on" not in content["grid"])),
         *(f"- {line}" for line in _started(content.get("started_from", ()))),
         *(f"- {line}" for line in _plugins(plugins)),
         f"- {_thresholds(content)}",
@@ -66,11 +66,11 @@ def model_card(content: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _seen(grids: Mapping[str, Any]) -> list[str]:
+def _seen(grids: Mapping[str, Any], *, flags: bool) -> list[str]:
     return [
         f"Voxels of the {phase} scans seen: "
         + " x ".join(f"{low:g}-{high:g}" if low != high else f"{low:g}" for low, high in seen["spacing_mm"])
-        + " mm; others are flagged."
+        + (" mm; others are flagged." if flags else " mm.")
         for phase, seen in grids.items()
         if seen is not None
     ]

@@ -22,6 +22,7 @@ from typing import Any
 
 from pnetkit.errors import MissingPluginError, ModelError, PluginError, did_you_mean
 from pnetkit.files import file_digest
+from pnetkit.imaging.spacing import Spacing
 from pnetkit.plain_files import not_plain
 from pnetkit.registry import plugin_info
 from pnetkit.sources import source_digest
@@ -29,18 +30,22 @@ from pnetkit.sources import source_digest
 SUMS, MODEL, RECIPE, CARD = "SHA256SUMS", "model.json", "recipe.yaml", "README.md"
 """The files of a model folder that have fixed names."""
 
-FORMAT, FORMAT_VERSION = "pnetkit-model", 1
-"""What `model.json` says it is."""
+FORMAT, FORMAT_VERSION = "pnetkit-model", 2
+"""What `model.json` says it is: 1 where networks see the scanner's voxels, 2 where they have a spacing of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldModel:
-    """Name the files of one input and fold: a network's tensors, and a trained classifier's folder or None."""
+    """Name the files of one input and fold: a network's tensors, and a trained classifier's folder or None.
+
+    `spacing_mm` is that of the voxels which the network sees; None for the scanner's.
+    """
 
     input: str
     fold: int
     weights: Path
     classifier: Path | None
+    spacing_mm: Spacing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,11 @@ class Model:
     def name(self) -> str:
         """Give the name of the model's recipe."""
         return str(self.content["name"])
+
+    @property
+    def resamples(self) -> bool:
+        """Tell whether its networks see scans at a spacing of their own, whatever the scanner's is."""
+        return any(fold.spacing_mm is not None for fold in self.folds)
 
 
 def read_model(folder: Path) -> Model:
@@ -87,6 +97,7 @@ def read_model(folder: Path) -> Model:
                 item["fold"],
                 folder / item["weights"],
                 None if item["classifier"] is None else folder / item["classifier"],
+                _spacing(item.get("spacing_mm")),  # not in models that see the scanner's voxels
             )
             for item in content["networks"]
         )
@@ -177,6 +188,15 @@ def _require_plain(folder: Path, learned: Sequence[Path]) -> None:
             f"{folder}: {'; '.join(faults)}, which may hold code. Do not use it; ask where it came from for a model "
             f"whose plugins save safetensors, JSON or text."
         )
+
+
+def _spacing(edges: Sequence[float] | None) -> Spacing | None:
+    if edges is None:
+        return None
+    x, y, z = (float(edge) for edge in edges)
+    if min(x, y, z) <= 0:
+        raise ValueError(f"a spacing of {edges} mm")
+    return x, y, z
 
 
 def _sources(content: Mapping[str, Any]) -> dict[str, set[str]]:

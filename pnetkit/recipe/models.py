@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pnetkit.label_sets import IGNORED
 from pnetkit.recipe.fields import Edges, Fraction, Positive, Precision, Section
 from pnetkit.recipe.inference import InferenceSettings
+from pnetkit.recipe.preprocess import PreprocessSettings
 from pnetkit.recipe.transfer import StartFromSettings
 
 
@@ -318,6 +319,7 @@ class Recipe(Section):
         Field(description="Inputs of networks by name; null for one network to each phase, named like it."),
     ] = None
     cohort: CohortSettings = CohortSettings()
+    preprocess: PreprocessSettings = PreprocessSettings()
     intensity: IntensitySettings = IntensitySettings()
     backbone: PluginChoice
     training: TrainingSettings = TrainingSettings()
@@ -356,6 +358,15 @@ class Recipe(Section):
                 "inference.test_time 'mirror' is for networks that have seen mirrored patches, and training.flips "
                 f"{self.training.flips} with training.augmentation {self.training.augmentation!r} shows none. Set "
                 "training.flips: true, or inference.test_time: none"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _median_of_a_training(self) -> "Recipe":
+        if self.preprocess.spacing_mm == "median" and not self.training.iterations:
+            raise ValueError(
+                "preprocess.spacing_mm is median, that of a training's own cases, and nothing is trained "
+                "(training.iterations 0). Give the spacing that the network was trained at"
             )
         return self
 

@@ -143,6 +143,7 @@ def _networks_in_words(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> 
     if window:
         how = normalization_in_words(recipe["intensity"])
         said.append(f"Intensities were clipped to {window[0]:g} to {window[1]:g} HU ({how}).")
+    said += filter(None, [spacing_in_words(recipe, record)])
     if training.get("iterations"):
         size = " x ".join(map(str, training.get("patch_size", ())))
         parameters = record.get("backbone_parameters")
@@ -213,6 +214,20 @@ def _beside_the_paper(training: Mapping[str, Any]) -> str:
         said.append(f"What was tested is an exponential moving average of the weights (decay {decay:g}).")
     said += filter(None, [_AUGMENTED.get(training.get("augmentation", "paper"))])
     return "".join(f" {sentence}" for sentence in said)
+
+
+def spacing_in_words(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    """Say to which spacings scans were resampled for networks, and whose voxels rules counted; empty where none was."""
+    preprocess = recipe.get("preprocess", {})
+    if preprocess.get("spacing_mm") is None:
+        return ""
+    found = dict.fromkeys(tuple(of["spacing_mm"]) for of in record.get("networks", ()) if of.get("spacing_mm"))
+    edges = _and([f"{' x '.join(f'{edge:.4g}' for edge in of)} mm" for of in found])
+    whose = ", the median of each training's own cases," if preprocess["spacing_mm"] == "median" else ""
+    return (
+        f"Scans were resampled linearly to {edges}{whose} for the networks; labels were brought back to each scan's "
+        f"own grid by the shares of the classes, and rules counted the {preprocess.get('rules_on', 'scan')}'s voxels."
+    )
 
 
 def was_trained(record: Mapping[str, Any]) -> bool:

@@ -24,6 +24,7 @@ from pnetkit.ahead import made_ahead
 from pnetkit.errors import ImageError, PnetkitError, ScreeningError, StoreError
 from pnetkit.files import digest, disk_errors_in_words, write_json
 from pnetkit.imaging.hounsfield import READING
+from pnetkit.imaging.spacing import RESAMPLING
 from pnetkit.process_memory import peak_memory_mib
 from pnetkit.provenance import hardware
 from pnetkit.screening.finding import finding_record
@@ -162,7 +163,8 @@ def _read(screener: Screener, case: ScreeningCase, findings: FindingsFolder, gat
     flags = [*case.flags]
     flags += [f"{phase}: {flag}" for phase, found in loaded.items() for flag in found.flags]
     scans = {phase: found.scan for phase, found in loaded.items()}
-    flags += held_to_gates(scans, digests, screener.model.content["grid"]["seen"], gates)
+    seen = {} if screener.model.resamples else screener.model.content["grid"]["seen"]  # else spacings may differ
+    flags += held_to_gates(scans, digests, seen, gates)
     return _Read(key, None, loaded, digests, flags)
 
 
@@ -263,6 +265,7 @@ def _key(screener: Screener, case: ScreeningCase, images: Mapping[str, str], gat
             **({"flags": case.flags} if case.flags else {}),
         }
         | ({"overruled": case.overruled} if case.overruled else {})
+        | ({"resampling": RESAMPLING, "rules_on": screener.parts.rules_on} if screener.model.resamples else {})
     )
 
 

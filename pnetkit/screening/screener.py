@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from pnetkit.errors import Fault, ModelError, RecipeError, StoreError
 from pnetkit.evaluation.operating_point import at_operating_point
 from pnetkit.imaging.body import body_mask
 from pnetkit.imaging.resampling import resample
+from pnetkit.imaging.spacing import Spacing, at_spacing, grid_at, labels_on, median_of
 from pnetkit.inference.predictors import label_predictor
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.segment import Segmented, segment
@@ -27,6 +27,7 @@ from pnetkit.method.trained_network import load_weights
 from pnetkit.model.folder import RECIPE, Model, chosen_folds, require_unchanged
 from pnetkit.networks import Network, choose_device
 from pnetkit.recipe.check import load_recipe
+from pnetkit.screening.looks import Look, agreement_of_looks, labels_of_looks, region_of_looks
 from pnetkit.types import (
     BACKGROUND,
     CLASSES,
@@ -41,11 +42,15 @@ from pnetkit.types import (
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """One fold's network of one input: as it was trained, as it is run, and the classifier that learned from it."""
+    """One fold's network of one input: as it was trained, as it is run, and the classifier that learned from it.
+
+    `spacing_mm` is that of the voxels that it was trained on; None for the scanner's.
+    """
 
     backbone: Backbone
     network: Network
     classifier: CaseClassifier
+    spacing_mm: Spacing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Screener:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InputResult:
-    """Hold what one input's networks said of one case: cleaned labels, finding, and what the search took.
+    """Hold what one input's networks said of one case: cleaned labels on the scan's own grid, finding, what it took.
 
     `region` (x, y, z) is where a coarse-to-fine search looked closely; None where it looked everywhere.
     """
@@ -91,8 +96,10 @@ def load_screener(
 
     Raises:
         ModelError: a fold is not there, a file does not fit the plugin that is installed here, what a fusion learned
-            is not there, or the folder was changed since the model was read.
+            is not there, the folder was changed since the model was read, or its spacing is to be another.
     """
+    if any(text.partition("=")[0].strip().startswith("preprocess.spacing") for text in overrides):
+        raise ModelError(f"{model.folder}: its networks were trained at a spacing, and cannot be run at another.")
     chosen, where = chosen_folds(model, folds), choose_device(device)
     try:
         recipe = load_recipe(model.folder / RECIPE, overrides=tuple(overrides)).recipe
@@ -147,7 +154,7 @@ def _member(model: Model, parts: Parts, seen: Input, fold: int, device: str) -> 
     classifier: CaseClassifier = build(parts.classifier)
     if files.classifier is not None and isinstance(classifier, TrainedCaseClassifier):
         classifier.load(files.classifier)
-    return _Member(backbone, network, classifier)
+    return _Member(backbone, network, classifier, files.spacing_mm)
 
 
 def _fusion(model: Model, parts: Parts) -> PhaseFusion:
@@ -161,20 +168,46 @@ def _fusion(model: Model, parts: Parts) -> PhaseFusion:
 
 def _screen_input(screener: Screener, seen: Input, scans: Sequence[Scan]) -> InputResult:
     parts, members = screener.parts, screener.members[seen.name]
-    scans = _on_one_grid(seen, scans)
-    volume = as_network_input(scans, parts.intensity)
-    found = segment(
-        [member.network for member in members],
-        volume.volume,
-        volume.grid,
-        inference_settings(parts.inference, batch_size=screener.batch_size, fill=volume.air, device=screener.device),
-        body=None if parts.inference["body"] == "none" else body_mask(volume.hu),
+    scans, own = _on_one_grid(seen, scans), scans[0].grid
+    views: dict[Spacing | None, NetworkInput] = {}
+    looks = []
+    for spacing_mm in dict.fromkeys(member.spacing_mm for member in members):
+        view = as_network_input([at_spacing(scan, spacing_mm) for scan in scans], parts.intensity)
+        asked = [member.network for member in members if member.spacing_mm == spacing_mm]
+        looks.append(Look(spacing_mm, len(asked), _look(screener, asked, view, spacing_mm)))
+        if parts.needs.names:
+            views[spacing_mm] = view
+    at = _rules_spacing(screener, members)
+    said = labels_of_looks(looks, own if at is None else grid_at(own, at))
+    clean = cleaned(said, parts.chain)
+    images = {phase: at_spacing(scan, at) for phase, scan in zip(seen.phases, scans, strict=True)}
+    finding = _classify(screener, views, evidence_of(seen.name, clean, images=images if parts.needs.images else {}))
+    if not clean.grid.matches(own):
+        clean = Segmentation(labels_on(clean.labels, clean.grid, own), own)
+    windows = sum(look.found.windows + look.found.coarse_windows for look in looks)
+    fallback = next((look.found.fallback for look in looks if look.found.fallback), "")
+    return InputResult(clean, finding, agreement_of_looks(looks), windows, fallback, region_of_looks(looks, own))
+
+
+def _look(screener: Screener, networks: Sequence[Network], view: NetworkInput, spacing_mm: Spacing | None) -> Segmented:
+    inference = screener.parts.inference
+    settings = inference_settings(
+        inference,
+        batch_size=screener.batch_size,
+        fill=view.air,
+        device=screener.device,
+        keep_shares=spacing_mm is not None,
     )
-    clean = cleaned(found.segmentation, parts.chain)
-    images = dict(zip(seen.phases, scans, strict=True)) if parts.needs.images else {}
-    finding = _classify(screener, volume, evidence_of(seen.name, clean, images=images))
-    windows = found.windows + found.coarse_windows
-    return InputResult(clean, finding, _agreement(found), windows, found.fallback, found.region)
+    body = None if inference["body"] == "none" else body_mask(view.hu)
+    return segment(networks, view.volume, view.grid, settings, body=body)
+
+
+def _rules_spacing(screener: Screener, members: Sequence[_Member]) -> Spacing | None:
+    """Give the spacing of the voxels that rules see: of the networks, the median where there are several; or None."""
+    found = [member.spacing_mm for member in members if member.spacing_mm is not None]
+    if screener.parts.rules_on == "scan" or not found:
+        return None
+    return median_of(found)
 
 
 def _on_one_grid(seen: Input, scans: Sequence[Scan]) -> list[Scan]:
@@ -188,7 +221,7 @@ def _on_one_grid(seen: Input, scans: Sequence[Scan]) -> list[Scan]:
     return list(scans)
 
 
-def _classify(screener: Screener, volume: NetworkInput, evidence: Evidence) -> PhaseFinding:
+def _classify(screener: Screener, views: Mapping[Spacing | None, NetworkInput], evidence: Evidence) -> PhaseFinding:
     """Ask the classifier; where each fold has its own view (maps, or a training), give the mean of their scores."""
     parts = screener.parts
     plugin, needs = parts.classifier["plugin"], parts.needs
@@ -198,14 +231,16 @@ def _classify(screener: Screener, volume: NetworkInput, evidence: Evidence) -> P
     findings = []
     for member in members:
         if needs.names:
-            evidence = _with_maps(screener, member, volume, evidence)
+            evidence = _with_maps(screener, member, views[member.spacing_mm], evidence)
         findings.append(classified(member.classifier, evidence, plugin=plugin))
     return mean_finding(findings)
 
 
 def _with_maps(screener: Screener, member: _Member, volume: NetworkInput, evidence: Evidence) -> Evidence:
     """Give evidence with the maps of one fold's network."""
-    needs, roi = screener.parts.needs, evidence.segmentation.labels > BACKGROUND
+    needs, said = screener.parts.needs, evidence.segmentation
+    there = said.grid.matches(volume.grid)
+    roi = (said.labels if there else labels_on(said.labels, said.grid, volume.grid)) > BACKGROUND
     maps, grids = maps_around(
         member.backbone, volume, roi, names=needs.names, margin_voxels=needs.margin_voxels, device=screener.device
     )
@@ -220,15 +255,6 @@ def mean_finding(findings: Sequence[PhaseFinding]) -> PhaseFinding:
     measurements = {name: float(np.mean([found.measurements[name] for found in findings])) for name in shared}
     flags = tuple(dict.fromkeys(flag for found in findings for flag in found.flags))
     return PhaseFinding(first.phase, relative * first.threshold, first.threshold, measurements, flags)
-
-
-def _agreement(found: Segmented) -> float | None:
-    """Give the mean share of votes for the winning label, over the foreground."""
-    result: Any = found.segmentation
-    foreground = result.labels > BACKGROUND
-    if result.votes is None or not foreground.any():
-        return None
-    return float((result.votes[foreground] / result.voters[foreground]).mean())
 
 
 def voxel_counts(segmentation: Segmentation) -> dict[str, int]:

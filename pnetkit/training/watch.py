@@ -22,6 +22,7 @@ from pnetkit.training.average import Average
 from pnetkit.training.loss import weights_on_device
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Batch, StoredCase, TrainingCase, draw_batch
+from pnetkit.training.unsure import is_unsure, unsure_loss, what_is_known
 from pnetkit.training.voxel_loss import voxel_loss
 from pnetkit.types import BACKGROUND, DUCT, TUMOR
 
@@ -100,7 +101,8 @@ def look(backbone: Backbone, batch: Batch, plan: TrainingPlan, device: str, iter
             x, y = (torch.from_numpy(of[first : first + at_once]).to(device) for of in (batch.x, batch.y))
             with autocast(device, plan.precision):
                 logits = checked_output(backbone, x).logits
-                loss = voxel_loss(logits, y.long(), plan.loss, weights_on_device(plan.class_weights, logits))
+                of_voxels = unsure_loss if is_unsure(y) else voxel_loss
+                loss = of_voxels(logits, y.long(), plan.loss, weights_on_device(plan.class_weights, logits))
             losses.append(loss.float() * len(x) / len(batch.x))
             counts += _counted(logits.argmax(dim=1), y)
     backbone.train()
@@ -131,7 +133,10 @@ def from_csv(text: str) -> list[Watched]:
 
 def _counted(said: Tensor, labels: Tensor) -> Tensor:
     """Count of each class the voxels that both have, and those of either, added up."""
-    pairs = [(said > BACKGROUND, labels > BACKGROUND), *((said == of, labels == of) for of in (TUMOR, DUCT))]
+    if is_unsure(labels):
+        pairs = what_is_known(said, labels)
+    else:
+        pairs = [(said > BACKGROUND, labels > BACKGROUND), *((said == of, labels == of) for of in (TUMOR, DUCT))]
     return torch.stack([torch.stack([(a & b).sum(), a.sum() + b.sum()]) for a, b in pairs])
 
 

@@ -266,6 +266,9 @@ def test_bench_counts_the_windows_of_a_ct_and_predicts_its_time(tmp_path):
     sets = ["--set", "inference.search=coarse-to-fine"]
     text = CliRunner().invoke(cli, ["bench", str(recipe), "--shape", "32", "24", "16", *sets]).output
     assert "4 windows to find the region, then some of 6: " in text
+    ct = ["--shape", "32", "24", "16", "--spacing", "0.5", "1", "2", "--device", "cpu", "--json"]
+    result = CliRunner().invoke(cli, ["bench", str(recipe), "--set", "preprocess.spacing_mm=1", *ct])
+    assert json.loads(result.output)["windows"] == 1 * 2 * 3  # it sees 16 x 24 x 32 voxels
 
 
 def test_bench_says_what_a_first_pass_takes_at_the_least(tmp_path):

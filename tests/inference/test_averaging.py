@@ -62,6 +62,9 @@ def test_the_mean_logit_of_overlapping_windows_is_monai_s():
     assert np.array_equal(found.labels, mean.argmax(0).numpy())
     softmax = segment(net, x, Grid((16, 24, 12), np.eye(4)), replace(settings, combine="mean-softmax")).segmentation
     assert not np.array_equal(found.labels, softmax.labels)
+    kept = segment(net, x, Grid((16, 24, 12), np.eye(4)), replace(settings, keep_shares=True))
+    assert np.array_equal(kept.segmentation.labels, found.labels)
+    assert np.allclose(kept.shares, mean.softmax(0).numpy(), atol=1e-5)
 
 
 def test_the_weights_of_a_window_are_monai_s_and_fall_to_a_thousandth():

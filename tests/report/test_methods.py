@@ -55,6 +55,18 @@ def test_augmentation_is_told_where_it_is_not_the_papers():
     assert "Patches were not augmented." in none
 
 
+def test_the_spacing_that_networks_see_is_told_and_nothing_without_one():
+    record = RECORD | {"networks": [{"spacing_mm": [0.8, 0.8, 2.5]}, {"spacing_mm": [0.75, 0.75, 2.5]}]}
+    said = methods_paragraph(RECIPE | {"preprocess": {"spacing_mm": "median", "rules_on": "network"}}, record, COUNTS)
+    assert (
+        "Scans were resampled linearly to 0.8 x 0.8 x 2.5 mm and 0.75 x 0.75 x 2.5 mm, the median of each training's "
+        "own cases, for the networks; labels were brought back to each scan's own grid by the shares of the classes, "
+        "and rules counted the network's voxels."
+    ) in said
+    native = methods_paragraph(RECIPE | {"preprocess": {"spacing_mm": None, "rules_on": "scan"}}, RECORD, COUNTS)
+    assert native == methods_paragraph(RECIPE, RECORD, COUNTS)
+
+
 def test_mirrored_views_and_weights_are_told_with_how_windows_are_combined():
     more = {"combine": "mean-softmax", "window_weights": "gaussian", "test_time": "mirror"}
     said = methods_paragraph(RECIPE | {"inference": RECIPE["inference"] | more}, RECORD, COUNTS)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pnetkit.interfaces import BackboneOutput
+from pnetkit.label_sets import IGNORED, any_of
 from pnetkit.training.checkpoint import read_checkpoint
 from pnetkit.training.loop import train
 from pnetkit.training.plan import Watch
@@ -60,6 +61,20 @@ def test_dice_and_loss_of_patches_are_those_of_all_their_voxels(three_patches, p
     assert found.iteration == 7
     assert net.seen == [(2, False, False), (1, False, False)]  # as many at once as a batch has, in evaluation
     assert net.training
+
+
+def test_what_labels_leave_open_is_in_neither(three_patches, plan):
+    batch, said = three_patches
+    labels = batch.y.copy()
+    labels[2] = IGNORED  # here a tumor is said
+    labels[0, 3] = any_of([1, 2])  # here the pancreas
+    net = Says(said)
+    net.spec = type("Spec", (), {"num_classes": 4})()
+    found = look(net, replace(batch, y=labels), plan(), "cpu", 7)
+    # pancreas set: 5 labeled voxels, 4 said, 4 of both; tumor: 1 labeled, 1 said, 1 of both
+    assert found.dice == {"pancreas": 2 * 4 / 9, "tumor": 1.0, "duct": None}
+    # patches are seen by two and one: one wrong voxel of eight, and nothing to say of the third
+    assert found.loss == pytest.approx(50 * 1 / 8 * 2 / 3)
 
 
 def test_a_loss_that_is_no_number_is_none(three_patches, plan):

@@ -23,6 +23,7 @@ from pnetkit.types import BACKGROUND, DUCT, PANCREAS, TUMOR, Triple
 FIELD_MM = (240.0, 240.0, 192.0)
 """What a venous scan covers; its shape decides the spacing."""
 
+
 PSF_VOXELS = 0.6
 """Blur of the scanner."""
 
@@ -125,6 +126,12 @@ def _scan(anatomy: Anatomy, phase: str, spec: PhantomSpec, rng: np.random.Genera
     for kind, label in _LABEL_OF.items():
         labels[kind] = label
     return PhantomScan(np.clip(np.round(hu), -1024, 3071).astype(np.int16), labels[tissue], affine)
+
+
+def phantom_spacing_mm(shape: Triple) -> tuple[float, float, float]:
+    """Give the edges of the voxels of a venous scan of a shape."""
+    x, y, z = (field / n for field, n in zip(FIELD_MM, shape, strict=True))
+    return x, y, z
 
 
 def _lattice(phase: str, spec: PhantomSpec, rng: np.random.Generator) -> tuple[Lattice, NDArray[np.float64]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pnetkit.imaging.nifti import read_grid, write_labels
+from pnetkit.imaging.spacing import shape_at
 from pnetkit.method.trained_network import new_backbone
 from pnetkit.networks import without_values
 from pnetkit.pipeline.stages.adopt import AdoptSpec
@@ -43,7 +44,10 @@ SMALL_FILES = {PrepareSpec: 2, TrainSpec: 2, SegmentSpec: 1, AdoptSpec: 1, Postp
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Hold what one scan of a run takes on disk: bytes for a voxel of the prepared scan, and of its label map."""
+    """Hold what one scan of a run takes on disk: bytes for a voxel of the prepared scan, and of its label map.
+
+    The first is for a voxel that a network sees, the second for one of the scan.
+    """
 
     prepared: float
     labels: float
@@ -55,7 +59,7 @@ def results_bytes(todo: Sequence[Node], nodes: Sequence[Node], sample: Sample | 
     `nodes` are all of the run, from which the sizes of scans are known.
     """
     shapes = _voxels(nodes)
-    usual = sorted(shapes.values())[len(shapes) // 2] if shapes else 0
+    usual = sorted(shapes.values())[len(shapes) // 2] if shapes else (0, 0)
     total = 0.0
     for node in todo:
         voxels = shapes.get((node.subject.input, node.subject.case_id), usual)
@@ -87,24 +91,31 @@ def sample_of(nodes: Sequence[Node]) -> Sample | None:
         if preparing:
             spec = preparing[len(preparing) // 2]
             prepare(spec, Context(folder, "cpu", 1), folder)
-            voxels, packed = _packed(spec.label, spec.labels, spec.reading.images[0].path, folder)
-            return Sample((folder / CASE).stat().st_size / voxels, packed)
+            packed = _packed(spec.label, spec.labels, spec.reading.images[0].path, folder)
+            seen = math.prod(shape_at(read_grid(spec.reading.images[0].path), spec.reading.spacing_mm))
+            return Sample((folder / CASE).stat().st_size / seen, packed)
         if adopting:
             adopted = adopting[len(adopting) // 2]
-            return Sample(0.0, _packed(adopted.prediction, adopted.labels, adopted.image.path, folder)[1])
+            return Sample(0.0, _packed(adopted.prediction, adopted.labels, adopted.image.path, folder))
     return None
 
 
-def _packed(file: File, policy: Mapping[str, object], image: Path, folder: Path) -> tuple[int, float]:
+def _packed(file: File, policy: Mapping[str, object], image: Path, folder: Path) -> float:
     labels = read_reference(file, policy)
     write_labels(folder / LABELS, labels, like=image)
-    return labels.size, (folder / LABELS).stat().st_size / labels.size
+    return (folder / LABELS).stat().st_size / labels.size
 
 
-def _voxels(nodes: Sequence[Node]) -> dict[tuple[str, str | None], int]:
-    """Give the voxels of scans, by input and case, as far as they are known without opening all of them."""
+def _voxels(nodes: Sequence[Node]) -> dict[tuple[str, str | None], tuple[int, int]]:
+    """Give the voxels of scans, and as networks see them, by input and case, as far as they are known without opening.
+
+    A case that is seen at several spacings has those of one of them.
+    """
     found = {
-        (node.subject.input, node.subject.case_id): math.prod(node.spec.shape)
+        (node.subject.input, node.subject.case_id): (
+            math.prod(node.spec.own_shape or node.spec.shape),
+            math.prod(node.spec.shape),
+        )
         for node in nodes
         if isinstance(node.spec, SegmentSpec)
     }
@@ -112,10 +123,10 @@ def _voxels(nodes: Sequence[Node]) -> dict[tuple[str, str | None], int]:
         return found
     adopting = [(node.subject, node.spec.image.path) for node in nodes if isinstance(node.spec, AdoptSpec)]
     some = adopting[:: max(len(adopting) // MOST_HEADERS, 1)]
-    return {(of.input, of.case_id): math.prod(read_grid(path).shape) for of, path in some}
+    return {(of.input, of.case_id): (math.prod(read_grid(path).shape),) * 2 for of, path in some}
 
 
-def _files(node: Node, voxels: int, sample: Sample) -> list[float] | None:
+def _files(node: Node, voxels: tuple[int, int], sample: Sample) -> list[float] | None:
     """Give the bytes of the files of a result; None for a stage of which they are not known."""
     spec = node.spec
     if isinstance(spec, MeasureSpec):
@@ -125,17 +136,22 @@ def _files(node: Node, voxels: int, sample: Sample) -> list[float] | None:
     return [*_large_files(node, voxels, sample), *[1.0] * SMALL_FILES[type(spec)]]
 
 
-def _large_files(node: Node, voxels: int, sample: Sample) -> Iterator[float]:
-    spec, packed = node.spec, voxels * sample.labels
+def _large_files(node: Node, voxels: tuple[int, int], sample: Sample) -> Iterator[float]:
+    spec, packed = node.spec, voxels[0] * sample.labels
     if isinstance(spec, PrepareSpec):
-        yield voxels * sample.prepared
+        yield voxels[1] * sample.prepared
     if isinstance(spec, TrainSpec):
         yield state_bytes(spec)
         yield 1000 + 100.0 * len(spec.prepared)  # its record names what it learned from
     if isinstance(spec, SegmentSpec | AdoptSpec | PostprocessSpec):
         yield packed
+    if (isinstance(spec, SegmentSpec) and spec.reading.spacing_mm is not None) or (
+        isinstance(spec, PostprocessSpec) and spec.rules_on == "network"
+    ):
+        yield voxels[1] * sample.labels
+        yield BLOCK
     if isinstance(spec, SegmentSpec):
         if spec.is_coarse:
             yield packed
         if spec.inference["keep_votes"]:
-            yield voxels * AGREEMENT_BYTES
+            yield voxels[0] * AGREEMENT_BYTES

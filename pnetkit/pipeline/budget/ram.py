@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from pnetkit.acceleration import accelerated
+from pnetkit.cohort.phantom import phantom_spacing_mm
 from pnetkit.cohort.table import read_cohort
 from pnetkit.errors import ImageError
 from pnetkit.imaging.nifti import read_grid
+from pnetkit.imaging.spacing import shape_at
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.windows import most_votes, padded_shape
 from pnetkit.method.inference import runs_of_a_window
@@ -25,6 +27,7 @@ from pnetkit.method.parts import Parts, take_apart
 from pnetkit.method.trained_network import new_backbone
 from pnetkit.networks import kept_bytes_per_voxel, small_size, window_bytes, without_values
 from pnetkit.pipeline.budget.proposal import OVERHEAD
+from pnetkit.pipeline.budget.spacings import finest_spacing, shape_of_ct
 from pnetkit.pipeline.engine.workers import process_context, start_worker
 from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.process_memory import peak_memory_mib
@@ -34,7 +37,7 @@ from pnetkit.training.optimizer import copies_of_weights
 from pnetkit.training.parts import drawing_threads
 from pnetkit.training.sampling import with_patches
 from pnetkit.training.spatial import MOST_READ
-from pnetkit.types import CLASSES, Triple
+from pnetkit.types import CLASSES, Grid, Triple
 
 VOXEL_BYTES = {"phantom": 40, "check": 16, "prepare": 24, "measure": 23, "postprocess": 15, "classify": 12}
 """Bytes for a voxel of a scan that a stage of one channel holds at once: files unpacked, HU, masks, labels."""
@@ -44,6 +47,9 @@ SEGMENT_VOXEL_BYTES, VOTES_VOXEL_BYTES, MEAN_VOXEL_BYTES = 26, 12, 70
 
 IMAGE_VOXEL_BYTES = 16
 """Bytes for a voxel that reading a scan in HU takes, where a classifier looks at it."""
+
+RESAMPLING_BYTES = 18
+"""Bytes for a voxel of the scan's own grid, where networks see another: reading it, and labels brought back to it."""
 
 CHANNEL_BYTES, RESAMPLED_BYTES = 14, 24
 """Bytes for a voxel that each further channel adds, and what interpolating it onto the first one's grid adds."""
@@ -65,12 +71,14 @@ CPU_HALF = 4
 class CohortSize:
     """Hold what counts of a cohort: the shape of its largest scan, and voxels of all scans that have labels.
 
+    Both are as networks see them; where scans are resampled for these, `own_shape` is that of the largest scan itself.
     `phantoms` tells that they are still to be made.
     """
 
     shape: Triple
     labeled_voxels: int
     phantoms: bool = False
+    own_shape: Triple | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +110,36 @@ def cohort_size(recipe: Recipe, table: Path | None) -> CohortSize:
         x, y, z = settings.shape if settings is not None else (1, 1, 1)
         shape = (x, y, z + z // 8)  # arterial scans have more slices
         cases = settings.cases if settings is not None else 0
-        return CohortSize(shape, cases * math.prod(shape), phantoms=True)
-    largest: Triple = (1, 1, 1)
-    labeled = 0
+        wanted = recipe.preprocess.spacing_mm
+        seen = shape if wanted in (None, "median") else shape_of_ct(recipe, shape, phantom_spacing_mm((x, y, z)))
+        return CohortSize(seen, cases * math.prod(seen), phantoms=True, own_shape=None if seen == shape else shape)
+    grids: list[dict[str, Grid]] = []
+    labels: list[set[str]] = []
     for case in read_cohort(table, recipe.phases)[0].cases:
-        sizes = {}
-        for phase, files in case.scans.items():
-            try:
-                sizes[phase] = read_grid(files.image).shape
-            except ImageError:
-                continue
-            largest = max(largest, sizes[phase], key=math.prod)
-        labeled += max((math.prod(sizes[p]) for p in sizes if case.scans[p].label is not None), default=0)
-    return CohortSize(largest, labeled)
+        grids.append({phase: of for phase, files in case.scans.items() if (of := _grid(files.image)) is not None})
+        labels.append({phase for phase, files in case.scans.items() if files.label is not None})
+    firsts = {name: found.phases[0] for name, found in recipe.networks.items()}
+    labeled = {
+        name: [of[first] for of, known in zip(grids, labels, strict=True) if first in of and first in known]
+        for name, first in firsts.items()
+    }
+    at = finest_spacing(recipe, labeled)
+    seen_at = {first: at[name] for name, first in firsts.items()}
+    own: Triple = max(((1, 1, 1), *(of.shape for case in grids for of in case.values())), key=math.prod)
+    shapes = [{phase: shape_at(of, seen_at.get(phase)) for phase, of in case.items()} for case in grids]
+    largest: Triple = max(((1, 1, 1), *(of for case in shapes for of in case.values())), key=math.prod)
+    voxels = sum(
+        max((math.prod(of[phase]) for phase in of if phase in known), default=0)
+        for of, known in zip(shapes, labels, strict=True)
+    )
+    return CohortSize(largest, voxels, own_shape=own if any(at.values()) else None)
+
+
+def _grid(image: Path) -> Grid | None:
+    try:
+        return read_grid(image)
+    except ImageError:
+        return None
 
 
 def network_memory(recipe: Recipe) -> NetworkMemory:
@@ -132,16 +157,22 @@ def predict_memory(recipe: Recipe, size: CohortSize, network: NetworkMemory, *, 
     parts = take_apart(recipe, {})
     channels = max(len(seen.phases) for seen in parts.inputs)
     more = (channels - 1) * (CHANNEL_BYTES + RESAMPLED_BYTES * any(seen.resample for seen in parts.inputs))
-    voxels = math.prod(size.shape)
-    found = {name: voxels * of for name, of in VOXEL_BYTES.items() if name != "phantom" or size.phantoms}
-    found["prepare"] += voxels * more
+    voxels, own = math.prod(size.shape), math.prod(size.own_shape or size.shape)
+    found = {name: own * of for name, of in VOXEL_BYTES.items() if name != "phantom" or size.phantoms}
+    found["prepare"] += own * more
     if parts.needs.images:
-        found["classify"] += voxels * (IMAGE_VOXEL_BYTES + more)
+        found["classify"] += own * (IMAGE_VOXEL_BYTES + more)
+    if size.own_shape is not None:  # one is read, the other made of it; rules see the one or the other
+        found["prepare"] = own * (RESAMPLING_BYTES + more) + voxels * (VOXEL_BYTES["prepare"] + more)
+        more_voxels = max(voxels - own, 0) + own // 4
+        found |= {name: found[name] + more_voxels * VOXEL_BYTES[name] for name in ("postprocess", "classify")}
     if adopted:
         found["adopt"] = found.pop("prepare")
     else:
         found["train"] = training_bytes(recipe, parts, size, network)
         found["segment"] = segment_bytes(recipe, parts, size.shape, network, networks=1)
+        if size.own_shape is not None:
+            found["segment"] += own * (RESAMPLING_BYTES + more)
     order = ("phantom", "check", "prepare", "train", "segment", "adopt", "postprocess", "classify", "measure")
     return [StageMemory(name, _whole(network, found[name])) for name in order if name in found]
 
@@ -156,11 +187,15 @@ def in_main_memory(recipe: Recipe, device: str) -> Recipe:
     return recipe if device == "cpu" else with_batch(recipe, 1)
 
 
-def segmenting_bytes(recipe: Recipe, shape: Triple, device: str) -> int:
-    """Predict the peak of a worker that segments a scan of a shape with one network, in the processor's memory."""
+def segmenting_bytes(recipe: Recipe, shape: Triple, device: str, own_shape: Triple) -> int:
+    """Predict the peak of a worker that segments a scan with one network, in the processor's memory.
+
+    `shape` is that which the network sees, `own_shape` the scan's.
+    """
     recipe = in_main_memory(recipe, device)
-    network = network_memory(recipe)
-    return _whole(network, segment_bytes(recipe, take_apart(recipe, {}), shape, network, networks=1))
+    network, parts = network_memory(recipe), take_apart(recipe, {})
+    found = segment_bytes(recipe, parts, shape, network, networks=1)
+    return _whole(network, found + (0 if parts.spacing_mm is None else math.prod(own_shape) * RESAMPLING_BYTES))
 
 
 def _whole(network: NetworkMemory, of_stage: float) -> int:
@@ -215,6 +250,8 @@ def segment_bytes(recipe: Recipe, parts: Parts, shape: Triple, network: NetworkM
     voxel += 2 * (counter - 1) + counter * len(CLASSES) * window[0] / padded[0]
     if any(seen.resample for seen in parts.inputs):
         voxel += RESAMPLED_BYTES
+    if parts.spacing_mm is not None and inference.get("combine", "vote") == "vote":
+        voxel += counter * len(CLASSES)  # all votes, to decide on the scan's own grid
     if inference.get("combine", "vote") != "vote":
         voxel += MEAN_VOXEL_BYTES
     elif inference["keep_votes"]:

@@ -10,6 +10,7 @@ import torch
 
 from pnetkit import cuda
 from pnetkit.acceleration import NUMBER_TYPES
+from pnetkit.imaging.spacing import Spacing
 from pnetkit.inference.runtime import largest_batch
 from pnetkit.inference.windows import padded_shape, window_grid
 from pnetkit.method.device_fit import fit_to_device
@@ -18,8 +19,12 @@ from pnetkit.method.parts import take_apart
 from pnetkit.method.trained_network import new_backbone
 from pnetkit.networks import Network, Precision, choose_device
 from pnetkit.pipeline.budget.ram import segmenting_bytes
+from pnetkit.pipeline.budget.spacings import shape_of_ct
 from pnetkit.recipe.models import Recipe
 from pnetkit.types import Triple
+
+USUAL_MM: Spacing = (0.75, 0.75, 1.0)
+"""Edges of a CT's voxels where nothing else is said; they count where a recipe resamples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,15 @@ class Prediction:
         return self.window_seconds * self.least_windows
 
 
-def predict(recipe: Recipe, shape: Triple, *, device: str, threads: int, repeats: int = 5) -> Prediction:
+def predict(
+    recipe: Recipe, shape: Triple, *, device: str, threads: int, repeats: int = 5, spacing_mm: Spacing = USUAL_MM
+) -> Prediction:
     """Time some windows of the recipe's network, untrained (weights do not change the time), and count those of a CT.
 
+    `shape` and `spacing_mm` are the CT's own; what the network sees follows from the recipe.
     Raises PluginError and RecipeError as a run of the recipe would.
     """
+    own_shape, shape = shape, shape_of_ct(recipe, shape, spacing_mm)
     torch.set_num_threads(threads)
     where = choose_device(device)
     settled = fit_to_device(recipe, where, training=False)
@@ -84,7 +93,7 @@ def predict(recipe: Recipe, shape: Triple, *, device: str, threads: int, repeats
         windows=windows,
         coarse_windows=first,
         least_windows=windows if coarse is None else least,
-        memory_mib=segmenting_bytes(settled, shape, where) / 2**20,
+        memory_mib=segmenting_bytes(settled, shape, where, own_shape) / 2**20,
     )
 
 

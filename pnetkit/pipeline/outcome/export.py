@@ -9,6 +9,7 @@ from typing import Any
 from pnetkit.errors import MissingPhaseError, ModelError, StoreError, TrainingError
 from pnetkit.evaluation.operating_point import Findings, OperatingPoint, Target, choose_operating_point
 from pnetkit.files import disk_errors_in_words, file_digest, read_json, write_atomically, write_json
+from pnetkit.imaging.spacing import spacing_in_words
 from pnetkit.interfaces import PhaseFusion, TrainedPhaseFusion
 from pnetkit.method.fusion import FUSION, fit_fusion, saved
 from pnetkit.method.plugins import build
@@ -86,7 +87,8 @@ def _write_onnx(recipe: Recipe, content: Mapping[str, Any], folder: Path) -> dic
         path = folder / item["weights"]
         backbone = load_weights(path, content["plugins"]["backbone"], in_channels=len(phases)).eval()
         target = path.with_suffix(".onnx")
-        data, difference = onnx_of(target.name, backbone, window, contract_of(content, phases))
+        at = {"spacing_mm": item["spacing_mm"]} if "spacing_mm" in item else {}
+        data, difference = onnx_of(target.name, backbone, window, contract_of(content, phases) | at)
         write_atomically(target, data)
         worst = max(worst, difference)
     return {"window": list(window), "largest_logit_difference": worst}
@@ -128,7 +130,7 @@ def _copy(item: Mapping[str, Any], store: Store, folder: Path) -> dict[str, Any]
         "weights": weights.as_posix(),
         "classifier": None if classifier is None else classifier.as_posix(),
         "made_with": _made_with(item, store),
-    }
+    } | ({} if "spacing_mm" not in item else {"spacing_mm": item["spacing_mm"]})
 
 
 def _made_with(item: Mapping[str, Any], store: Store) -> dict[str, list[str]]:
@@ -158,7 +160,7 @@ def _content(
     held_out = sum(bool(of.get("held_out")) for of in cases.values())
     return {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": FORMAT_VERSION if any("spacing_mm" in item for item in networks) else 1,
         "name": record["recipe"],
         "description": recipe.description,
         "research_use_only": True,
@@ -168,7 +170,7 @@ def _content(
         "intensity": recipe.intensity.model_dump(mode="json", exclude_none=True),
         "grid": {
             "orientation": "closest RAS+",
-            "resampling": "none: networks see the scanner's voxels",
+            **_resampling(recipe, networks),
             "seen": {phase: _grids(cases, phase) for phase in record["phases"]},
         },
         "plugins": record["plugins"],
@@ -190,6 +192,19 @@ def _content(
         "trained_on": {"versions": record["versions"], "device": record["device"], "began": record["began"]},
         "versions": record["versions"],
         "recipe_digest": file_digest(run.folder / RECIPE),
+    }
+
+
+def _resampling(recipe: Recipe, networks: list[dict[str, Any]]) -> dict[str, Any]:
+    """Say at which spacing the networks see scans, and whose voxels rules count."""
+    spacings = list(dict.fromkeys(tuple(item["spacing_mm"]) for item in networks if "spacing_mm" in item))
+    if not spacings:
+        return {"resampling": "none: networks see the scanner's voxels"}
+    edges = "; ".join(spacing_in_words(of) for of in spacings)
+    rules = f"rules count the {recipe.preprocess.rules_on}'s voxels"
+    return {
+        "resampling": f"linear, to {edges} for the networks; labels are brought back to the scan's own grid, {rules}",
+        "rules_on": recipe.preprocess.rules_on,
     }
 
 

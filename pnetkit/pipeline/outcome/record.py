@@ -14,6 +14,7 @@ from pnetkit.pipeline.outcome.gathered import Gathered
 from pnetkit.pipeline.plan.layout import Layout
 from pnetkit.pipeline.plan.request import RunRequest
 from pnetkit.pipeline.stages.context import Context
+from pnetkit.pipeline.stages.train import spacing_of
 from pnetkit.provenance import hardware, versions
 from pnetkit.store.node import Node
 
@@ -41,9 +42,11 @@ def run_record(
         "hardware": hardware(context.device),
         "plugins": dict(graph.plugins),
         "backbone_parameters": graph.parameters,
+        **({} if recipe.preprocess.rules_on == "scan" else {"rules_on": recipe.preprocess.rules_on}),
         **({} if graph.started is None else {"started_from": [dict(graph.started)]}),
         "networks": [
             {"input": name, "fold": fold, "train": nodes.train.key, "fit": None if nodes.fit is None else nodes.fit.key}
+            | _at_spacing(nodes.train)
             for (name, fold), nodes in sorted(graph.folds.items())
         ],
         "stages": [_stage(node) | {"made": made_by(node, outcome)} for node in graph.nodes],
@@ -75,6 +78,11 @@ def made_by(node: Node, outcome: Outcome) -> str | None:
     if node.key in outcome.made:
         return "here"
     return "before" if node.key in outcome.before else "elsewhere"
+
+
+def _at_spacing(network: Node) -> dict[str, Any]:
+    spacing_mm = spacing_of(network)
+    return {} if spacing_mm is None else {"spacing_mm": list(spacing_mm)}
 
 
 def _stage(node: Node) -> dict[str, Any]:

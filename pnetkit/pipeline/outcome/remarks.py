@@ -6,11 +6,12 @@ from statistics import fmean
 from typing import Any
 
 from pnetkit.errors import counted
+from pnetkit.imaging.spacing import spacing_in_words
 from pnetkit.label_sets import ANNOTATABLE, IGNORED, not_annotated
 from pnetkit.method.starting import started_in_words
 from pnetkit.pipeline.outcome.tuning import EVIDENCE
 from pnetkit.pipeline.plan.graph import Graph
-from pnetkit.pipeline.stages import adopt, fit, measure, train
+from pnetkit.pipeline.stages import adopt, fit, measure, prepare, train
 from pnetkit.recipe.models import Recipe
 from pnetkit.store.small_files import SmallFiles
 from pnetkit.store.store import Store
@@ -30,10 +31,41 @@ def remarks(recipe: Recipe, graph: Graph, store: Store, small: SmallFiles) -> li
     said += filter(None, [train.mixed_in_words(trained), train.moved_in_words(trained)])
     averaged = train.averaged_in_words(recipe.training.model_dump())
     said += [f"What is tested of each network is {averaged}."] if averaged else []
+    said += of_spacing(recipe, graph, _records(graph, store, small, prepare.STAGE.name))
     if recipe.inference.search == "coarse-to-fine":
         decided = [of.segment for of in graph.cases.values()]  # not those that a classifier learns from
         searched = [small.record(n.stage, n.key) for n in decided if store.has(n.stage, n.key)]
         said += of_search(searched, _records(graph, store, small, measure.STAGE.name))
+    return said
+
+
+def of_spacing(recipe: Recipe, graph: Graph, prepared: list[dict[str, Any]]) -> list[str]:
+    """Say at which spacing networks saw scans, whose voxels rules counted, and which lesions were lost by it."""
+    if recipe.preprocess.spacing_mm is None:
+        return []
+    by_input: dict[str, list[str]] = {}
+    for (name, _), nodes in sorted(graph.folds.items()):
+        at = train.spacing_of(nodes.train)
+        by_input.setdefault(name, []).append("" if at is None else spacing_in_words(at))
+    whose = "the median of each fold's training cases" if recipe.preprocess.spacing_mm == "median" else "the recipe's"
+    edges = "; ".join(f"{name} {' or '.join(dict.fromkeys(words))}" for name, words in by_input.items())
+    seen = (
+        f"Networks saw scans at a spacing of {edges} ({whose}); labels and Dice are on the scans' own grids, and rules "
+        f"counted the {recipe.preprocess.rules_on}'s voxels."
+    )
+    return [seen, *lost_in_words([record["details"]["lesions"] for record in prepared])]
+
+
+def lost_in_words(lesions: Sequence[Mapping[str, Sequence[int]]]) -> list[str]:
+    """Say how many lesions of training labels have no voxel at a spacing; `lesions` counts all and those by class."""
+    said = []
+    for name in lesions[0] if lesions else ():
+        there, lost = (sum(of[name][place] for of in lesions) for place in (0, 1))
+        if lost:
+            said.append(
+                f"{lost} of {counted(there, 'piece')} of {name} in the prepared labels have no voxel left at the "
+                f"spacing: no network learned from them."
+            )
     return said
 
 

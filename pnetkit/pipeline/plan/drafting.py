@@ -65,7 +65,7 @@ def case_nodes(draft: Draft, item: CheckedCase, trained: FoldNodes) -> CaseNodes
     return CaseNodes(
         found,
         clean,
-        classify.draft(draft, item, clean, maps, trained.fit),
+        classify.draft(draft, item, clean, maps, trained.fit, train.spacing_of(trained.train)),
         measure.draft(draft, item, found, clean),
     )
 
@@ -76,7 +76,7 @@ def adopted_nodes(draft: Draft, item: CheckedCase, adopted: AdoptedLabels) -> Ca
     found = adopt.draft(draft, item, prediction, adopted.labels)
     clean = postprocess.draft(draft, found, Subject(draft.seen.name, item.case.id))
     return CaseNodes(
-        found, clean, classify.draft(draft, item, clean, None, None), measure.draft(draft, item, found, clean)
+        found, clean, classify.draft(draft, item, clean, None, None, None), measure.draft(draft, item, found, clean)
     )
 
 
@@ -111,7 +111,9 @@ def _evidence_of(draft: Draft, item: CheckedCase, network: Node, subject: Subjec
     return fit.TrainingEvidence(
         case_id=item.case.id,
         abnormal=bool(item.case.abnormal),
-        scan=scanned(draft, item) if needs.images or not needs.training_segmentation else None,
+        scan=scanned(draft, item, train.spacing_of(network))
+        if needs.images or not needs.training_segmentation
+        else None,
         features=None if maps is None else maps.ref,
         segmentation=clean.ref if clean is not None and needs.training_segmentation else None,
     )

@@ -8,7 +8,7 @@ from pnetkit.cohort.check import CheckedCase
 from pnetkit.errors import Fault, RecipeError
 from pnetkit.label_sets import ANNOTATABLE
 from pnetkit.method.fusion import fold_faults
-from pnetkit.method.parts import take_apart
+from pnetkit.method.parts import Parts, take_apart
 from pnetkit.pipeline.plan.drafting import AdoptedLabels, CaseNodes, FoldNodes, adopted_nodes, case_nodes, fold_nodes
 from pnetkit.pipeline.stages import prepare
 from pnetkit.pipeline.stages.draft import Draft
@@ -50,14 +50,13 @@ def make_graph(
     Raises:
         PluginError: a plugin cannot be built, or does not fit the others or the recipe's patch size.
         RecipeError: a network has no case with a reference label to train on; a fusion that learns has no normal or no
-            abnormal case to learn from; or the classifier needs networks, and there are none, because segmentations
-            were made elsewhere.
+            abnormal case to learn from; or the classifier, or the grid that rules see, needs networks, and there are
+            none, because segmentations were made elsewhere.
     """
     cases = sorted(cases, key=lambda item: item.case.id)
     parts = take_apart(recipe, sources or {})
-    if adopted is not None and (parts.is_trained or parts.needs.names):
-        fault = Fault("classifier", f"{recipe.classifier.plugin!r} needs networks, which predictions do not bring")
-        raise RecipeError(f"The recipe {recipe.name} cannot judge predictions made elsewhere:", [fault])
+    if adopted is not None:
+        _require_no_network(recipe, parts)
     nodes: dict[str, Node] = {}
     final: dict[tuple[str, str], CaseNodes] = {}
     trained: dict[tuple[str, int], FoldNodes] = {}
@@ -74,8 +73,9 @@ def make_graph(
         if adopted is not None:
             final |= {(item.case.id, seen.name): adopted_nodes(draft, item, adopted) for item in there}
             continue
-        if recipe.training.iterations:
-            draft.prepared.update({item.case.id: prepare.draft(draft, item) for item in learned})
+        if recipe.training.iterations and parts.spacing_mm != "median":  # else that of each training is another
+            for item in learned:
+                prepare.draft(draft, item, parts.spacing_mm)
         for fold in sorted({folds[item.case.id] for item in there}):
             of_fold = fold_nodes(draft, fold)
             if of_fold is None:
@@ -93,3 +93,16 @@ def make_graph(
     started = None if parts.start is None else parts.start.described(frozen)
     learns = parts.fusion_is_trained
     return Graph(tuple(nodes.values()), final, trained, parts.plugins, parts.parameters, learns, started)
+
+
+def _require_no_network(recipe: Recipe, parts: Parts) -> None:
+    """Raise RecipeError where rules need what only a network of the run's own has."""
+    faults = []
+    if parts.is_trained or parts.needs.names:
+        message = f"{recipe.classifier.plugin!r} needs networks, which predictions do not bring"
+        faults.append(Fault("classifier", message))
+    if parts.rules_on == "network":
+        message = "is network, and predictions bring no network's voxels; set it to scan"
+        faults.append(Fault("preprocess.rules_on", message))
+    if faults:
+        raise RecipeError(f"The recipe {recipe.name} cannot judge predictions made elsewhere:", faults)

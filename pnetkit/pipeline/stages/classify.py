@@ -7,13 +7,15 @@ from typing import Any, ClassVar
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.files import write_json
+from pnetkit.imaging.spacing import Spacing
 from pnetkit.interfaces import CaseClassifier
+from pnetkit.method.parts import RulesOn
 from pnetkit.method.plugins import build
 from pnetkit.method.rules import classified, evidence_of, finding_from_json, finding_to_json
 from pnetkit.pipeline.stages import features, fit
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
-from pnetkit.pipeline.stages.scans import Scanned, scanned
+from pnetkit.pipeline.stages.scans import Scanned, scanned, spacing_identity
 from pnetkit.pipeline.stages.segmentation import read_segmentation
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.store.node import File, Node, Ref, Subject
@@ -38,11 +40,14 @@ class ClassifySpec:
     maps: Ref | None
     fitted: Ref | None
     scan: Scanned | None
+    rules_on: RulesOn = "scan"
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Give the classifier and the phase."""
-        return {"classifier": dict(self.classifier), "phase": self.phase}
+        """Give the classifier and the phase, and whose voxels it sees where that is not the scan's."""
+        where = {} if self.rules_on == "scan" else {"rules_on": self.rules_on}
+        where |= spacing_identity(None if self.scan is None else self.scan.spacing_mm)
+        return {"classifier": dict(self.classifier), "phase": self.phase} | where
 
     @property
     def inputs(self) -> dict[str, Ref]:
@@ -56,8 +61,15 @@ class ClassifySpec:
         return {} if self.scan is None else self.scan.files
 
 
-def draft(draft: Draft, item: CheckedCase, clean: Node, maps: Node | None, fitted: Node | None) -> Node:
-    """Lay out the decision on a case."""
+def draft(
+    draft: Draft,
+    item: CheckedCase,
+    clean: Node,
+    maps: Node | None,
+    fitted: Node | None,
+    spacing_mm: Spacing | None,
+) -> Node:
+    """Lay out the decision on a case that was segmented at a spacing."""
     name = draft.seen.name
     spec = ClassifySpec(
         classifier=draft.parts.classifier,
@@ -65,7 +77,8 @@ def draft(draft: Draft, item: CheckedCase, clean: Node, maps: Node | None, fitte
         clean=clean.ref,
         maps=None if maps is None else maps.ref,
         fitted=None if fitted is None else fitted.ref,
-        scan=scanned(draft, item) if draft.parts.needs.images else None,
+        scan=scanned(draft, item, spacing_mm) if draft.parts.needs.images else None,
+        rules_on=draft.parts.rules_on,
     )
     return draft.add(spec, Subject(name, item.case.id))
 
@@ -79,7 +92,7 @@ def run(spec: ClassifySpec, context: Context, folder: Path) -> dict[str, Any]:
         classifier = fit.read(store, spec.fitted, spec.classifier)
     maps, grids = ({}, {}) if spec.maps is None else features.read(store, spec.maps)
     images = {} if spec.scan is None else spec.scan.read()
-    clean = read_segmentation(store, spec.clean)
+    clean = read_segmentation(store, spec.clean, spec.rules_on)
     evidence = evidence_of(spec.phase, clean, maps, feature_grids=grids, images=images)
     finding = classified(classifier, evidence, plugin=spec.classifier["plugin"])
     write_json(folder / FINDING, finding_to_json(finding))

@@ -6,6 +6,7 @@ from typing import Any
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.errors import Fault
+from pnetkit.imaging.spacing import Spacing, median_spacing
 from pnetkit.label_sets import ANNOTATABLE
 from pnetkit.method.parts import Input, Parts
 from pnetkit.recipe.models import Recipe
@@ -16,8 +17,8 @@ from pnetkit.store.node import Node, Spec, Subject
 class Draft:
     """Hold a plan in the making, for one input.
 
-    `labeled` are the cases with a reference label that are not held out, `prepared` are nodes of these by case.
-    `annotated` are the classes that the labels of one of these have at the least.
+    `labeled` are the cases with a reference label that are not held out, `prepared` are nodes of these by case and
+    spacing. `annotated` are the classes that the labels of one of these have at the least.
     """
 
     recipe: Recipe
@@ -27,7 +28,7 @@ class Draft:
     nodes: dict[str, Node]
     faults: list[Fault]
     labeled: Sequence[CheckedCase]
-    prepared: dict[str, Node] = field(default_factory=dict)
+    prepared: dict[tuple[str, Spacing | None], Node] = field(default_factory=dict)
     annotated: frozenset[str] = frozenset(ANNOTATABLE)
 
     def add(self, spec: Spec, subject: Subject, *, weight: int = 1) -> Node:
@@ -38,6 +39,14 @@ class Draft:
     def outside(self, left_out: Sequence[int]) -> list[CheckedCase]:
         """Give the labeled cases of all folds but some: the only ones that a network without these may see."""
         return [item for item in self.labeled if self.folds[item.case.id] not in left_out]
+
+    def spacing_without(self, left_out: Sequence[int]) -> Spacing | None:
+        """Give the spacing of a network that is trained without some folds; a median is that of its own cases alone."""
+        wanted = self.parts.spacing_mm
+        if wanted != "median":
+            return wanted
+        first = self.seen.phases[0]
+        return median_spacing([item.scans[first].grid for item in self.outside(left_out)])
 
     def annotated_of(self, item: CheckedCase) -> tuple[str, ...] | None:
         """Give the classes that a case's label is taken to have; None for all.

@@ -17,8 +17,8 @@ from pnetkit.pipeline.stages import train
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
 from pnetkit.pipeline.stages.needs import HALF_GPU
-from pnetkit.pipeline.stages.scans import Reading, read_input, read_reference, reading_of, required_label
-from pnetkit.pipeline.stages.segmentation import read_segmentation
+from pnetkit.pipeline.stages.scans import Reading, read_input, read_reference_at, reading_of, required_label
+from pnetkit.pipeline.stages.segmentation import read_on
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.store.node import File, Node, Ref, Subject
 from pnetkit.store.store import Store
@@ -69,7 +69,7 @@ def draft(draft: Draft, item: CheckedCase, network: Node, clean: Node | None, su
     """Lay out the maps around the prediction `clean`, or around the reference label where that is None."""
     needs = draft.parts.needs
     spec = FeaturesSpec(
-        reading=reading_of(draft, item),
+        reading=reading_of(draft, item, train.spacing_of(network)),
         names=needs.names,
         margin_voxels=needs.training_margin_voxels if clean is None else needs.margin_voxels,
         labels=draft.labels,
@@ -83,9 +83,9 @@ def run(spec: FeaturesSpec, context: Context, folder: Path) -> dict[str, Any]:
     """Write the maps of the region, and where they lie."""
     seen, around = read_input(spec.reading), spec.around
     if isinstance(around, Ref):
-        labels = read_segmentation(context.store, around).labels
+        labels = read_on(context.store, around, seen.grid).labels
     else:
-        labels = in_file(read_reference(around, spec.labels))
+        labels = in_file(read_reference_at(around, spec.labels, spec.reading.images[0], seen.grid))
     network, roi = train.read(context.store, spec.network), labels > BACKGROUND
     maps, grids = maps_around(
         network, seen, roi, names=spec.names, margin_voxels=spec.margin_voxels, device=context.device

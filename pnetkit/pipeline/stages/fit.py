@@ -8,6 +8,7 @@ from typing import Any, ClassVar, overload
 import numpy as np
 
 from pnetkit.interfaces import TrainedCaseClassifier
+from pnetkit.method.parts import RulesOn
 from pnetkit.method.plugins import build, save_plain
 from pnetkit.method.rules import evidence_of
 from pnetkit.method.seeds import plugin_seed
@@ -15,7 +16,7 @@ from pnetkit.pipeline.stages import features
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
 from pnetkit.pipeline.stages.needs import HALF_GPU
-from pnetkit.pipeline.stages.scans import Scanned
+from pnetkit.pipeline.stages.scans import Scanned, spacing_identity
 from pnetkit.pipeline.stages.segmentation import read_segmentation
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.store.node import File, Node, Ref, Subject
@@ -51,16 +52,21 @@ class FitSpec:
     phase: str
     seed: int
     evidence: tuple[TrainingEvidence, ...]
+    rules_on: RulesOn = "scan"
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Give what is fitted, under which seed, to cases of which diagnoses."""
+        """Give what is fitted, under which seed, to cases of which diagnoses, and at which spacings where there are."""
+        where: dict[str, Any] = {} if self.rules_on == "scan" else {"rules_on": self.rules_on}
+        spacings = [None if of.scan is None else of.scan.spacing_mm for of in self.evidence]
+        if any(spacings):
+            where["scans"] = [spacing_identity(of) for of in spacings]
         return {
             "classifier": dict(self.classifier),
             "phase": self.phase,
             "seed": self.seed,
             "abnormal": [of.abnormal for of in self.evidence],
-        }
+        } | where
 
     @property
     def inputs(self) -> dict[str, Ref]:
@@ -82,7 +88,8 @@ def draft(draft: Draft, fold: int, evidence: Sequence[TrainingEvidence]) -> Node
     """Lay out the fitting for one fold to the evidence of its training cases."""
     name = draft.seen.name
     seed = plugin_seed(draft.recipe.training.seed, "fit", name, fold)
-    return draft.add(FitSpec(draft.parts.classifier, name, seed, tuple(evidence)), Subject(name, folds=(fold,)))
+    spec = FitSpec(draft.parts.classifier, name, seed, tuple(evidence), draft.parts.rules_on)
+    return draft.add(spec, Subject(name, folds=(fold,)))
 
 
 def run(spec: FitSpec, context: Context, folder: Path) -> dict[str, Any]:
@@ -134,7 +141,7 @@ class _Read(Sequence[Evidence]):
 
     def _segmentation(self, of: TrainingEvidence) -> Segmentation:
         if of.segmentation is not None:
-            return read_segmentation(self._store, of.segmentation)
+            return read_segmentation(self._store, of.segmentation, self._spec.rules_on)
         if of.scan is None:
             raise ValueError(f"{of.case_id} has neither a segmentation nor a scan whose grid an empty one could have")
         grid = of.scan.grid

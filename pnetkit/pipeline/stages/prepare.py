@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.files import read_json, write_json
 from pnetkit.imaging.intensity import Intensity
-from pnetkit.label_sets import merged
+from pnetkit.imaging.lost_lesions import lost_lesions
+from pnetkit.imaging.nifti import read_grid
+from pnetkit.imaging.spacing import Spacing, labels_on
+from pnetkit.label_sets import merged, on_other_grid
 from pnetkit.method.network_input import fitted_intensity
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
@@ -26,6 +29,7 @@ from pnetkit.store.node import File, Node, Ref, Subject
 from pnetkit.store.store import Store
 from pnetkit.training.prepared_file import write_prepared
 from pnetkit.training.sampling import StoredCase, TrainingCase, foreground_indices, load_case
+from pnetkit.types import Grid
 
 CASE = "case.safetensors"
 """The volumes, as training reads them."""
@@ -63,24 +67,31 @@ class PrepareSpec:
         return self.reading.files | {"label": self.label}
 
 
-def draft(draft: Draft, item: CheckedCase) -> Node:
-    """Lay out the reading of a training case."""
-    annotated = draft.annotated_of(item)
-    spec = PrepareSpec(reading_of(draft, item), required_label(draft.seen, item), draft.labels, annotated)
-    return draft.add(spec, Subject(draft.seen.name, item.case.id))
+def draft(draft: Draft, item: CheckedCase, spacing_mm: Spacing | None) -> Node:
+    """Lay out the reading of a training case at a spacing."""
+    key = item.case.id, spacing_mm
+    if key not in draft.prepared:
+        reading, label = reading_of(draft, item, spacing_mm), required_label(draft.seen, item)
+        spec = PrepareSpec(reading, label, draft.labels, draft.annotated_of(item))
+        draft.prepared[key] = draft.add(spec, Subject(draft.seen.name, item.case.id))
+    return draft.prepared[key]
 
 
 def run(spec: PrepareSpec, _context: Context, folder: Path) -> dict[str, Any]:
-    """Write the case's file (HU as int16 where that loses nothing, within the window), and `intensity.json`."""
-    scans = read_scans(spec.reading.images)
+    """Write the case's file (HU as int16 where that loses nothing, within the window), and `intensity.json`.
+
+    At a spacing, lesions of which no voxel is left are counted: nothing can be learned from them.
+    """
+    scans = read_scans(spec.reading.images, spec.reading.spacing_mm)
+    grid = scans[0].grid
     intensities = [fitted_intensity(spec.reading.intensity, scan.hu) for scan in scans]
     channels = _in_window([scan.hu for scan in scans], intensities)
     del scans
-    labels = read_reference(spec.label, spec.labels)
+    labels, lost = _labels_at(spec, grid)
     foreground, lesion = foreground_indices(labels)
     write_prepared(folder / CASE, channels, merged(labels, spec.annotated), foreground, lesion)
     write_json(folder / INTENSITY, [asdict(intensity) for intensity in intensities])
-    return {"foreground_voxels": int(foreground.size), "lesion_voxels": int(lesion.size)}
+    return {"foreground_voxels": int(foreground.size), "lesion_voxels": int(lesion.size)} | lost
 
 
 def read(
@@ -98,6 +109,16 @@ def read(
         return StoredCase(case_id, folder / CASE, intensities, abnormal, spacing_mm)
     case = load_case(folder, case_id=case_id, intensities=intensities, abnormal=abnormal)
     return replace(case, spacing_mm=spacing_mm)
+
+
+def _labels_at(spec: PrepareSpec, grid: Grid) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """Read the labels on the grid of the scan that was read, and say what a spacing left of the lesions."""
+    labels = read_reference(spec.label, spec.labels)
+    if spec.reading.spacing_mm is None:
+        return labels, {}
+    own = read_grid(spec.reading.images[0].path)
+    here = labels if own.matches(grid) else on_other_grid(labels, lambda of: labels_on(of, own, grid))
+    return here, {"spacing_mm": list(spec.reading.spacing_mm), "lesions": lost_lesions(labels, own, here, grid)}
 
 
 def _in_window(

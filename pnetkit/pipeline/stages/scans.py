@@ -11,6 +11,8 @@ from pnetkit.cohort.check import CheckedCase
 from pnetkit.imaging.hounsfield import READING
 from pnetkit.imaging.nifti import read_grid, read_labels, read_scan
 from pnetkit.imaging.resampling import resample
+from pnetkit.imaging.spacing import RESAMPLING, Spacing, at_spacing, grid_at, labels_on
+from pnetkit.label_sets import on_other_grid
 from pnetkit.method.network_input import NetworkInput, as_network_input
 from pnetkit.method.parts import Input
 from pnetkit.pipeline.stages.draft import Draft
@@ -22,18 +24,20 @@ from pnetkit.types import Grid, Scan
 class Reading:
     """Name the images of an input, one for each channel, and what decides how they become the network's volume.
 
-    With `resample` further channels are brought onto the grid of the first.
+    With `resample` further channels are brought onto the grid of the first. `spacing_mm` is that of the volume; None
+    for the scanner's own voxels.
     """
 
     images: tuple[File, ...]
     intensity: Mapping[str, Any]
     resample: bool
+    spacing_mm: Spacing | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
         """Give the part of it that stands in a key."""
         how = {"reading": READING, "intensity": dict(self.intensity)}
-        return how | ({"resample": True} if self.resample else {})
+        return how | ({"resample": True} if self.resample else {}) | spacing_identity(self.spacing_mm)
 
     @property
     def files(self) -> dict[str, File]:
@@ -43,10 +47,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """Name the scans of an input as a classifier looks at them: in HU, by phase."""
+    """Name the scans of an input as a classifier looks at them: in HU, by phase, at a spacing where there is one."""
 
     phases: tuple[str, ...]
     images: tuple[File, ...]
+    spacing_mm: Spacing | None = None
 
     @property
     def files(self) -> dict[str, File]:
@@ -56,26 +61,33 @@ class Scanned:
     @property
     def grid(self) -> Grid:
         """Read the grid of the first scan, which is that of all, from its header."""
-        return read_grid(self.images[0].path)
+        grid = read_grid(self.images[0].path)
+        return grid if self.spacing_mm is None else grid_at(grid, self.spacing_mm)
 
     def read(self) -> dict[str, Scan]:
         """Read the scans, all on the grid of the first."""
-        return dict(zip(self.phases, read_scans(self.images), strict=True))
+        return dict(zip(self.phases, read_scans(self.images, self.spacing_mm), strict=True))
 
     @property
     def _pairs(self) -> list[tuple[str, File]]:
         return list(zip(self.phases, self.images, strict=True))
 
 
-def scanned(draft: Draft, item: CheckedCase) -> Scanned:
-    """Say which scans of a case a classifier may look at."""
-    return Scanned(draft.seen.phases, reading_of(draft, item).images)
+def scanned(draft: Draft, item: CheckedCase, spacing_mm: Spacing | None) -> Scanned:
+    """Say which scans of a case a classifier may look at: at a network's spacing where rules see its voxels."""
+    at = spacing_mm if draft.parts.rules_on == "network" else None
+    return Scanned(draft.seen.phases, reading_of(draft, item).images, at)
 
 
-def reading_of(draft: Draft, item: CheckedCase) -> Reading:
+def reading_of(draft: Draft, item: CheckedCase, spacing_mm: Spacing | None = None) -> Reading:
     """Say how a case's scans are read for an input."""
     scans = [(item.case.scans[phase].image, item.scans[phase].image_digest) for phase in draft.seen.phases]
-    return Reading(tuple(File(*scan) for scan in scans), draft.parts.intensity, draft.seen.resample)
+    return Reading(tuple(File(*scan) for scan in scans), draft.parts.intensity, draft.seen.resample, spacing_mm)
+
+
+def spacing_identity(spacing_mm: Spacing | None) -> dict[str, Any]:
+    """Give what stands in a key of a spacing: nothing where scans keep the scanner's voxels."""
+    return {} if spacing_mm is None else {"spacing_mm": list(spacing_mm), "resampling": RESAMPLING}
 
 
 def label_of(seen: Input, item: CheckedCase) -> File | None:
@@ -93,15 +105,17 @@ def required_label(seen: Input, item: CheckedCase) -> File:
     return label
 
 
-def read_scans(images: Sequence[File]) -> list[Scan]:
-    """Read images, one for each channel of a network, on the grid of the first."""
+def read_scans(images: Sequence[File], spacing_mm: Spacing | None = None) -> list[Scan]:
+    """Read images, one for each channel of a network, on the grid of the first or on that of a spacing."""
     first = read_scan(images[0].path)
-    return [first, *(resample(read_scan(file.path), first.grid) for file in images[1:])]
+    grid, scans = first.grid, [at_spacing(first, spacing_mm)]
+    del first  # the scanner's voxels are needed no more where there are others
+    return [*scans, *(at_spacing(resample(read_scan(file.path), grid), spacing_mm) for file in images[1:])]
 
 
 def read_input(reading: Reading) -> NetworkInput:
     """Read images as the network sees them."""
-    return as_network_input(read_scans(reading.images), reading.intensity)
+    return as_network_input(read_scans(reading.images, reading.spacing_mm), reading.intensity)
 
 
 def read_reference(label: File, policy: Mapping[str, Any]) -> NDArray[np.uint8]:
@@ -109,3 +123,9 @@ def read_reference(label: File, policy: Mapping[str, Any]) -> NDArray[np.uint8]:
     mapping = policy["mapping"]
     translated = None if mapping is None else {int(key): int(value) for key, value in mapping.items()}
     return read_labels(label.path, translated, unmapped=policy["unmapped"])[0]
+
+
+def read_reference_at(label: File, policy: Mapping[str, Any], image: File, grid: Grid) -> NDArray[np.uint8]:
+    """Read a label file that lies on an image's grid as labels on the grid of the image's resampled scan."""
+    labels, own = read_reference(label, policy), read_grid(image.path)
+    return labels if own.matches(grid) else on_other_grid(labels, lambda of: labels_on(of, own, grid))

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from pnetkit.cohort.check import CheckedCase
 from pnetkit.imaging.body import body_mask
-from pnetkit.imaging.nifti import read_labels, write_labels
+from pnetkit.imaging.nifti import read_grid, read_labels, write_labels
+from pnetkit.imaging.spacing import labels_on, largest_shares, resampled, shape_at
 from pnetkit.inference.runtime import largest_batch
-from pnetkit.inference.segment import segment
+from pnetkit.inference.segment import Segmented, segment
+from pnetkit.inference.shares import shares_of
 from pnetkit.method.inference import inference_settings, network_as_run
 from pnetkit.networks import Network
 from pnetkit.pipeline.stages import train
@@ -22,11 +24,11 @@ from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
 from pnetkit.pipeline.stages.needs import HALF_GPU
 from pnetkit.pipeline.stages.scans import Reading, read_input, reading_of
-from pnetkit.pipeline.stages.segmentation import LABELS
+from pnetkit.pipeline.stages.segmentation import LABELS, write_network_labels
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.store.node import File, Node, Ref, Subject
 from pnetkit.store.store import Store
-from pnetkit.types import BACKGROUND, Triple
+from pnetkit.types import BACKGROUND, Grid, Triple
 
 REGION = "region.nii.gz"
 """Where a coarse-to-fine search looked closely, 1 or 0, on the image's own grid; not there where it was given up."""
@@ -37,7 +39,10 @@ AGREEMENT = "agreement.nii.gz"
 
 @dataclass(frozen=True, slots=True)
 class SegmentSpec:
-    """In the key: how scans are read and searched, and the network. Not: windows at once, the scan's shape."""
+    """In the key: how scans are read and searched, and the network. Not: windows at once, the scan's shape.
+
+    `shape` is that which the network sees, `own_shape` the scan's; None where that is the same.
+    """
 
     stage: ClassVar[str] = "segment"
     version: ClassVar[int] = 3
@@ -47,6 +52,7 @@ class SegmentSpec:
     network: Ref
     batch_size: int
     shape: Triple
+    own_shape: Triple | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -70,19 +76,25 @@ class SegmentSpec:
 
 
 def draft(draft: Draft, item: CheckedCase, network: Node, subject: Subject) -> Node:
-    """Lay out the segmentation of a case by one network."""
+    """Lay out the segmentation of a case by one network, at the spacing that it was trained at."""
+    spacing_mm = train.spacing_of(network)
     spec = SegmentSpec(
-        reading=reading_of(draft, item),
+        reading=reading_of(draft, item, spacing_mm),
         inference=draft.parts.inference,
         network=network.ref,
         batch_size=draft.recipe.inference.windows_at_once,
-        shape=item.scans[draft.seen.phases[0]].grid.shape,
+        shape=shape_at(item.scans[draft.seen.phases[0]].grid, spacing_mm),
+        own_shape=item.scans[draft.seen.phases[0]].grid.shape,
     )
     return draft.add(spec, subject)
 
 
 def run(spec: SegmentSpec, context: Context, folder: Path) -> dict[str, Any]:
-    """Write the voted labels, the region of a coarse-to-fine search, and the agreement map when the recipe keeps it."""
+    """Write the voted labels, the region of a coarse-to-fine search, and the agreement map when the recipe keeps it.
+
+    Where scans are resampled for the network, all of these are brought back to the scan's own grid: the labels by the
+    shares of the votes, so that a border may lie between two of the network's voxels. The network's own are kept too.
+    """
     seen = read_input(spec.reading)
     inference = spec.inference
     batch_size = largest_batch(inference.get("runtime", "torch"), spec.batch_size)
@@ -90,25 +102,45 @@ def run(spec: SegmentSpec, context: Context, folder: Path) -> dict[str, Any]:
         _network(context.store.root, spec.network, context.device, json.dumps(dict(inference))),
         seen.volume,
         seen.grid,
-        inference_settings(inference, batch_size=batch_size, fill=seen.air, device=context.device),
+        inference_settings(
+            inference,
+            batch_size=batch_size,
+            fill=seen.air,
+            device=context.device,
+            keep_shares=spec.reading.spacing_mm is not None,
+        ),
         body=None if inference["body"] == "none" else body_mask(seen.hu),
     )
+    del seen
     result = found.segmentation
     took: dict[str, Any] = {"windows": found.windows, "coarse_windows": found.coarse_windows}
     if found.fallback:
         took["fallback"] = found.fallback
     image = spec.reading.images[0].path
-    write_labels(folder / LABELS, result.labels, like=image)
+    if spec.reading.spacing_mm is not None:
+        took["spacing_mm"] = list(spec.reading.spacing_mm)
+        write_network_labels(folder, result.labels, result.grid)
+    own = read_grid(image)
+    write_labels(folder / LABELS, _labels_on(found, own), like=image)
     if found.region is not None:
-        write_labels(folder / REGION, found.region.view(np.uint8), like=image)
+        region = labels_on(found.region.view(np.uint8), result.grid, result.grid if own.matches(result.grid) else own)
+        write_labels(folder / REGION, region, like=image)
     if result.votes is None or result.voters is None:  # probabilities were averaged
         return took | {"mean_foreground_agreement": None}
     if inference["keep_votes"]:
         agreement = result.votes.astype(np.float32) / np.maximum(result.voters, 1)
+        if not own.matches(result.grid):
+            agreement = resampled(agreement, result.grid, own)
         write_labels(folder / AGREEMENT, np.round(agreement * 100).astype(np.uint8), like=image)
     foreground = result.labels > BACKGROUND
     agreed = result.votes[foreground] / result.voters[foreground]
     return took | {"mean_foreground_agreement": float(agreed.mean()) if agreed.size else None}
+
+
+def _labels_on(found: Segmented, own: Grid) -> NDArray[np.uint8]:
+    """Give labels on the scan's own grid: those of the search, or where it ran on another, of the shares of votes."""
+    result = found.segmentation
+    return result.labels if own.matches(result.grid) else largest_shares([shares_of(found)], own)
 
 
 def read_region(store: Store, ref: Ref) -> NDArray[np.uint8] | None:

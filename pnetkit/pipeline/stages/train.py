@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pnetkit.errors import Fault, StoreError, counted
 from pnetkit.files import read_json, write_atomically, write_json
+from pnetkit.imaging.spacing import Spacing, edges_at
 from pnetkit.interfaces import Backbone
 from pnetkit.method.seeds import derived_seed
 from pnetkit.method.starting import begin
@@ -17,6 +18,7 @@ from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.draft import Draft
 from pnetkit.pipeline.stages.held_back import held_back
 from pnetkit.pipeline.stages.needs import WHOLE_GPU
+from pnetkit.pipeline.stages.scans import spacing_identity
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.provenance import surroundings
 from pnetkit.sources import source_digest
@@ -60,8 +62,9 @@ OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma
 class TrainSpec:
     """In the key: network, settings, seed, diagnoses and prepared cases. Not: the cases' names, how often is saved.
 
-    Nor the voxels' edges, which the prepared cases' scans have and no setting changes. `held_back` are the places of
-    cases that are watched, and on which nothing is trained.
+    Nor the voxels' edges (`spacings_mm`), which the prepared cases' scans have. `spacing_mm`, to which these were
+    resampled, is in it where they were. `held_back` are the places of cases that are watched, and on which nothing is
+    trained.
     """
 
     stage: ClassVar[str] = "train"
@@ -78,12 +81,14 @@ class TrainSpec:
     spacings_mm: tuple[tuple[float, float, float], ...]
     start: File | None = None
     held_back: tuple[int, ...] = ()
+    spacing_mm: Spacing | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
         """Give what is trained, how, and on cases of which diagnoses; which cases are held back, where any are."""
         # once the parts of a batch drew dropout one after the other, which no two processes could have done
         parts = {"dropout": "of each part"} if self.training.get("accumulation", 1) > 1 else {}
+        parts |= spacing_identity(self.spacing_mm)
         return (
             {
                 "backbone": dict(self.backbone),
@@ -123,6 +128,7 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
         message = f"training.watch holds back all its {counted(len(apart), 'case')}; set patients to fewer, or to null"
         draft.faults.append(Fault(subject.label, message))
         return None
+    spacing_mm = draft.spacing_without(left_out)
     balanced = recipe.training.case_sampling == "balanced"  # else diagnoses decide nothing, and keys stay as they are
     spec = TrainSpec(
         backbone=draft.parts.backbone,
@@ -130,20 +136,28 @@ def draft(draft: Draft, left_out: Sequence[int]) -> Node | None:
         training=draft.parts.training,
         seed=derived_seed(recipe.training.seed, "train", name, *left_out),
         abnormal=tuple(item.case.abnormal if balanced else bool(item.case.abnormal) for item in training),
-        prepared=tuple(draft.prepared[item.case.id].ref for item in training),
+        prepared=tuple(prepare.draft(draft, item, spacing_mm).ref for item in training),
         case_ids=tuple(item.case.id for item in training),
         checkpoint_every=recipe.training.checkpoint_every,
-        spacings_mm=tuple(item.scans[draft.seen.phases[0]].grid.spacing_mm for item in training),
+        spacings_mm=tuple(edges_at(item.scans[draft.seen.phases[0]].grid, spacing_mm) for item in training),
         start=weights,
         held_back=tuple(sorted(apart)),
+        spacing_mm=spacing_mm,
     )
     return draft.add(spec, subject, weight=recipe.training.iterations)
 
 
+def spacing_of(network: Node) -> Spacing | None:
+    """Give the spacing that a network was trained at, and so is run at; None for the scanner's voxels."""
+    if not isinstance(network.spec, TrainSpec):
+        raise TypeError(f"{network.label} is no training")
+    return network.spec.spacing_mm
+
+
 def _as_it_is(draft: Draft, weights: File | None) -> TrainSpec:
     """Ask for a network that nothing is trained of: the same for all folds, and for all inputs of as many channels."""
-    channels, training = len(draft.seen.phases), draft.parts.training
-    return TrainSpec(draft.parts.backbone, channels, training, 0, (), (), (), 1, (), weights)
+    channels, training, at = len(draft.seen.phases), draft.parts.training, draft.spacing_without([])
+    return TrainSpec(draft.parts.backbone, channels, training, 0, (), (), (), 1, (), weights, spacing_mm=at)
 
 
 def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:

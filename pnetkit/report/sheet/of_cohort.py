@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from pnetkit.errors import counted
-from pnetkit.label_sets import IGNORED
+from pnetkit.label_sets import ANNOTATABLE, IGNORED, not_annotated
 from pnetkit.report.sheet.values import CASES, LESIONS, RECIPE, RECORD, RunValues, Said
 
 
@@ -159,6 +159,11 @@ def references(run: RunValues) -> Sequence[Said]:
         values = "taken as they are" if mapping is None else ", ".join(f"{k} {_meaning(v)}" for k, v in mapping.items())
         said = f"Label values: {values}; any other: {policy.get('unmapped')}."
         found.append(Said(said, RECORD, "labels.mapping, labels.unmapped"))
+    absent = Counter(name for case in run.cases.values() for name in not_annotated(case.get("labeled")))
+    if absent:
+        each = ", ".join(f"{name} {counted(absent[name], 'case')}" for name in ANNOTATABLE if absent[name])
+        said = f"Classes that were not annotated in all cases, and are in no loss and no figure there: {each}."
+        found.append(Said(said, RECORD, "cases.*.labeled"))
     return found
 
 

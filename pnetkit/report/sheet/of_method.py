@@ -5,7 +5,7 @@ from typing import Any
 
 from pnetkit.errors import counted
 from pnetkit.imaging.intensity import normalization_in_words
-from pnetkit.report.methods import combined
+from pnetkit.report.methods import combined, spacing_in_words
 from pnetkit.report.sheet.values import RECIPE, RECORD, RunValues, Said
 
 
@@ -21,7 +21,10 @@ def preprocessing(run: RunValues) -> Sequence[Said]:
     for name, of in stacked.items():
         how = "resampled onto the grid of the first" if of.get("resample") else "which have to lie on one grid"
         found.append(Said(f"Input {name}: {' + '.join(of['phases'])} as channels, {how}.", RECIPE, f"inputs.{name}"))
-    if intensity and not stacked:
+    resampled = spacing_in_words(run.recipe, run.record)
+    if resampled:
+        found.append(Said(resampled, RECIPE, "preprocess"))
+    elif intensity and not stacked:
         found.append(Said("Scans keep their own grid: no input is resampled.", RECIPE, "inputs"))
     return found
 

@@ -124,6 +124,7 @@ def test_an_audit_is_a_table_a_csv_and_a_page(found):
     assert "<script" not in page
 
 
+@pytest.mark.slow
 def test_check_audits_before_it_refuses_and_writes_what_was_asked_for(faulty, tmp_path):
     out = ("--audit-csv", tmp_path / "a" / "audit.csv", "--audit-page", tmp_path / "audit.html")
     result = CliRunner().invoke(

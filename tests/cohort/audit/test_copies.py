@@ -73,6 +73,7 @@ def test_what_is_smooth_or_drawn_or_air_has_no_places():
     assert fingerprint(flat[:4]).size == fingerprint(flat[:, :3]).size == 0
 
 
+@pytest.mark.slow
 def test_both_phases_of_phantoms_share_nothing():
     scans = [phantom_case(PhantomSpec(seed=4, shape=(40, 40, 16)), case).scans for case in range(3)]
     found = [fingerprint(scan.hu.astype(np.float32)) for of in scans for scan in of.values()]
@@ -97,6 +98,7 @@ def test_pairs_are_joined_to_groups():
     assert shared_places([]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real CTs here")
 def test_real_scans_share_nothing_but_a_part_with_its_whole():
     names = ["totalsegmentator_s0009_lumbar/TotalSegmentator_0009_0000", "amos_slabs/amos_0013_slab_ct"]

@@ -4,16 +4,19 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
+from pnetkit.errors import RecipeError
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.networks import window_bytes
 from pnetkit.pipeline.budget.ram import CohortSize, NetworkMemory, cohort_size, network_memory, predict_memory
+from pnetkit.pipeline.budget.spacings import finest_spacing, shape_of_ct
 from pnetkit.recipe.check import load_recipe
-from pnetkit.types import BackboneSpec
+from pnetkit.types import BackboneSpec, Grid
 
 S4C = Path(__file__).parents[3] / "recipes" / "s4c_dual.yaml"
 CT = CohortSize((512, 512, 320), 100 * 512 * 512 * 320)
@@ -89,6 +92,43 @@ def test_strong_augmentation_reads_more_than_a_patch_at_once():
     more = peaks("training.augmentation=strong")["train"] - peaks()["train"]
     assert 24 * 17 * 64**3 <= more <= 24 * 17 * 64**3 * 1.2
     assert peaks("training.augmentation=none") == peaks()
+
+
+def test_scans_are_counted_as_networks_see_them_and_as_they_are(tmp_path):
+    table = write_cohort(tmp_path, PhantomSpec(cases=3, seed=1, shape=(32, 32, 24), difficulty=0))  # 7.5 x 7.5 x 8 mm
+    recipe = load_recipe(S4C, None, ["preprocess.spacing_mm=[3.75, 7.5, 16]"]).recipe
+    arterial, venous = (64, 32, 11), (64, 32, 12)  # of 180.5 and 192 mm
+    size = cohort_size(recipe, table)
+    assert (size.shape, size.own_shape) == (venous, (32, 32, 27))
+    assert size.labeled_voxels == 3 * max(math.prod(arterial), math.prod(venous))
+    demo = load_recipe(S4C, "demo", ["preprocess.spacing_mm=5"]).recipe
+    assert cohort_size(demo, None).shape == (48, 48, 43)  # of 96 x 96 x 72 voxels of 2.5 x 2.5 x 3 mm, at the most
+
+
+def test_a_median_is_counted_as_the_finest_that_leaving_a_fold_out_can_leave():
+    recipe = load_recipe(S4C, None, ["preprocess.spacing_mm=median", "cohort.folds=4"]).recipe
+    grids = [Grid((10, 10, 10), np.diag([edge, 1.0, 2.0, 1.0])) for edge in (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)]
+    assert finest_spacing(recipe, {"venous": grids, "arterial": []}) == {"venous": (0.8, 1.0, 2.0), "arterial": None}
+    assert finest_spacing(load_recipe(S4C).recipe, {"venous": grids}) == {"venous": None}
+
+
+def test_resampled_scans_take_the_voxels_of_both_grids():
+    plain = peaks()
+    coarse = peaks("preprocess.spacing_mm=1.5", size=CohortSize((256, 256, 213), 0, own_shape=CT.shape))
+    fine = peaks("preprocess.spacing_mm=0.5", size=CohortSize((768, 768, 640), 0, own_shape=CT.shape))
+    assert coarse["segment"] < plain["segment"] < fine["segment"]
+    assert coarse["segment"] > 16 * math.prod(CT.shape)  # it is read as it is
+    assert fine["prepare"] > 24 * 768 * 768 * 640 > plain["prepare"]
+    assert fine["check"] == plain["check"]
+    assert fine["postprocess"] > plain["postprocess"]
+
+
+def test_what_a_ct_is_to_a_network_follows_from_its_own_voxels():
+    at_1_5 = load_recipe(S4C, None, ["preprocess.spacing_mm=1.5"]).recipe
+    assert shape_of_ct(at_1_5, (512, 512, 320), (0.75, 0.75, 1.0)) == (256, 256, 213)
+    assert shape_of_ct(load_recipe(S4C).recipe, (512, 512, 320), (0.75, 0.75, 1.0)) == (512, 512, 320)
+    with pytest.raises(RecipeError, match="median of a cohort; give it as a number"):
+        shape_of_ct(load_recipe(S4C, None, ["preprocess.spacing_mm=median"]).recipe, (9, 9, 9), (1.0, 1.0, 1.0))
 
 
 def test_segmentations_made_elsewhere_need_no_network():

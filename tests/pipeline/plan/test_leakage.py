@@ -248,6 +248,58 @@ def test_a_classifier_that_learns_from_maps_alone_costs_no_search_of_its_trainin
     assert all(of.segmentation is None and of.features is not None for of in evidence)
 
 
+SPACINGS = st.lists(
+    st.tuples(*[st.sampled_from([0.6, 0.7, 0.8, 1.0, 2.5, 5.0])] * 3), min_size=20, max_size=20, unique=True
+)
+MEDIAN = {
+    "a rule": recipe("s4c_dual", "preprocess.spacing_mm=median"),
+    "out of fold": recipe(
+        "roi_classifier_dual", "classifier.params.feature=class_shares", "classifier_evidence=out-of-fold",
+        "preprocess.spacing_mm=median",
+    ),
+}  # fmt: skip
+
+
+def with_spacings(cases, spacings):
+    """The same cases, whose scans have voxels of these edges."""
+    grids = [Grid((16, 16, 16), np.diag([*edges, 1.0])) for edges in spacings]
+    return [
+        replace(item, scans={phase: replace(scan, grid=grid) for phase, scan in item.scans.items()})
+        for item, grid in zip(cases, grids, strict=False)
+    ]
+
+
+@pytest.mark.parametrize("kind", MEDIAN)
+@settings(max_examples=6)
+@given(cohort=COHORTS, spacings=SPACINGS)
+def test_the_median_spacing_of_a_network_is_that_of_the_cases_it_learns_from(kind, cohort, spacings):
+    _, cases, folds = planned(kind, cohort)
+    cases = with_spacings(cases, spacings)
+    graph = make_graph(MEDIAN[kind], cases, folds)
+    by_key, by_id = {node.key: node for node in graph.nodes}, {item.case.id: item for item in cases}
+    for node in graph.nodes:
+        if node.stage == "train":
+            learned = [by_key[ref.key] for ref in node.spec.prepared]
+            own = [by_id[of.subject.case_id].scans[node.subject.input].grid.spacing_mm for of in learned]
+            assert node.spec.spacing_mm == tuple(np.median(own, axis=0).round(4))
+            assert {of.spec.reading.spacing_mm for of in learned} == {node.spec.spacing_mm}
+        if node.stage in ("segment", "features"):  # a network is asked at the spacing that it was trained at
+            assert node.spec.reading.spacing_mm == by_key[node.spec.network.key].spec.spacing_mm
+
+
+@settings(max_examples=6)
+@given(cohort=COHORTS, spacings=SPACINGS, others=SPACINGS, fold=st.integers(0, 2))
+def test_the_spacing_of_a_network_does_not_depend_on_the_cases_of_the_fold_it_is_tested_on(
+    cohort, spacings, others, fold
+):
+    _, cases, folds = planned("a rule", cohort)
+    usual, changed = with_spacings(cases, spacings), with_spacings(cases, others)
+    changed = [other if folds[item.case.id] == fold else item for item, other in zip(usual, changed, strict=True)]
+    one, other = (make_graph(MEDIAN["a rule"], of, folds) for of in (usual, changed))
+    tested = {key for key in one.folds if key[1] == fold}
+    assert {key: one.folds[key].train.key for key in tested} == {key: other.folds[key].train.key for key in tested}
+
+
 def row(number, fold, tumor_score):
     """A case whose diagnosis alternates, found with the same score in both phases."""
     found = {phase: PhaseRow(PhaseFinding(phase, tumor_score, 40.0, {}), {}, None) for phase in PHASES}

@@ -42,23 +42,28 @@ SPECS = [
             "prepared": (Ref("prepare", "q"),),
             "case_ids": ("P2",),
             "checkpoint_every": 200,
+            "spacing_mm": (1.0, 1.0, 2.5),
             "spacings_mm": ((1.0, 1.0, 3.0),),
             "start": OTHER,
             "held_back": (0,),
         },
     ),
     (
-        SegmentSpec(READING, {"stride": [20]}, Ref("train", "t"), 4, (9, 9, 9)),
+        SegmentSpec(READING, {"stride": [20]}, Ref("train", "t"), 4, (9, 9, 9), (9, 9, 9)),
         {
             "reading": OTHER_READING,
             "inference": {"stride": [10]},
             "network": Ref("train", "u"),
             "batch_size": 8,
             "shape": (8, 8, 8),
+            "own_shape": (8, 8, 8),
         },
     ),
     (AdoptSpec(LABEL, POLICY, IMAGE), {"prediction": OTHER, "labels": OTHER_POLICY, "image": OTHER}),
-    (PostprocessSpec((PLUGIN,), Ref("segment", "s")), {"chain": (OTHER_PLUGIN,), "segmentation": Ref("adopt", "s")}),
+    (
+        PostprocessSpec((PLUGIN,), Ref("segment", "s")),
+        {"chain": (OTHER_PLUGIN,), "segmentation": Ref("adopt", "s"), "rules_on": "network"},
+    ),
     (
         FeaturesSpec(READING, ("pool3",), 4, POLICY, Ref("train", "t"), Ref("postprocess", "p")),
         {
@@ -77,6 +82,7 @@ SPECS = [
             "phase": "arterial",
             "seed": 8,
             "evidence": (replace(EVIDENCE[0], segmentation=Ref("postprocess", "q")),),
+            "rules_on": "network",
         },
     ),
     (
@@ -88,6 +94,7 @@ SPECS = [
             "maps": None,
             "fitted": None,
             "scan": replace(SCANNED, images=(OTHER,)),
+            "rules_on": "network",
         },
     ),
     (
@@ -109,6 +116,7 @@ NOT_IN_KEYS = {
     ("train", "spacings_mm"),
     ("segment", "batch_size"),
     ("segment", "shape"),
+    ("segment", "own_shape"),
 }
 """Names of cases, how often a checkpoint is written, what scans in the key say, how many windows are run at once."""
 
@@ -147,3 +155,40 @@ def test_which_phase_an_image_is_of_is_in_the_key_of_what_looks_at_it():
         for phases in (("venous", "arterial"), ("arterial", "venous"))
     )
     assert key_of(one) != key_of(two)
+
+
+AT_A_SPACING = (1.0, 1.0, 2.5)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        PrepareSpec(READING, LABEL, POLICY),
+        SegmentSpec(READING, {"stride": [20]}, Ref("train", "t"), 4, (9, 9, 9), (9, 9, 9)),
+        FeaturesSpec(READING, ("pool3",), 4, POLICY, Ref("train", "t"), Ref("postprocess", "p")),
+    ],
+    ids=lambda spec: spec.stage,
+)
+def test_the_spacing_that_scans_are_read_at_is_in_the_key_and_without_one_nothing_is(spec):
+    at, other = (replace(spec, reading=replace(READING, spacing_mm=of)) for of in (AT_A_SPACING, (1.0, 1.0, 2.0)))
+    assert len({key_of(spec), key_of(at), key_of(other)}) == 3
+    assert not {"spacing_mm", "resampling"} & set(spec.identity)
+    assert at.identity["spacing_mm"] == [1.0, 1.0, 2.5]
+
+
+def test_the_spacing_of_the_scans_that_a_classifier_looks_at_is_in_its_key():
+    at = replace(SCANNED, spacing_mm=AT_A_SPACING)
+    decided = ClassifySpec(PLUGIN, "venous", Ref("postprocess", "p"), None, None, SCANNED)
+    fitted = FitSpec(PLUGIN, "venous", 7, EVIDENCE)
+    assert key_of(replace(decided, scan=at)) != key_of(decided)
+    assert key_of(replace(fitted, evidence=(replace(EVIDENCE[0], scan=at),))) != key_of(fitted)
+
+
+def test_specs_without_a_spacing_have_the_identity_that_they_had_before_there_was_one():
+    assert PostprocessSpec((PLUGIN,), Ref("segment", "s")).identity == {"chain": [PLUGIN]}
+    edges = ((1.0, 1.0, 2.0),)
+    of_training = TrainSpec(PLUGIN, 1, {"iterations": 5}, 7, (True,), (Ref("prepare", "p"),), ("P1",), 100, edges)
+    assert set(of_training.identity) == {"backbone", "in_channels", "training", "seed", "abnormal"}
+    decided = ClassifySpec(PLUGIN, "venous", Ref("postprocess", "p"), None, None, SCANNED)
+    assert decided.identity == {"classifier": PLUGIN, "phase": "venous"}
+    assert set(FitSpec(PLUGIN, "venous", 7, EVIDENCE).identity) == {"classifier", "phase", "seed", "abnormal"}

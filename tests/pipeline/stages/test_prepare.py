@@ -35,7 +35,7 @@ def scan(tmp_path):
     return hu.round().clip(-1024, 3000), labels, tmp_path
 
 
-def prepared(scan, window, *, steps=1.0, mapping=None, annotated=None):
+def prepared(scan, window, *, steps=1.0, mapping=None, annotated=None, spacing_mm=None):
     hu, labels, folder = scan
     files = {}
     for name, array in {"image": (hu / steps).astype(np.int16), "label": labels}.items():
@@ -44,7 +44,7 @@ def prepared(scan, window, *, steps=1.0, mapping=None, annotated=None):
         image.header.set_slope_inter(steps if name == "image" else 1.0, 0.0)
         nib.save(image, path)
         files[name] = File(path, file_digest(path))
-    reading = Reading((files["image"],), {"window_hu": list(window), "normalization": "z-score"}, False)
+    reading = Reading((files["image"],), {"window_hu": list(window), "normalization": "z-score"}, False, spacing_mm)
     spec = PrepareSpec(reading, files["label"], {"mapping": mapping, "unmapped": "error"}, annotated)
     (folder / "prepare" / "k").mkdir(parents=True)
     prepare.run(spec, Context(folder, "cpu", 1), folder / "prepare" / "k")
@@ -104,3 +104,16 @@ def test_foreground_is_what_the_file_says_and_labels_say_what_a_voxel_may_be(sca
     for value, said in {0: any_of([0, 3]), 1: any_of([1, 3]), 2: 2, 7: IGNORED}.items():
         assert set(stored[labels == value].tolist()) == {said}
     assert (in_file(stored) == np.where(labels == 7, 0, labels)).all()
+
+
+def test_what_is_ignored_is_ignored_at_another_spacing_too(scan):
+    _hu, labels, folder = scan
+    labels[24:32] = 7
+    folder = prepared(scan, (-100, 240), mapping={"1": 1, "2": 2, "7": IGNORED}, spacing_mm=(2.0, 2.0, 2.0))
+    case = prepare.read(Store(folder.parents[1]), Ref("prepare", "k"), case_id="P", abnormal=None).mapped()
+    x, y, z = (n // 2 for n in SHAPE)
+    stored = cut_bricks(case.labels, Box((0, 0, 0), (x, y, z)), fill=0)
+    assert case.labels.shape == (x, y, z)
+    assert (stored[12:16] == IGNORED).all()
+    assert {0, 1} <= set(np.unique(stored[:12]).tolist()) <= {0, 1, 2}
+    assert case.foreground.size == np.count_nonzero((stored == 1) | (stored == 2))

@@ -61,6 +61,14 @@ def test_missing_phases_and_references_are_counted():
     ]
 
 
+def test_classes_that_were_not_annotated_and_values_that_are_ignored_are_told():
+    partly = CASES | {"B": CASES["B"] | {"labeled": ["pancreas", "tumor"]}}
+    said = texts(cohort.references, cases=partly)
+    assert said[-1].endswith("in no loss and no figure there: duct 1 case.")
+    labels = {"mapping": {"1": 1, "7": 255}, "unmapped": "error"}
+    assert "Label values: 1 as 1, 7 ignored; any other: error." in texts(cohort.references, labels=labels)
+
+
 def test_who_was_set_aside_is_told_with_the_reason():
     assert texts(cohort.set_aside) == ["Set aside by the checks of files: 1 (the file is cut short: 1)."]
 

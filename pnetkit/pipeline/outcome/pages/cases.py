@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pnetkit.errors import PnetkitError
+from pnetkit.imaging.spacing import labels_on
+from pnetkit.method.parts import RulesOn
 from pnetkit.method.rules import cleaned
 from pnetkit.pipeline.outcome.finished import FinishedRun
 from pnetkit.pipeline.outcome.pages.names import Names
@@ -53,6 +55,11 @@ class Told:
     def chain(self) -> list[dict[str, Any]]:
         """Give the rules that cleaned the segmentations."""
         return list(self.run.record["plugins"].get("postprocess") or [])
+
+    @property
+    def rules_on(self) -> RulesOn:
+        """Say whose voxels these rules see."""
+        return "network" if self.run.record.get("rules_on") == "network" else "scan"  # only where it is not the scan
 
     @property
     def classifier(self) -> Mapping[str, Any]:
@@ -179,10 +186,11 @@ def _traced(told: Told, of: Shown, case_id: str, name: str) -> Traced | None:
     said, part, chain = read_segmentation(told.found.store, ref), of.box.slices, told.chain
     rules = []
     try:
-        after = said
+        after = read_segmentation(told.found.store, ref, told.rules_on)
         for rule in chain[:-1]:  # the last one's result is what is stored
             after = cleaned(after, [rule])
-            rules.append((str(rule["plugin"]), after.labels[part]))
+            on_scan = after.labels if told.rules_on == "scan" else labels_on(after.labels, after.grid, said.grid)
+            rules.append((str(rule["plugin"]), on_scan[part]))
         rules += [(str(rule["plugin"]), of.crop.found) for rule in chain[-1:]]
     except Exception:  # noqa: BLE001  # a plugin that is gone, or raises anything: the rules are told together
         rules = [(", ".join(str(rule["plugin"]) for rule in chain), of.crop.found)]

@@ -6,11 +6,13 @@ import pytest
 
 from pnetkit.cohort.file_names import segmentation_name
 from pnetkit.files import file_digest
+from pnetkit.imaging.boxes import Box
 from pnetkit.imaging.nifti import write_labels
+from pnetkit.label_sets import IGNORED
 from pnetkit.pipeline.outcome.finished import FinishedRun
 from pnetkit.pipeline.outcome.folder import SEGMENTATIONS
 from pnetkit.pipeline.outcome.pages import scans
-from pnetkit.pipeline.outcome.pages.scans import shown, shown_by_all
+from pnetkit.pipeline.outcome.pages.scans import read_volumes, shown, shown_by_all
 from pnetkit.pipeline.outcome.pages.stored import Stored
 from pnetkit.types import ScanFiles
 
@@ -43,6 +45,21 @@ def test_each_run_alone_is_cropped_to_what_it_found(told):
     one, two = (shown(*of, "P1", "venous")["venous"].box for of in told)
     assert (one.start, one.stop) == ((10, 10, 5), (34, 34, 17))
     assert (two.start, two.stop) == ((50, 20, 15), (74, 50, 27))
+
+
+def test_what_nobody_labeled_is_drawn_as_the_file_has_it(told, tmp_path):
+    drawn = np.zeros(SHAPE, np.uint8)
+    drawn[30:34, 30:34, 20:22], drawn[80:, 50:, 30:] = 2, 7
+    write_labels(tmp_path / "label.nii.gz", drawn, like=tmp_path / "scan.nii.gz")
+    run, stored, files = told[0]
+    run.record["cases"]["P1"]["files"]["venous"]["label"] = file_digest(tmp_path / "label.nii.gz")
+    run.record["labels"] |= {"mapping": {"2": 2, "7": IGNORED}, "unmapped": "error"}
+    files["P1", "venous"] = ScanFiles(tmp_path / "scan.nii.gz", tmp_path / "label.nii.gz")
+    seen = shown(run, stored, files, "P1", "venous")["venous"]
+    assert (seen.box.start, seen.box.stop) == ((10, 10, 5), (44, 44, 27)), "what is ignored is no part of the organ"
+    assert (seen.crop.truth == np.where(drawn == 7, 0, drawn)[seen.box.slices]).all()
+    whole = read_volumes(run, stored, files, "P1", "venous").crop("venous", None, Box((0, 0, 0), SHAPE), is_whole=True)
+    assert set(np.unique(whole.truth)) == {0, 2}
 
 
 def test_runs_that_are_shown_together_are_cropped_to_what_all_found_and_the_scan_is_read_once(told, monkeypatch):
