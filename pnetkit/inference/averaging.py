@@ -26,13 +26,21 @@ WindowWeights = Literal["uniform", "gaussian"]
 """What a voxel of a window weighs in the mean: as all others, or less towards the edge, where a network sees less."""
 
 SIGMA, LEAST_WEIGHT = 1 / 8, 1e-3
-"""Deviation of the Gaussian in edges of the window, and what a voxel weighs at the least: as in MONAI and nnU-Net."""
+"""Deviation of the Gaussian in edges of the window, and what a voxel weighs at the least: as in MONAI."""
+
+NNUNETS_LEAST = 2.0**-24 / 10
+"""What one weighs at the least in nnU-Net: the smallest number in half precision, of weights up to 10."""
 
 
-def gaussian_weights(window: Triple) -> NDArray[np.float64]:
-    """Give the weight of each voxel of a window (x, y, z): 1 in the middle, at the corners `LEAST_WEIGHT`."""
-    along = [np.exp(-(((np.arange(n) - (n - 1) / 2) / (SIGMA * n)) ** 2) / 2) for n in window]
-    weights: NDArray[np.float64] = np.maximum(functools.reduce(np.multiply.outer, along), LEAST_WEIGHT)
+def gaussian_weights(window: Triple, center: Triple | None = None) -> NDArray[np.float64]:
+    """Give the weight of each voxel of a window (x, y, z): 1 in the middle, at the corners `LEAST_WEIGHT`.
+
+    With a `center` it is 1 there, and falls to `NNUNETS_LEAST`, as nnU-Net's does.
+    """
+    highest = [(n - 1) / 2 for n in window] if center is None else center
+    along = [np.exp(-(((np.arange(n) - at) / (SIGMA * n)) ** 2) / 2) for n, at in zip(window, highest, strict=True)]
+    least = LEAST_WEIGHT if center is None else NNUNETS_LEAST
+    weights: NDArray[np.float64] = np.maximum(functools.reduce(np.multiply.outer, along), least)
     return weights
 
 
@@ -69,7 +77,26 @@ def labels_of(sums: NDArray[np.float64]) -> NDArray[np.uint8]:
     return labels
 
 
-def probability_sums(
+def softmax_of_means(predict: ProbabilityPredictor, volume: NDArray[np.float32], **how: Any) -> NDArray[np.float64]:
+    """Give the probability of each class (class, x, y, z) by its mean logit; 0 where no window looked.
+
+    `predict` gives logits; `how` is that of `probability_sums`.
+    """
+
+    def counted(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits = predict(patches)
+        return np.concatenate([logits, np.ones_like(logits[:, :1])], axis=1)  # adds the windows' weights up beside them
+
+    sums = probability_sums(counted, volume, **(how | {"num_classes": how["num_classes"] + 1}))
+    total = sums[-1]
+    means = sums[:-1] / np.where(total > 0, total, 1)
+    shares: NDArray[np.float64] = np.exp(means - means.max(axis=0))
+    shares /= shares.sum(axis=0)
+    shares[:, total == 0] = 0
+    return shares
+
+
+def probability_sums(  # noqa: PLR0913  # by keyword, each of them one thing
     predict: ProbabilityPredictor,
     volume: NDArray[np.float32],
     *,
@@ -81,16 +108,18 @@ def probability_sums(
     where: NDArray[np.bool_] | None = None,
     windows: Sequence[Slices] | None = None,
     weights: WindowWeights = "uniform",
+    center: Triple | None = None,
 ) -> NDArray[np.float64]:
-    """Slide windows over a volume (channel, x, y, z) and add their probabilities (class, x, y, z) up.
+    """Slide windows over a volume (channel, x, y, z) and add their probabilities, or logits (class, x, y, z), up.
 
+    A Gaussian is highest in the middle of a window, or in the voxel `center` (`gaussian_weights`).
     Windows are added in a fixed order in float64. Small volumes are padded with `fill`. What is not in `where` gets 0,
     and windows that hold nothing of it are not run; or `windows` are, where they are given: some of the grid of the
     padded volume.
     """
     volume, inside = pad_to_window(volume, window, fill)
     sums = np.zeros((num_classes, *volume_shape(volume)), dtype=np.float64)
-    weighed = gaussian_weights(window) if weights == "gaussian" else None
+    weighed = gaussian_weights(window, center) if weights == "gaussian" else None
     if windows is None:
         padded = None if where is None else pad_mask(where, window)
         windows = windows_over(volume_shape(volume), window, stride, padded)

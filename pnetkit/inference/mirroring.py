@@ -19,7 +19,16 @@ VIEWS: tuple[tuple[int, ...], ...] = tuple(chain.from_iterable(combinations(AXES
 
 def mean_probabilities(logits_of: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Give the mean over all views of the probability of each class (batch, class, x, y, z) float32."""
-    total = logits_of(x).float().softmax(dim=1)
+    return _mean(lambda seen: logits_of(seen).float().softmax(dim=1), x)
+
+
+def mean_logits(logits_of: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Give the mean over all views of the logit of each class (batch, class, x, y, z) float32, as nnU-Net does."""
+    return _mean(lambda seen: logits_of(seen).float(), x)
+
+
+def _mean(answer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    total = answer(x)
     for axes in VIEWS[1:]:
-        total += torch.flip(logits_of(torch.flip(x, axes)).float().softmax(dim=1), axes)
+        total = total + torch.flip(answer(torch.flip(x, axes)), axes)
     return total / len(VIEWS)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pnetkit import cuda
 from pnetkit.acceleration import NUMBER_TYPES
 from pnetkit.inference.averaging import ProbabilityPredictor
-from pnetkit.inference.mirroring import mean_probabilities
+from pnetkit.inference.mirroring import mean_logits, mean_probabilities
 from pnetkit.inference.voting import Predictor
 from pnetkit.networks import FiniteLater, Network, Precision, checked_output, require_finite
 
@@ -47,19 +47,27 @@ def label_predictor(
 
 
 def probability_predictor(
-    network: Network, *, device: str, precision: Precision, in_batches: bool = False, mirror: bool = False
+    network: Network,
+    *,
+    device: str,
+    precision: Precision,
+    in_batches: bool = False,
+    mirror: bool = False,
+    as_logits: bool = False,
 ) -> ProbabilityPredictor:
-    """Make a function from patches to the probability of each class (batch, class, x, y, z) float32.
+    """Make a function from patches to the probability of each class (batch, class, x, y, z) float32, or to its logit.
 
     `in_batches` and `mirror` are those of `label_predictor`.
     """
+    shares = Tensor.float if as_logits else lambda logits: logits.float().softmax(dim=1)
     predict = _predictor(
         network,
-        (lambda probabilities: probabilities) if mirror else (lambda logits: logits.float().softmax(dim=1)),
+        (lambda answered: answered) if mirror else shares,
         device=device,
         precision=precision,
         in_batches=in_batches,
         mirror=mirror,
+        mean=mean_logits if as_logits else mean_probabilities,
     )
 
     def probabilities(patches: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -91,8 +99,9 @@ def _predictor(
     in_batches: bool,
     mirror: bool,
     finite: FiniteLater | None = None,
+    mean: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor] = mean_probabilities,
 ) -> Callable[[NDArray[np.float32]], Tensor]:
-    """Run a network on patches and give its answer to the logits, or with `mirror` to the mean probabilities."""
+    """Run a network on patches and give its answer to the logits, or with `mirror` to the `mean` over all views."""
     eager = isinstance(network, nn.Module)  # other runtimes have kernels of their own
     never_alone = in_batches and eager and device == "cpu" and precision == "fp32"
 
@@ -107,7 +116,7 @@ def _predictor(
         with torch.inference_mode(), cuda.single_precision(tf32=precision == "tf32"):
             x = cuda.sent(patches, device)
             x = x.to(dtype=NUMBER_TYPES[precision], memory_format=torch.channels_last_3d)
-            return answer(mean_probabilities(logits_of, x) if mirror else logits_of(x))
+            return answer(mean(logits_of, x) if mirror else logits_of(x))
 
     most: int | None = None  # windows at once that the accelerator's memory holds, once it is known
 

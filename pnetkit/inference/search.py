@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pnetkit.inference.averaging import WindowWeights, labels_of, probability_sums
+from pnetkit.inference.averaging import WindowWeights, labels_of, probability_sums, softmax_of_means
 from pnetkit.inference.coarse import EMPTY, SPREAD, Coarse, candidate_region, near_lesions
 from pnetkit.inference.constant import remembering
 from pnetkit.inference.predictors import label_predictor, mean_of, probability_predictor
@@ -17,7 +17,7 @@ from pnetkit.inference.windows import padded_shape
 from pnetkit.networks import FiniteLater, Network, Precision
 from pnetkit.types import Triple
 
-Combine = Literal["vote", "mean-softmax"]
+Combine = Literal["vote", "mean-softmax", "mean-logits"]
 TestTime = Literal["none", "mirror"]
 Mask = NDArray[np.bool_]
 
@@ -42,6 +42,7 @@ class Settings:
     keep_shares: bool = False
     test_time: TestTime = "none"
     window_weights: WindowWeights = "uniform"
+    window_center: Triple | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,9 +149,12 @@ def _run(
     }
     on: dict[str, Any] = {"device": settings.device, "precision": settings.precision}
     on |= {"in_batches": settings.batch_size > 1, "mirror": settings.test_time == "mirror"}
-    if settings.combine == "mean-softmax":
+    if settings.combine != "vote":
+        on["as_logits"] = settings.combine == "mean-logits"
+        how |= {"weights": settings.window_weights, "center": settings.window_center}
         each = [probability_predictor(network, **on) for network in networks]
-        sums = probability_sums(mean_of(each), volume, **how, weights=settings.window_weights)
+        is_kept_logits = settings.keep_shares and settings.combine == "mean-logits"
+        sums = (softmax_of_means if is_kept_logits else probability_sums)(mean_of(each), volume, **how)
         return Found(labels_of(sums), None, None, len(windows), shares=sums if settings.keep_shares else None)
     finite = FiniteLater()
     predictors = [remembering(label_predictor(network, **on, finite=finite)) for network in networks]

@@ -40,6 +40,7 @@ def inference_settings(
         keep_shares=keep_shares,
         test_time=inference.get("test_time", "none"),
         window_weights=inference.get("window_weights", "uniform"),
+        window_center=tuple(inference["window_center"]) if "window_center" in inference else None,
     )
 
 

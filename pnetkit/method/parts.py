@@ -188,6 +188,8 @@ def _inference_identity(recipe: Recipe, window: Triple) -> dict[str, Any]:
         found["test_time"] = settings.test_time
     if settings.window_weights != "uniform":
         found["window_weights"] = settings.window_weights
+        if settings.window_center is not None:
+            found["window_center"] = list(settings.window_center)
     return found
 
 

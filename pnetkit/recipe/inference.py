@@ -54,7 +54,8 @@ class InferenceSettings(Section):
         ),
     ] = "auto"
     combine: Annotated[
-        Literal["vote", "mean-softmax"], Field(description="Majority of hard labels (the paper), or mean probability.")
+        Literal["vote", "mean-softmax", "mean-logits"],
+        Field(description="Majority of hard labels (the paper), mean probability, or mean logit as nnU-Net has it."),
     ] = "vote"
     window_weights: Annotated[
         Literal["uniform", "gaussian"],
@@ -63,6 +64,13 @@ class InferenceSettings(Section):
             "an eighth of the window's edge, less where a network sees less. Of votes each counts alike."
         ),
     ] = "uniform"
+    window_center: Annotated[
+        tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None,
+        Field(
+            description="Voxel of a window that its Gaussian is highest in, and almost nothing far from it, as nnU-Net "
+            "has it; null for the window's middle and a thousandth at the least."
+        ),
+    ] = None
     test_time: Annotated[
         Literal["none", "mirror"],
         Field(
@@ -107,10 +115,13 @@ class InferenceSettings(Section):
     def _votes_to_keep(self) -> "InferenceSettings":
         if self.keep_votes and self.combine != "vote":
             raise ValueError(f"keep_votes needs combine 'vote'; with {self.combine!r} there are no votes")
-        if self.window_weights != "uniform" and self.combine != "mean-softmax":
+        if self.window_weights != "uniform" and self.combine == "vote":
             raise ValueError(
-                f"window_weights {self.window_weights!r} needs combine 'mean-softmax': votes are counted, not weighed"
+                f"window_weights {self.window_weights!r} needs combine 'mean-softmax' or 'mean-logits': votes are "
+                f"counted, not weighed"
             )
+        if self.window_center is not None and self.window_weights != "gaussian":
+            raise ValueError(f"window_center is of window_weights 'gaussian', which are {self.window_weights!r}")
         return self
 
     def require_windows(self, window: tuple[int, int, int]) -> None:

@@ -69,6 +69,17 @@ def describe(folder: Path, configuration: str | None, orientation: str | None) -
         ) from error
 
 
+def with_mirroring(said: Mapping[str, Any], checkpoint: Any) -> dict[str, Any]:
+    """Add to a description whether nnU-Net mirrors windows of this network: along all axes, or it is said."""
+    axes = checkpoint.get("inference_allowed_mirroring_axes") if isinstance(checkpoint, Mapping) else None
+    recipe, notes = dict(said["recipe"]), list(said["notes"])
+    if set(axes or ()) == {0, 1, 2}:
+        recipe["inference"] = recipe["inference"] | {"test_time": "mirror"}
+    elif axes:
+        notes.append(f"nnU-Net mirrors windows along its axes {list(axes)} alone; here they are not mirrored.")
+    return {**said, "recipe": recipe, "notes": notes}
+
+
 def _described(
     folder: Path,
     plans: Mapping[str, Any],
@@ -80,10 +91,9 @@ def _described(
     plugin, params = _architecture(found, folder)
     axes, notes = _axes(plans, orientation)
     places = [AXIS_OF[letter] for letter in axes]
-    spacing, patch = (
-        [values[places.index(axis)] for axis in range(3)]
-        for values in ([round(float(mm), 6) for mm in found["spacing"]], found["patch_size"])
-    )
+    in_ours = [places.index(axis) for axis in range(3)]
+    spacing = [round(float(found["spacing"][place]), 6) for place in in_ours]
+    patch = [int(found["patch_size"][place]) for place in in_ours]
     params |= {"axes": axes, "outputs": meanings(labels)}
     intensity, more = _intensity(plans, found)
     if plans["label_manager"] != "LabelManager" or found.get("previous_stage"):
@@ -95,7 +105,11 @@ def _described(
         "intensity": intensity,
         "training": {"patch_size": patch},
         "preprocess": {"spacing_mm": spacing},
-        "inference": {"window_size": patch, "stride": [edge // 2 for edge in patch]},
+        "inference": {
+            "window_size": patch,
+            "stride": [edge // 2 for edge in patch],
+            "window_center": _center(patch, [axes[place] for place in in_ours]),
+        },
     }
     return {
         "name": str(plans["dataset_name"]),
@@ -107,6 +121,11 @@ def _described(
         "recipe": {key: value for key, value in recipe.items() if value},
         "notes": [*notes, *more],
     }
+
+
+def _center(patch: Sequence[int], directions: Sequence[str]) -> list[int]:
+    """Give the voxel above a patch's middle as the network has it: the one below where an axis runs the other way."""
+    return [n // 2 if way in "RAS" else n - 1 - n // 2 for n, way in zip(patch, directions, strict=True)]
 
 
 def _configuration(plans: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -54,9 +54,11 @@ def read(source: Path, out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     file, said = _file_and_description(source, kind, asked)
     size = require_sane(file)
     _limit_memory(size)
-    state, under = find_state(load_checkpoint(file), str(file))
+    content = load_checkpoint(file)
+    state, under = find_state(content, str(file))
     if kind == "nnunet":
         state = _without_copies(state)
+        said = nnunet.with_mirroring(said, content)
     tensors, aliases = deduplicated(state)
     save_file(tensors, out / WEIGHTS)
     folder = source if source.is_dir() else source.parent

@@ -1,10 +1,13 @@
 """Tests of pnetkit.inference.averaging, against MONAI and by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from monai.data.utils import compute_importance_map
 from monai.inferers import sliding_window_inference
+from scipy.ndimage import gaussian_filter
 from torch import nn
 
 from pnetkit.acceleration import accelerated
@@ -46,6 +49,24 @@ def test_the_mean_probability_of_overlapping_windows_is_monai_s(batch_size, weig
     assert found.votes is None
 
 
+def test_the_mean_logit_of_overlapping_windows_is_monai_s():
+    torch.manual_seed(0)
+    net = Net().eval()
+    x = np.random.default_rng(0).standard_normal((1, 16, 24, 12), dtype=np.float32)
+    with torch.inference_mode():
+        mean = sliding_window_inference(torch.from_numpy(x[None]), (8, 8, 4), 2, lambda patch: net(patch).logits, 0.5)[
+            0
+        ]
+    settings = Settings((8, 8, 4), (4, 4, 2), 5, fill=0.0, device="cpu", precision="fp32", combine="mean-logits")
+    found = segment(net, x, Grid((16, 24, 12), np.eye(4)), settings).segmentation
+    assert np.array_equal(found.labels, mean.argmax(0).numpy())
+    softmax = segment(net, x, Grid((16, 24, 12), np.eye(4)), replace(settings, combine="mean-softmax")).segmentation
+    assert not np.array_equal(found.labels, softmax.labels)
+    kept = segment(net, x, Grid((16, 24, 12), np.eye(4)), replace(settings, keep_shares=True))
+    assert np.array_equal(kept.segmentation.labels, found.labels)
+    assert np.allclose(kept.shares, mean.softmax(0).numpy(), atol=1e-5)
+
+
 def test_the_weights_of_a_window_are_monai_s_and_fall_to_a_thousandth():
     for window in [(8, 8, 4), (16, 9, 12)]:
         weights = gaussian_weights(window)
@@ -53,6 +74,19 @@ def test_the_weights_of_a_window_are_monai_s_and_fall_to_a_thousandth():
         assert np.allclose(weights, theirs.numpy(), atol=1e-12)
     assert weights[0, 0, 0] == 1e-3
     assert weights[7, 4, 5] > 0.8
+
+
+def test_with_a_center_the_bell_is_highest_there_and_falls_as_nnu_net_s():
+    """Theirs: scipy's filter of a single voxel at n // 2, times 10, in half precision, never 0."""
+    tmp = np.zeros((12, 24, 8))
+    tmp[6, 12, 4] = 1
+    theirs = gaussian_filter(tmp, (1.5, 3, 1), mode="constant", cval=0)
+    theirs = (theirs / theirs.max() * 10).astype(np.float16)
+    theirs[theirs == 0] = theirs[theirs > 0].min()
+    found = gaussian_weights((12, 24, 8), (6, 12, 4))
+    assert found[6, 12, 4] == 1
+    assert np.abs(found * 10 - theirs).max() < 5e-3  # half precision near 10
+    assert found.min() == theirs.astype(float).min() / 10
 
 
 def test_a_weighed_mean_follows_the_window_that_sees_a_voxel_in_its_middle():

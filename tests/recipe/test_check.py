@@ -103,7 +103,11 @@ def test_missing_sections_are_named(recipe):
             "training: {mixed_patches: [{size: [32, 32, 32], share: 0.6}, {size: [8, 8, 8], share: 0.5}]}\n",
             "more than 1",
         ),
-        ("inference: {window_weights: gaussian}\n", "needs combine 'mean-softmax': votes are counted, not weighed"),
+        ("inference: {window_weights: gaussian}\n", "needs combine 'mean-softmax' or 'mean-logits': votes are"),
+        (
+            "inference: {window_center: [4, 4, 4]}\n",
+            "window_center is of window_weights 'gaussian', which are 'uniform'",
+        ),
         ("inference: {test_time: mirror}\ntraining: {flips: false}\n", "have seen mirrored patches"),
         ("inference: {test_time: mirror}\ntraining: {augmentation: none}\n", "Set training.flips: true"),
     ],

@@ -4,6 +4,7 @@ The scan is oblique, anisotropic and stored as LPS, and its thick slices lie alo
 first. `make_nnunet_model.py` made the folder and what nnU-Net 2.8.1 says; nothing of nnU-Net is needed here.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -86,10 +87,16 @@ def test_logits_of_a_patch_are_nnu_net_s_own(network, seen, expected):
     assert (found[3] == -1e4).all()  # they know no duct
 
 
-def test_the_whole_label_map_is_nnu_net_s_own(network, parts, seen, expected):
+@pytest.mark.parametrize(
+    ("name", "weights", "test_time"), [("labels", "uniform", "none"), ("labels_default", None, None)]
+)
+def test_the_whole_label_map_is_nnu_net_s_own(network, parts, seen, expected, name, weights, test_time):
+    """With windows weighed alike and not mirrored, and as both do it by themselves: by a Gaussian, mirrored."""
     settings = inference_settings(parts.inference, batch_size=4, fill=seen.air, device="cpu")
+    if weights is not None:
+        settings = replace(settings, window_weights=weights, test_time=test_time, window_center=None)
     found = segment(network, seen.volume, seen.grid, settings, body=None).segmentation.labels
-    stored = expected["labels"].transpose(2, 1, 0)[::-1, ::-1]  # z, y, x of the file, which is LPS
+    stored = expected[name].transpose(2, 1, 0)[::-1, ::-1]  # z, y, x of the file, which is LPS
     theirs = np.array([0, 1, 2, 0], np.uint8)[stored]
     for label in (1, 2):
         both = np.logical_and(found == label, theirs == label).sum()

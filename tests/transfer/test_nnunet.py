@@ -42,6 +42,12 @@ def test_a_trained_folder_gives_network_outputs_axes_voxels_and_intensity(tmp_pa
     assert found["axes"] == "LSP"
     assert found["spacing_mm"] == pytest.approx([2.5, 0.9, 1.0])
     assert found["recipe"]["training"]["patch_size"] == [12, 24, 24]
+    assert found["recipe"]["inference"] == {
+        "window_size": [12, 24, 24],
+        "stride": [6, 12, 12],
+        "window_center": [5, 11, 12],  # x and y run back in the network
+        "test_time": "mirror",
+    }
     params = found["architecture"]["params"]
     assert params["features"] == [4, 8, 12]
     assert params["strides"] == [[1, 1, 1], [1, 2, 2], [2, 2, 2]]
