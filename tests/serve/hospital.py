@@ -1,11 +1,13 @@
 """What stands around a service: senders, an archive that takes results, and Orthanc where it is installed."""
 
+import gc
 import json
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+import warnings
 from base64 import b64encode
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +31,15 @@ def free_port():
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
+
+
+@contextmanager
+def left_sockets():
+    """Sweep up the sockets of broken associations, which pynetdicom leaves, before another test is blamed for them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
 
 
 def send(port, files, *, called="PNETKIT", calling="PACS", syntax=None):

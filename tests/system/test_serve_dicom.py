@@ -120,7 +120,7 @@ def opened(model, **settings):
 
 @pytest.mark.slow
 def test_what_is_no_abdomen_is_refused_with_a_report_that_says_so(model, study, task):
-    for path in study["venous"]:
+    for path in study["venous"][: len(study["venous"]) // 3]:
         path.rename(task.study / f"{path.name}.dcm")
     outcome = opened(model)(task)
     assert isinstance(outcome, Refusal)
