@@ -9,9 +9,20 @@ EXTRAS = {
     "dask": ("dask", "distributed"),
     "figures": ("matplotlib",),
     "mlflow": ("mlflow",),
+    "notebook": ("pandas",),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino", "onnx", "onnxscript", "onnxruntime"),
     "pdf": ("reportlab",),
+    "serve": (
+        "starlette",
+        "uvicorn",
+        "python_multipart",
+        "pynetdicom",
+        "dicomweb_client",
+        "pydicom",
+        "highdicom",
+        "reportlab",
+    ),
     "tensorboard": ("tensorboard",),
 }
 """The packages that an extra of pnetkit brings."""

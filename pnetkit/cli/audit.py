@@ -16,8 +16,8 @@ def audit_cohort(
     limits: dict[str, float],
     csv: Path | None,
     page: Path | None,
-) -> None:
-    """Audit a cohort, print what was found, and write it where that is asked for."""
+) -> Any:
+    """Audit a cohort, print what was found, and write it where that is asked for; gives what was found."""
     from pnetkit.cli.console import print_grid
     from pnetkit.cohort.audit.audit import audit
     from pnetkit.cohort.audit.judge import Limits
@@ -34,3 +34,4 @@ def audit_cohort(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, data)
             click.echo(f"Every remark: {path}")
+    return found

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from pnetkit.cli.as_json import JSON, json_alone, print_json
 from pnetkit.cli.console import echo
 from pnetkit.cli.structures import FILES_OF_CASES, FOLDERS_OF_CASES, labels_of, of_structures, require_fitting
 
@@ -29,6 +30,7 @@ def cohort() -> None:
 @click.option(
     "--off-mm", default=5.0, show_default=True, type=click.FloatRange(min=0), help="Off the pancreas; --audit."
 )
+@JSON
 def check(
     *,
     table: Path,
@@ -38,6 +40,7 @@ def check(
     is_audited: bool,
     audit_csv: Path | None,
     audit_page: Path | None,
+    as_json: bool,
     **limits: float,
 ) -> None:
     """Open every file of the cohort TABLE (CSV), describe it in numbers, and list every fault."""
@@ -56,9 +59,10 @@ def check(
     if recipe_path:
         recipe = load_recipe(recipe_path).recipe
         policy, wanted = label_policy(recipe), phases or recipe.phases
-    with WorkerPool(usable_processors() if workers is None else workers, threads=1) as pool:
+    audited: Any = None
+    with json_alone(as_json), WorkerPool(usable_processors() if workers is None else workers, threads=1) as pool:
         if is_audited or audit_csv or audit_page:
-            audit_cohort(table, wanted, policy, pool, limits=limits, csv=audit_csv, page=audit_page)
+            audited = audit_cohort(table, wanted, policy, pool, limits=limits, csv=audit_csv, page=audit_page)
         checked, lost = check_cohort(table, wanted, policy, pool), []
         if recipe is not None:
             checked = fit_for_inputs(checked, recipe)
@@ -67,14 +71,19 @@ def check(
             if at is not None:
                 for phase in dict.fromkeys(found.phases[0] for found in recipe.networks.values()):
                     lost += lost_notes(good, phase, at, policy, pool)
-    for line in fingerprint(checked.cases).lines:
-        echo(line)
-    for note in [*checked.notes, *lost]:
-        echo(f"note: {note}")
     faults = [fault for item in checked.cases for fault in item.faults]
+    found = fingerprint(checked.cases)
+    if as_json:
+        remarks = None if audited is None else {"counts": audited.counts, "remarks": audited.remarks}
+        print_json({"fingerprint": found, "notes": [*checked.notes, *lost], "faults": faults, "audit": remarks})
+    with json_alone(as_json):
+        for line in found.lines:
+            echo(line)
+        for note in [*checked.notes, *lost]:
+            echo(f"note: {note}")
     if faults:
         raise CohortError(f"{table}: {counted(len(faults), 'fault')} in {counted(len(checked.cases), 'case')}:", faults)
-    echo(checked.summary())
+    echo(checked.summary(), err=as_json)
 
 
 @cohort.command("import")
@@ -195,7 +204,10 @@ def _mapping(given: tuple[str, ...]) -> dict[str, str]:
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The table to write, with a fold column.")
 @click.option("--nnunet", type=click.Path(path_type=Path), help="Write the folds as nnU-Net's splits_final.json.")
-def split(table: Path, folds: int, seed: int, dealing: Any, out: Path | None, nnunet: Path | None) -> None:
+@JSON
+def split(
+    table: Path, folds: int, seed: int, dealing: Any, out: Path | None, nnunet: Path | None, as_json: bool
+) -> None:
     """Deal the patients of TABLE into folds, stratified by diagnosis; folds that it has already are kept."""
     from pnetkit.cohort.folds import assign_folds
     from pnetkit.cohort.importing import splits_text, write_text
@@ -212,6 +224,9 @@ def split(table: Path, folds: int, seed: int, dealing: Any, out: Path | None, nn
         write_text(out, with_folds(table, dealt, out))
     if nnunet is not None:
         write_text(nnunet, splits_text(dealt, [case.id for case in found.cases if case.held_out]))
+    if as_json:
+        print_json({"folds": dealt})
+        return
     for number in sorted(set(dealt.values())):
         of = [case.abnormal for case in found.cases if dealt[case.id] == number]
         click.echo(f"fold {number}: {len(of)} cases, {of.count(True)} abnormal, {of.count(False)} normal")

@@ -1,18 +1,20 @@
 """`pnetkit compare`: several methods on the same cases, side by side and against a baseline."""
 
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pnetkit.cli.as_json import as_text, json_alone
 from pnetkit.cli.compared import named, published_tables, published_views, seed_figures, views_of
 from pnetkit.cli.console import echo
 from pnetkit.cli.options import Following, following_options, run_options
 from pnetkit.cli.sizes import optional_size
+from pnetkit.cli.tracebacks import as_tracebacks
 from pnetkit.errors import counted
 
 
@@ -27,6 +29,7 @@ from pnetkit.errors import counted
     default="console",
     show_default=True,
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as --format json.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write to this file instead of the terminal.")
 @click.option("--budget", callback=optional_size, help="Most bytes of the HTML page, as 15MB. [default: 15MB]")
 @click.option("--anyway", is_flag=True, help="Compare runs of different cohorts, folds or labels; the tables say so.")
@@ -39,6 +42,7 @@ def compare(
     baseline: Path | None,
     by: str,
     style: str,
+    as_json: bool,
     out: Path | None,
     budget: int | None,
     anyway: bool,
@@ -58,6 +62,7 @@ def compare(
     from pnetkit.pipeline.outcome.finished import differences, require_comparable
     from pnetkit.report.comparison import costs_table, seeds_table
 
+    style = "json" if as_json else style
     if budget is not None and style != "html":
         raise click.UsageError("--budget is of the page that --format html writes.")
     if not arms and baseline is None:
@@ -72,12 +77,14 @@ def compare(
     finished, made, following = [], 0, Following(live, tensorboard, mlflow)
     repeats: dict[Path, list[Any]] = {}
     with ExitStack() as stack:
+        stack.enter_context(as_tracebacks(**{name: options[name] for name in ("raises", "workers", "engine")}))
         if recipes:
             options["session"] = stack.enter_context(
                 open_session(shared_machine(recipes, **options), options["engine"])
             )
         for number, path in enumerate(paths, start=1):
-            run, more, trainings = _finished(path, options, following, f"Arm {number} of {len(paths)}: {path}")
+            with json_alone(style != "console" and out is None):  # what runs say is no part of what is asked for
+                run, more, trainings = _finished(path, options, following, f"Arm {number} of {len(paths)}: {path}")
             finished.append(run)
             repeats[run.folder] = more
             made += trainings
@@ -104,8 +111,7 @@ def compare(
     page = _page(runs, views, others, warnings, budget, options) if style == "html" else None
     _deliver(tables, plain, style, out, published=published_views(by) if reference == "paper" else (), page=page)
     if style == "console":
-        everything = [*finished, *(run for more in repeats.values() for run in more)]
-        distinct = {key for run in everything for key in run.trainings}
+        distinct = {key for run in chain(finished, *repeats.values()) for key in run.trainings}
         echo(f"Trainings: {made} made, {len(distinct)} distinct in {counted(len(runs), 'arm')}.")
     _require_success(runs)
 
@@ -196,7 +202,7 @@ def _deliver(
             print_table(table)
         return
     if style == "json":
-        text = json.dumps(plain or [asdict(table) for table in tables], indent=2, ensure_ascii=False) + "\n"
+        text = as_text(plain or [asdict(table) for table in tables]) + "\n"
     elif page is not None:
         text = page[0].decode()
     elif style == "latex":

@@ -20,7 +20,9 @@ def views_of(
     from pnetkit.evaluation.further import compare_further
     from pnetkit.evaluation.lesions import summarize_lesions
     from pnetkit.pipeline.outcome.finished import shared_truth
+    from pnetkit.pipeline.outcome.otherwise import told_apart
     from pnetkit.pipeline.outcome.pages.comparison_page import ComparedView
+    from pnetkit.pipeline.outcome.pages.run_page import recipe_of
     from pnetkit.report.comparison import FUSED, arms_table, differences_table, lesions_table
     from pnetkit.report.further import (
         further_differences_table,
@@ -28,17 +30,21 @@ def views_of(
         probabilities_tables,
         without_probabilities,
     )
+    from pnetkit.report.methods import was_trained
 
     first = next(iter(runs.values()))
     truth = shared_truth(list(runs.values()))
     phases = list(dict.fromkeys(phase for run in runs.values() for phase in run.by_phase))
     views = [*(phases if by != "fused" else []), *([FUSED] if by != "phase" else [])]
     made, plain = [], {}
+    apart = told_apart(
+        {name: recipe for name, run in runs.items() if was_trained(run.record) and (recipe := recipe_of(run))}
+    )
     for view in views:
         there = {name: run for name, run in runs.items() if view == FUSED or view in run.by_phase}
         calls = {name: run.fused if view == FUSED else run.by_phase[view] for name, run in there.items()}
         found = compare_arms(truth, calls, baseline=baseline if baseline is not None and calls.get(baseline) else None)
-        notes = [*warnings, *_failures(there), *_thresholds(runs)]
+        notes = [*warnings, *_failures(there), *apart, *_thresholds(runs)]
         failed = {
             name: f"{len(run.failed)} of {len(run.truth)} cases failed" for name, run in there.items() if run.failed
         }
@@ -62,7 +68,7 @@ def views_of(
             tables += [] if against is None else [against]
             plain[view]["further"] = asdict(further)
         made.append(ComparedView(view, found, tuple(tables), calls))
-    said = {"cohort": first.cohort, "research_use_only": True, "warnings": list(warnings)}
+    said = {"cohort": first.cohort, "research_use_only": True, "warnings": list(warnings), "otherwise": apart}
     failures = {name: {"cases": len(run.failed), "of": len(run.truth)} for name, run in runs.items() if run.failed}
     return made, said | {"failed": failures, "views": plain}
 

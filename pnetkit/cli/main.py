@@ -13,6 +13,7 @@ from pnetkit.cli.console import echo
 from pnetkit.cli.doctor import doctor
 from pnetkit.cli.export import export
 from pnetkit.cli.figure import figure
+from pnetkit.cli.module import module
 from pnetkit.cli.plan import plan
 from pnetkit.cli.plugins import plugins
 from pnetkit.cli.recipe import recipe
@@ -20,6 +21,7 @@ from pnetkit.cli.report import report
 from pnetkit.cli.run import run
 from pnetkit.cli.runs import runs
 from pnetkit.cli.screen import screen
+from pnetkit.cli.serve import serve
 from pnetkit.cli.sheet import sheet
 from pnetkit.cli.weights import weights
 from pnetkit.errors import FaultsError, PnetkitError
@@ -45,6 +47,8 @@ for command in (
     sheet,
     export,
     screen,
+    module,
+    serve,
     plan,
     runs,
     plugins,

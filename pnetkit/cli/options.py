@@ -61,7 +61,9 @@ _OPTIONS = (
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps; cuda is all GPUs."),
     click.option("--gpus", callback=_gpus, metavar="all|0,1,...", help="GPUs to use. [default: all that there are]"),
     click.option(
-        "--workers", type=click.IntRange(min=0), help="Processes that compute on the cores. [default: one a core]"
+        "--workers",
+        type=click.IntRange(min=0),
+        help="Processes that compute on the cores; 0 for none but this one. [default: one a core]",
     ),
     click.option(
         "--gpu-workers",
@@ -98,6 +100,12 @@ _OPTIONS = (
         default="rebuild",
         show_default=True,
         help="A plugin's source has changed: make anew what depends on it, use the old results, or stop.",
+    ),
+    click.option(
+        "--traceback",
+        "raises",
+        is_flag=True,
+        help="End at the first error, with its traceback; with --workers 0, where breakpoint() works too.",
     ),
 )
 

@@ -22,7 +22,7 @@ from pnetkit.cli.sizes import size_in_bytes
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The recipe file to write.")
 @click.option("--workers", type=click.IntRange(min=0), help="Worker processes. [default: one for each core]")
 def plan(table: Path, vram: str, recipe_path: Path, out: Path, workers: int | None) -> None:
-    """Propose patch, batch and thresholds in mm³ for COHORT, as a recipe that extends a shipped one."""
+    """Propose training, spacing and thresholds in mm³ for COHORT, as a recipe that extends a shipped one."""
     from pnetkit.cohort.checked import check_cohort, sort_out
     from pnetkit.cohort.fingerprint import fingerprint
     from pnetkit.cohort.importing import write_text

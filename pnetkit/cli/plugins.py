@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pnetkit.cli.as_json import JSON, print_json
 from pnetkit.cli.console import echo, print_grid
 from pnetkit.errors import counted
 from pnetkit.registry import GROUPS, Factory, PluginInfo, list_plugins, load_factory, plugin_info
@@ -80,7 +81,8 @@ def new(kind: str, name: str, parent: Path) -> None:
 @click.option("--kind", type=KINDS, help="The kind, where two kinds have a plugin of that name.")
 @click.option("--set", "given", multiple=True, metavar="KEY=VALUE", help="A parameter to build it with; repeatable.")
 @click.option("--feature-channels", type=int, help="Channels of the maps for a classifier that takes any number.")
-def check(name: str, kind: str | None, given: tuple[str, ...], feature_channels: int | None) -> None:
+@JSON
+def check(name: str, kind: str | None, given: tuple[str, ...], feature_channels: int | None, as_json: bool) -> None:
     """Hold NAME to its interface with the conformance kit, and say what is wrong; exit code 5 where anything is.
 
     A backbone's parameters and costs are counted at the end.
@@ -94,17 +96,23 @@ def check(name: str, kind: str | None, given: tuple[str, ...], feature_channels:
     more = {"feature_channels": feature_channels} if kind == "case-classifier" else {}
     quick = {key: value for key, value in testing.kit_params(factory).items() if key not in params}
     if quick:
-        click.echo(f"built for the kit with {', '.join(f'{key}={value}' for key, value in quick.items())} (kit_params)")
-    checks, failed = testing.KITS[kind](name, params=params, **more), []
+        said = f"built for the kit with {', '.join(f'{key}={value}' for key, value in quick.items())} (kit_params)"
+        click.echo(said, err=as_json)
+    checks, failed, ended = testing.KITS[kind](name, params=params, **more), [], []
     for made in checks:
         result = made.result()
-        click.echo(f"{result.outcome:8} {result.name}{': ' + _one_line(result.reason) if result.reason else ''}")
+        said = f"{result.outcome:8} {result.name}{': ' + _one_line(result.reason) if result.reason else ''}"
+        click.echo(said, err=as_json)
+        ended.append({"check": result.name, "outcome": result.outcome, "reason": result.reason or None})
         failed += [result.name] if result.outcome == "failed" else []
-    if kind == "backbone":
-        click.echo(_facts_in_words(name, params))
+    facts = _facts_in_words(name, params) if kind == "backbone" else None
+    if facts is not None:
+        click.echo(facts, err=as_json)
+    if as_json:
+        print_json({"plugin": name, "kind": kind, "conforms": not failed, "checks": ended, "facts": facts})
     if failed:
         raise PluginError(f"{name} fails {len(failed)} of {len(checks)} checks: {', '.join(failed)}.")
-    click.echo(f"{name} conforms.")
+    click.echo(f"{name} conforms.", err=as_json)
 
 
 @plugins.command("doctor")

@@ -1,13 +1,16 @@
 """`pnetkit run`: a whole recipe on a cohort, or on phantoms."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pnetkit.cli.as_json import JSON, json_alone, print_json
 from pnetkit.cli.console import echo, print_grid
 from pnetkit.cli.options import Following, following_options, run_options
+from pnetkit.cli.tracebacks import as_tracebacks
 
 
 @click.command()
@@ -24,12 +27,14 @@ from pnetkit.cli.options import Following, following_options, run_options
     help="Their values as 1 pancreas, 2 tumor, 3 duct.",
 )
 @click.option("--report/--no-report", default=True, help="Write report.html at the end. [default: yes]")
+@JSON
 @following_options
 @run_options
 def run(
     recipe_path: Path,
     out: Path | None,
     dry_run: bool,
+    as_json: bool,
     live: bool,
     tensorboard: Path | None,
     mlflow: Path | None,
@@ -48,9 +53,15 @@ def run(
     from pnetkit.report.tables import run_tables
 
     if dry_run:
-        _print_plan(recipe_path, out, options)
+        _print_plan(recipe_path, out, options, as_json=as_json)
         return
-    result = run_and_report(recipe_path, out=out, following=Following(live, tensorboard, mlflow), **options)
+    tracebacks = as_tracebacks(**{name: options[name] for name in ("raises", "workers", "engine")})
+    with json_alone(as_json), tracebacks:
+        result = run_and_report(recipe_path, out=out, following=Following(live, tensorboard, mlflow), **options)
+    if as_json:
+        print_json(_as_dict(result))
+        require_success(result)
+        return
     if result.metrics is not None:
         said = {"method": result.recipe, "cohort": result.cohort}
         tables = run_tables(result.metrics, **said, thresholds=result.thresholds)
@@ -62,6 +73,21 @@ def run(
         click.echo(f"To look at: {result.folder / REPORT}")
     click.echo(f"Results: {result.folder}")
     require_success(result)
+
+
+def _as_dict(result: Any) -> dict[str, Any]:
+    """Give what a run comes to, for programs."""
+    return {
+        "recipe": result.recipe,
+        "folder": result.folder,
+        "cohort": result.cohort,
+        "research_use_only": True,
+        "thresholds": result.thresholds,
+        "metrics": None if result.metrics is None else result.metrics.to_json(),
+        "made": result.made,
+        "made_elsewhere": result.made_elsewhere,
+        "failed": result.failed,
+    }
 
 
 def shared_in_words(result: Any) -> list[str]:
@@ -148,6 +174,7 @@ def _request(
     store_locks: Any,
     engine: str,
     report: bool = True,
+    raises: bool = False,
 ) -> Any:
     """Turn options into a request; say so where phantoms stand in for a cohort."""
     from pnetkit.pipeline.plan.request import RunRequest
@@ -179,6 +206,7 @@ def _request(
         store_locks=store_locks,
         engine=engine,
         report=report,
+        raises=raises,
     )
 
 
@@ -198,16 +226,20 @@ def _predictions(folder: Path | None, files: str, labels: str | None) -> Any:
     return Predictions(folder, files, LabelPolicy(label_mapping(labels, "--prediction-labels"), "background"))
 
 
-def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any]) -> None:
+def _print_plan(recipe_path: Path, out: Path | None, options: dict[str, Any], *, as_json: bool) -> None:
     from pnetkit.pipeline.engine.session import Listener
     from pnetkit.pipeline.follow.counts import WORDS
     from pnetkit.pipeline.run import dry_run
     from pnetkit.pipeline.stages.table import STAGES
     from pnetkit.process_memory import keep_freed_memory
 
-    request = _request(recipe_path, out, **options)
-    keep_freed_memory()  # as a worker does
-    found, machine = dry_run(request, Listener(say=echo))
+    with json_alone(as_json):
+        request = _request(recipe_path, out, **options)
+        keep_freed_memory()  # as a worker does
+        found, machine = dry_run(request, Listener(say=echo))
+    if as_json:
+        print_json([asdict(stage) | {"lane": machine.lane_of(STAGES[stage.stage].needs)} for stage in found])
+        return
     rows = [
         (
             WORDS[stage.stage],

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pnetkit.cli.as_json import JSON, print_json
 from pnetkit.cli.console import print_grid
 from pnetkit.errors import counted
 
@@ -64,7 +65,8 @@ def list_command(root: Path, as_json: bool) -> None:
 @RUNS
 @click.option("--case", "case_id", help="Trace one case: every stage behind its numbers.")
 @click.option("--store", type=click.Path(path_type=Path), help="The store. [default: the run's own]")
-def show(folder: Path, root: Path, case_id: str | None, store: Path | None) -> None:
+@JSON
+def show(folder: Path, root: Path, case_id: str | None, store: Path | None, as_json: bool) -> None:
     """Show what is behind a run's numbers: inputs, plugins, versions, hardware; with --case each stage of a case.
 
     RUN is its folder, or its name in the folder of runs; of one recipe's only run, the recipe's name.
@@ -76,6 +78,9 @@ def show(folder: Path, root: Path, case_id: str | None, store: Path | None) -> N
     folder = find_run(folder, root)
     run = read_run(folder)
     record = run.record
+    if case_id is None and as_json:
+        print_json(record)
+        return
     if case_id is None:
         for line in _summary(record):
             click.echo(line)
@@ -83,13 +88,17 @@ def show(folder: Path, root: Path, case_id: str | None, store: Path | None) -> N
     if case_id not in record["cases"]:
         raise StoreError(f"{folder}: has no case {case_id!r}.")
     case = record["cases"][case_id]
+    kept = Store(store or run.store)
+    if as_json:
+        results = [{**node, "record": _record_of(kept, node)} for node in behind(run, case_id)]
+        print_json({"case_id": case_id, **case, "results": results})
+        return
     click.echo(f"{case_id}: abnormal {case['abnormal']}, fold {case['fold']}, patient number {case['patient']}")
     for phase, files in case["files"].items():
         for kind in ("image", "label"):
             click.echo(f"  {phase} {kind}: {'none' if files[kind] is None else 'sha256 ' + files[kind]}")
         if "shape" in files:  # not in runs of earlier releases
             click.echo(f"  {phase} voxels: {_edges(files['shape'])}, of {_edges(files['spacing_mm'])} mm")
-    kept = Store(store or run.store)
     for node in behind(run, case_id):
         click.echo(f"  {node['stage']} {node['label']}: {node['key'][:16]}")
         if not kept.has(node["stage"], node["key"]):
@@ -133,6 +142,11 @@ def gc(root: Path, store: Path, yes: bool) -> None:
             f"{counted(len(unused), 'result')}, {size:.1f} MiB, {'is' if len(unused) == 1 else 'are'} needed by no run"
         )
         click.echo(f"{what}. Delete with --yes.")
+
+
+def _record_of(kept: Any, node: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give the record of a result; None where the store has it no more."""
+    return kept.record(node["stage"], node["key"]) if kept.has(node["stage"], node["key"]) else None
 
 
 def _folders(root: Path) -> list[Path]:

@@ -1,10 +1,13 @@
 """`pnetkit screen`: put scans to an exported model."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+
+from pnetkit.cli.as_json import JSON, print_json
 
 
 @click.command()
@@ -56,6 +59,7 @@ import click
     show_default=True,
     help="What becomes of a scan that does not look like its phase, or not like an abdomen.",
 )
+@JSON
 def screen(
     *,
     model_folder: Path,
@@ -74,6 +78,7 @@ def screen(
     same_patient: bool,
     trace: Path | None,
     on_gate: Any,
+    as_json: bool,
 ) -> None:
     """Ask MODEL about scans. For research use only.
 
@@ -101,30 +106,33 @@ def screen(
     if pdf:
         require_extra("pdf", "--pdf")
     keep_freed_memory()
+    say = partial(click.echo, err=as_json)
     torch.set_num_threads(threads or os.cpu_count() or 1)
     model = read_model(model_folder)
     for note in model.notes:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
     learned_mm = {phase: tuple(seen["spacing_mm"][2]) for phase, seen in model.content["grid"]["seen"].items()}
-    uids, descriptions = _by_phase(series, "--series"), _by_phase(description, "--description")
+    uids, descriptions = by_phase(series, "--series"), by_phase(description, "--description")
     asked = Asked(case_id, uids, descriptions, by, dicom_results, same_patient, learned_mm)
-    cases = cases_of(inputs, model.content["phases"], asked, click.echo)
+    cases = cases_of(inputs, model.content["phases"], asked, say)
     if trace is not None:
         write_trace(trace, cases, out)
-        click.echo(f"Trace: {trace}. It names patients: keep it apart from the findings.")
+        say(f"Trace: {trace}. It names patients: keep it apart from the findings.")
     screener = load_screener(model, device=device, folds=folds or None)
     try:
         pages = None if no_report else Pages(pdf)
-        done = screen_cases(screener, cases, out, gates=on_gate, say=click.echo, pages=pages)
+        done = screen_cases(screener, cases, out, gates=on_gate, say=say, pages=pages)
     except KeyboardInterrupt:
         click.echo("Interrupted. Run the same command again: it goes on where it stopped.", err=True)
         raise click.exceptions.Exit(130) from None
     look = "" if no_report else f" To look at: {out / INDEX}."
-    click.echo(f"Findings: {out / 'findings.csv'}.{look} Research use only, not for diagnosis.")
+    say(f"Findings: {out / 'findings.csv'}.{look} Research use only, not for diagnosis.")
+    if as_json:
+        print_json([{"case_id": of.case_id, "status": of.status, "finding": of.record} for of in done])
     require_all_screened(done, out)
 
 
-def _by_phase(given: tuple[str, ...], option: str) -> dict[str, str]:
+def by_phase(given: tuple[str, ...], option: str) -> dict[str, str]:
     """Split PHASE=VALUE. Raises click.BadParameter for what has no =, and for a phase that is given twice."""
     found: dict[str, str] = {}
     for text in given:

@@ -116,19 +116,10 @@ def write_report(
 
     It points at each place by its center in the patient, because many viewers show nothing of a report without that.
     """
-    device = sr.ObserverContext(
-        observer_type=codes.DCM.Device,
-        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=generate_uid(entropy_srcs=["pnetkit", author.digest]),
-            name=f"pnetkit {author.name}",
-            manufacturer_name=MANUFACTURER,
-            model_name=author.name,
-        ),
-    )
     sources = source_headers(series, pile)
     frame = str(sources[0].FrameOfReferenceUID)
     report = sr.MeasurementReport(
-        observation_context=sr.ObservationContext(observer_device_context=device),
+        observation_context=observed_by(author),
         procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
         imaging_measurements=[
             _answers(series, said, author),
@@ -150,6 +141,20 @@ def write_report(
     )
     save(path, written)
     return written
+
+
+def observed_by(author: Author) -> Any:
+    """Say that a model made a report, and no person."""
+    device = sr.ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+            uid=generate_uid(entropy_srcs=["pnetkit", author.digest]),
+            name=f"pnetkit {author.name}",
+            manufacturer_name=MANUFACTURER,
+            model_name=author.name,
+        ),
+    )
+    return sr.ObservationContext(observer_device_context=device)
 
 
 def _volumes(segmentation: pydicom.Dataset, series: Series, said: Said, author: Author) -> list[Any]:

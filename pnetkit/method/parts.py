@@ -19,7 +19,7 @@ from pnetkit.method.starting import Start, find_start
 from pnetkit.networks import build_seeded, check_patch_size, without_values
 from pnetkit.recipe.models import PluginChoice, Recipe, TrainingSettings
 from pnetkit.sources import Sources
-from pnetkit.training.parts import as_module
+from pnetkit.training.modules import as_module
 from pnetkit.training.recomputation import require_groups
 from pnetkit.types import CLASSES, FeatureNeeds, PhaseFinding, Triple
 

@@ -76,7 +76,12 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
     request = _within_reach(request)
     gpu_bytes = None if fit is None else fit.gpu_bytes
     context = Context(
-        request.store_root, request.device, THREADS, gpu_bytes, helpers=machine.helpers_beside(request.device)
+        request.store_root,
+        request.device,
+        THREADS,
+        gpu_bytes,
+        helpers=machine.helpers_beside(request.device),
+        raises=request.raises,
     )
     with _shared(session, machine, request.engine) as lanes:
         _prepare(lanes, request, listener)
@@ -87,7 +92,7 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
         outcome = run_nodes(layout.graph.nodes, lanes.lanes, context, on_progress=listener.progress)
     gone = outcome.failed.keys() | outcome.skipped
     context.store.await_results(node.ref for node in layout.graph.nodes if node.key not in gone)
-    found = gather(request.loaded.recipe, layout, outcome, context.store)
+    found = gather(request.loaded.recipe, layout, outcome, context.store, raises=request.raises)
     record = run_record(folder, request, layout, outcome, context, found)
     with disk_errors_in_words(folder), locked(request.store_root, f"run-{layout.run_key[:32]}"):  # others may end now
         _write(folder, request, layout, context, found)

@@ -268,6 +268,8 @@ class TrainingSettings(Section):
             )
         if not self.iterations and self.start_from is None:
             raise ValueError("iterations 0 trains nothing, so start_from has to name the weights of a whole network")
+        if not self.iterations and self.watch is not None:
+            raise ValueError("iterations 0 trains nothing, so there is nothing to watch; set watch to null")
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0")
         return self

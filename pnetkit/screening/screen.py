@@ -27,9 +27,10 @@ from pnetkit.imaging.hounsfield import READING
 from pnetkit.imaging.spacing import RESAMPLING
 from pnetkit.process_memory import peak_memory_mib
 from pnetkit.provenance import hardware
+from pnetkit.screening.described import flags_of, images_of
 from pnetkit.screening.finding import finding_record
 from pnetkit.screening.findings_folder import FAILED, FINDING, FindingsFolder
-from pnetkit.screening.gates import GatePolicy, held_to_gates
+from pnetkit.screening.gates import GatePolicy
 from pnetkit.screening.pages import Pages, lacking, paged, seen_again, seen_now, write_index
 from pnetkit.screening.results import write_results
 from pnetkit.screening.screener import CaseResult, Screener, screen_scans
@@ -160,12 +161,7 @@ def _read(screener: Screener, case: ScreeningCase, findings: FindingsFolder, gat
     if known is not None:
         return _Read(key, known, {}, digests, ())
     loaded = {phase: source.load() for phase, source in case.scans.items()}
-    flags = [*case.flags]
-    flags += [f"{phase}: {flag}" for phase, found in loaded.items() for flag in found.flags]
-    scans = {phase: found.scan for phase, found in loaded.items()}
-    seen = {} if screener.model.resamples else screener.model.content["grid"]["seen"]  # else spacings may differ
-    flags += held_to_gates(scans, digests, seen, gates)
-    return _Read(key, None, loaded, digests, flags)
+    return _Read(key, None, loaded, digests, flags_of(screener, case, loaded, digests, gates))
 
 
 def _screened(
@@ -217,17 +213,9 @@ def _screen(screener: Screener, case: ScreeningCase, folder: Path, read: _Read) 
     with disk_errors_in_words(folder):
         unwritten = write_results(screener, case, read.loaded, result, folder)
     _require_unchanged(case, read.digests)  # results are written by the files' own headers, so not any sooner
-    images = {
-        phase: {
-            **case.scans[phase].about,
-            "sha256": read.digests[phase],
-            "shape": list(scan.grid.shape),
-            "spacing_mm": [round(edge, 4) for edge in scan.grid.spacing_mm],
-        }
-        for phase, scan in scans.items()
-    }
     flags = [*([case.overruled] if case.overruled else []), *read.flags]
     flags += [f"{name}: {reason}" for name, reason in unwritten.items()]
+    images = images_of(case, read.digests, scans)
     record = finding_record(screener, result, images, flags) | ({"unwritten": unwritten} if unwritten else {})
     return result, record
 

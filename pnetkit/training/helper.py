@@ -24,8 +24,9 @@ from pnetkit.training.exchange import (
     take_state,
 )
 from pnetkit.training.freezing import hold_taken
+from pnetkit.training.modules import as_module
 from pnetkit.training.norms import running_norms, statistics_apart
-from pnetkit.training.parts import Drawn, Part, as_module, compute_part, draw, drawing_threads, share_of
+from pnetkit.training.parts import Drawn, Part, compute_part, draw, drawing_threads, share_of
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import StoredCase, TrainingCase
 from pnetkit.training.step import ready_to_train

@@ -30,8 +30,9 @@ from pnetkit.training.checkpoint import (
 )
 from pnetkit.training.freezing import hold_taken
 from pnetkit.training.group import Helpers, open_group
+from pnetkit.training.modules import as_module
 from pnetkit.training.optimizer import new_optimizer, restore_state, set_learning_rate, state_of
-from pnetkit.training.parts import Drawn, as_module, draw, drawing_threads, share_of
+from pnetkit.training.parts import Drawn, draw, drawing_threads, share_of
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import StoredCase, TrainingCase
 from pnetkit.training.schedule import learning_rate

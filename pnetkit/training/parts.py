@@ -20,6 +20,7 @@ from pnetkit.interfaces import Backbone
 from pnetkit.networks import autocast, checked_output
 from pnetkit.training.augmentation import augment
 from pnetkit.training.loss import deep_supervision_loss
+from pnetkit.training.modules import as_module
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.recomputation import recomputing
 from pnetkit.training.sampling import Batch, Share, StoredCase, TrainingCase, draw_batch
@@ -131,15 +132,6 @@ def compute_part(
             )
         scaled(loss / plan.accumulation).backward()
     return loss.detach()
-
-
-def as_module(backbone: Backbone) -> nn.Module:
-    """Give the backbone as a module. Raises TrainingError where it is none."""
-    if not isinstance(backbone, nn.Module):
-        raise TrainingError(
-            f"The backbone {type(backbone).__name__} is not a torch.nn.Module, so it cannot be trained."
-        )
-    return backbone
 
 
 def add_gradients(parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor | None]) -> None:

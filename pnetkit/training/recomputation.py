@@ -3,18 +3,22 @@
 What is computed again is the same, dropout included, so gradients are the same; it must have no effect a second time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from pnetkit.errors import PluginError, TrainingError
+from pnetkit.interfaces import Backbone
+from pnetkit.networks import checked_output, kept_bytes_per_voxel
+from pnetkit.training.modules import as_module
 from pnetkit.training.norms import statistics_of_repeated_calls
+from pnetkit.types import Triple
 
 
 def groups_of_layers(network: nn.Module) -> list[nn.Module]:
@@ -44,16 +48,53 @@ def recomputing(network: nn.Module) -> Iterator[None]:
     A backward pass within the block raises TrainingError where a group writes a buffer or what it was given: computed
     again, it would give something else.
     """
-    groups = groups_of_layers(network)
+    with _each_called_by(groups_of_layers(network), _forgetting):
+        try:
+            yield
+        except RuntimeError as error:  # torch's own, which sees that a tensor is another than the one it was given
+            if "modified by an inplace operation" not in str(error):
+                raise
+            why = f"a group of its layers is given what is overwritten in place ({error})"
+            raise _refused(network, why) from error
+
+
+def kept_when_recomputing(network: Backbone, size: Triple) -> float:
+    """Measure the bytes that a training step keeps for each input voxel, as `kept_bytes_per_voxel` does.
+
+    These are what groups are given, what lies outside of them, and what the largest group keeps while it is computed
+    again.
+    """
+    module = as_module(network)
+    inside: list[int] = []
+
+    def counting(_: nn.Module, forward: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        seen: dict[int, int] = {}
+
+        def pack(tensor: Tensor) -> Tensor:
+            seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            made = forward(*given, **named)
+        inside.append(sum(seen.values()))
+        return made
+
+    x = torch.zeros(2, network.spec.in_channels, *size)
+    with _each_called_by(groups_of_layers(module), counting):
+        network.train()
+        checked_output(network, x)
+    with recomputing(module):
+        return kept_bytes_per_voxel(network, size) + max(inside, default=0) / x[:, 0].numel()
+
+
+@contextmanager
+def _each_called_by(groups: Sequence[nn.Module], call: Callable[..., Any]) -> Iterator[None]:
+    """Let `call` take a group's place, which is given the group and what it would have run, until the block ends."""
     before = [vars(group).get("forward") for group in groups]  # where a network puts one of its own there
     for group in groups:
-        vars(group)["forward"] = partial(_forgetting, group, group.forward)
+        vars(group)["forward"] = partial(call, group, group.forward)
     try:
         yield
-    except RuntimeError as error:  # torch's own, which sees that a tensor is another than the one it was given
-        if "modified by an inplace operation" not in str(error):
-            raise
-        raise _refused(network, f"a group of its layers is given what is overwritten in place ({error})") from error
     finally:
         for group, own in zip(groups, before, strict=True):
             if own is None:

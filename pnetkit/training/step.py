@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from pnetkit import cuda
 from pnetkit.interfaces import Backbone
 from pnetkit.networks import to_channels_last
+from pnetkit.training.modules import as_module
 from pnetkit.training.norms import NormCall, replay, running_norms, statistics_apart
 from pnetkit.training.optimizer import new_optimizer
-from pnetkit.training.parts import Drawn, add_gradients, as_module, compute_part, in_parts
+from pnetkit.training.parts import Drawn, add_gradients, compute_part, in_parts
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Batch, Share
 

@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pnetkit.label_sets import FIRST, IGNORED
 from pnetkit.training.voxel_loss import LEAST, DiceOver, VoxelLoss, soft_dice_of, wide
-from pnetkit.types import BACKGROUND, DUCT, PANCREAS, TUMOR
+from pnetkit.types import PANCREAS
 
 
 def is_unsure(labels: Tensor) -> bool:
@@ -66,21 +66,6 @@ def marginal_dice_loss(logits: Tensor, labels: Tensor, *, over: DiceOver, weight
     right = (shares * allowed).sum(dim=1, keepdim=True)
     counted = (shares * ~allowed).scatter(1, first[:, None], right)
     return soft_dice_of(counted, first, over=over, weights=weights)
-
-
-def what_is_known(said: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Give where the pancreas set, tumor and duct are seen, and where they are, but for voxels that may be of it.
-
-    `said` and `labels` (batch, x, y, z) uint8. A voxel is of the first class that it may be, as in the file.
-    """
-    allowed = may_be(labels.long(), DUCT + 1)
-    first = _first(allowed)
-    pairs = []
-    for value in (PANCREAS, TUMOR, DUCT):
-        is_seen, is_true = ((of > BACKGROUND) if value == PANCREAS else (of == value) for of in (said, first))
-        is_known = is_true | ~allowed[:, value]
-        pairs.append((is_seen & is_known, is_true))
-    return pairs
 
 
 def _first(allowed: Tensor) -> Tensor:

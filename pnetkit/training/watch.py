@@ -22,12 +22,16 @@ from pnetkit.training.average import Average
 from pnetkit.training.loss import weights_on_device
 from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Batch, StoredCase, TrainingCase, draw_batch
-from pnetkit.training.unsure import is_unsure, unsure_loss, what_is_known
+from pnetkit.training.unsure import is_unsure, may_be, unsure_loss
 from pnetkit.training.voxel_loss import voxel_loss
-from pnetkit.types import BACKGROUND, DUCT, TUMOR
+from pnetkit.types import CLASSES as ALL
+from pnetkit.types import DUCT, PANCREAS, TUMOR
 
 CLASSES = ("pancreas", "tumor", "duct")
 """Whose Dice is taken: of the pancreas set (labels 1-3), and of two of its labels."""
+
+MEANT = ((PANCREAS, TUMOR, DUCT), (TUMOR,), (DUCT,))
+"""The labels of each of them."""
 
 COLUMNS = ("iteration", "loss", "dice", *(f"dice_{name}" for name in CLASSES))
 
@@ -39,7 +43,8 @@ DRAWN_APART = 1
 class Watched:
     """Hold what was seen after so many iterations: the loss of the main output, the Dice of each class and their mean.
 
-    A Dice is taken over the voxels of all patches together; None where neither patches nor network have any of a class.
+    A Dice is taken over the voxels of all patches together that are known to be of a class or not; None where neither
+    patches nor network have any of it.
     A loss that is no finite number is None.
     """
 
@@ -98,13 +103,13 @@ def look(backbone: Backbone, batch: Batch, plan: TrainingPlan, device: str, iter
     backbone.eval()
     with torch.no_grad():  # not inference_mode: weights of classes that it makes are used in training too
         for first in range(0, len(batch.x), at_once):
-            x, y = (torch.from_numpy(of[first : first + at_once]).to(device) for of in (batch.x, batch.y))
+            x, y = (torch.from_numpy(of[first : first + at_once]) for of in (batch.x, batch.y))
+            of_voxels, labels = unsure_loss if is_unsure(y) else voxel_loss, y.to(device).long()
             with autocast(device, plan.precision):
-                logits = checked_output(backbone, x).logits
-                of_voxels = unsure_loss if is_unsure(y) else voxel_loss
-                loss = of_voxels(logits, y.long(), plan.loss, weights_on_device(plan.class_weights, logits))
+                logits = checked_output(backbone, x.to(device)).logits
+                loss = of_voxels(logits, labels, plan.loss, weights_on_device(plan.class_weights, logits))
             losses.append(loss.float() * len(x) / len(batch.x))
-            counts += _counted(logits.argmax(dim=1), y)
+            counts += _counted(logits.argmax(dim=1), labels)
     backbone.train()
     total = float(torch.stack(losses).sum())
     found = {
@@ -132,12 +137,20 @@ def from_csv(text: str) -> list[Watched]:
 
 
 def _counted(said: Tensor, labels: Tensor) -> Tensor:
-    """Count of each class the voxels that both have, and those of either, added up."""
-    if is_unsure(labels):
-        pairs = what_is_known(said, labels)
-    else:
-        pairs = [(said > BACKGROUND, labels > BACKGROUND), *((said == of, labels == of) for of in (TUMOR, DUCT))]
-    return torch.stack([torch.stack([(a & b).sum(), a.sum() + b.sum()]) for a, b in pairs])
+    """Count of each class the voxels that both have, and those of either, added up.
+
+    A voxel whose label leaves open whether it is of a class is not counted for that class.
+    """
+    allowed = may_be(labels, len(ALL))
+    return torch.stack([_pair(said, allowed, classes) for classes in MEANT])
+
+
+def _pair(said: Tensor, allowed: Tensor, classes: Sequence[int]) -> Tensor:
+    inside = allowed[:, list(classes)].any(dim=1)
+    is_known = inside != allowed[:, [of for of in range(len(ALL)) if of not in classes]].any(dim=1)
+    found = torch.stack([said == of for of in classes]).any(dim=0) & is_known
+    wanted = inside & is_known
+    return torch.stack([(found & wanted).sum(), found.sum() + wanted.sum()])
 
 
 def _cell(value: float | None) -> str:

@@ -19,8 +19,9 @@ from pnetkit.inference.segment import segment
 from pnetkit.networks import best_precision, build_seeded, choose_device
 from pnetkit.training.group import Helpers
 from pnetkit.training.loop import train
-from pnetkit.training.plan import TrainingPlan
+from pnetkit.training.plan import TrainingPlan, Watch
 from pnetkit.training.sampling import Sampling, TrainingCase, foreground_indices
+from pnetkit.training.voxel_loss import VoxelLoss
 from pnetkit.types import Grid
 from tests.shared_training import TwoNorms, opened
 
@@ -121,6 +122,42 @@ def test_a_training_on_a_gpu_goes_on_from_its_checkpoint(case, tmp_path):
     assert done == [30, 40, 50, 60]
     assert len(trained.losses) == 6
     assert trained.losses[-1] < trained.losses[0]
+
+
+MODERN = {
+    "optimizer": "adamw", "learning_rate": 0.003, "weight_decay": 0.01, "schedule": "cosine", "warmup_iterations": 6,
+    "decay": "weights", "loss": VoxelLoss("dice-cross-entropy"), "average_decay": 0.9, "gradient_clip": 12.0,
+    "watch": Watch(patches=4, every=30),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_adamw_dice_an_average_and_what_is_held_back_learn_on_a_gpu_in_each_precision(case, tmp_path, precision):
+    chosen, seen = plan(**MODERN, precision=precision), []
+    network = build_seeded(lambda: S4C(width=8), 0)
+    trained = train(
+        network, [case], chosen, seed=0, device=DEVICE, checkpoint=tmp_path / "c", report=lambda *_: None, maker=MAKER,
+        held_back=[replace(case, id="H")], seen=seen.append,
+    )  # fmt: skip
+    assert trained.losses[-1] < 0.8 * trained.losses[0]
+    assert [of.iteration for of in trained.watched] == [30, 60]
+    assert seen[-1].dice["pancreas"] > 0.5
+    assert seen[-1].loss < seen[0].loss
+
+
+def test_groups_that_are_computed_again_leave_a_gpu_more_memory_and_the_loss_as_it_is(case, tmp_path):
+    peaks, losses = [], []
+    for again in (False, True):
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(DEVICE)
+        trained_losses = trained_on_the_gpu(
+            case, tmp_path / str(again), gradient_checkpointing=again, iterations=10,
+            sampling=Sampling((48, 48, 48), 8, 0.8, 0.5, "uniform"),
+        )[1]  # fmt: skip
+        peaks.append(torch.cuda.max_memory_allocated(DEVICE))
+        losses.append(trained_losses)
+    assert peaks[1] < 0.85 * peaks[0]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")

@@ -15,7 +15,6 @@ from pnetkit.training.unsure import (
     marginal_loss,
     may_be,
     unsure_loss,
-    what_is_known,
 )
 from pnetkit.training.voxel_loss import VoxelLoss, voxel_loss
 from pnetkit.types import AuxHead, BackboneSpec
@@ -139,15 +138,3 @@ def test_a_lesion_score_is_held_to_patches_of_which_it_is_known():
     assert loss.item() == pytest.approx(-np.log([p[0], 1 - p[1]]).mean(), rel=1e-5)
     loss.backward()
     assert scores.grad[[1, 3]].abs().max() == 0
-
-
-def test_a_dice_of_patches_counts_voxels_of_which_it_is_known_whether_they_are_of_a_class():
-    labels = torch.tensor([0, 1, 2, any_of([0, 2, 3]), any_of([0, 1]), any_of([1, 2]), IGNORED], dtype=torch.uint8)
-    said = torch.full_like(labels, 2)
-    pancreas, tumor, duct = (
-        [of.flatten().int().tolist() for of in pair]
-        for pair in what_is_known(said.view(1, 1, 1, -1), labels.view(1, 1, 1, -1))
-    )
-    assert pancreas == [[1, 1, 1, 1, 0, 1, 0], [0, 1, 1, 0, 0, 1, 0]]
-    assert tumor == [[1, 1, 1, 0, 1, 0, 0], [0, 0, 1, 0, 0, 0, 0]]
-    assert duct == [[0] * 7, [0] * 7]

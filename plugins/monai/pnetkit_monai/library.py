@@ -39,6 +39,7 @@ MEDNEXT_TRAINING: Mapping[str, Any] = MappingProxyType(
         "schedule": "poly",
         "gradient_clip": 12.0,
         "loss": "dice-cross-entropy",
+        "augmentation": "strong",
     }
 )
 """What MedNeXt was published with, within nnU-Net's framework."""
@@ -53,6 +54,7 @@ NNUNET_TRAINING: Mapping[str, Any] = MappingProxyType(
         "schedule": "poly",
         "gradient_clip": 12.0,
         "loss": "dice-cross-entropy",
+        "augmentation": "strong",
     }
 )
 """What nnU-Net trains its networks with, of which DynUNet is MONAI's rebuilding."""

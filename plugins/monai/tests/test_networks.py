@@ -8,6 +8,7 @@ from pnetkit_monai.unets import AttentionUNet, MedNeXt, UNet
 
 from pnetkit.errors import BrokenPluginError
 from pnetkit.parameters import construct
+from pnetkit.recipe.models import TrainingSettings
 
 
 def small_unetr(size=(32, 32, 32)):
@@ -152,6 +153,15 @@ def test_the_maps_that_segresnet_publishes_are_those_that_its_decoder_sees():
         maps = list(network.encode(x, network.spec.features).values())
         decoded = network.network.decode(maps[-1], maps[::-1])
         assert torch.equal(decoded, network(x).logits)
+
+
+@pytest.mark.parametrize(
+    ("network", "optimizer"), [(SwinUNETR, "adamw"), (UNETR, "adamw"), (MedNeXt, "adamw"), (DynUNet, "sgd")]
+)
+def test_what_a_network_is_usually_trained_with_could_stand_in_a_recipe(network, optimizer):
+    settings = TrainingSettings(**network.usual_training)
+    assert settings.optimizer == optimizer
+    assert settings.loss == "dice-cross-entropy"
 
 
 def test_a_map_that_is_not_published_is_named_with_those_that_are():

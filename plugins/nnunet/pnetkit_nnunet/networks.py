@@ -45,6 +45,7 @@ USUAL_TRAINING: Mapping[str, Any] = MappingProxyType(
         "schedule": "poly",
         "gradient_clip": 12.0,
         "loss": "dice-cross-entropy",
+        "augmentation": "strong",
     }
 )
 """What nnU-Net trains its networks with."""

@@ -5,6 +5,14 @@ import torch
 from pnetkit_nnunet.networks import PlainConvUNet, ResidualEncoderUNet
 from torch import nn
 
+from pnetkit.recipe.models import TrainingSettings
+
+
+@pytest.mark.parametrize("kind", [PlainConvUNet, ResidualEncoderUNet])
+def test_what_a_network_is_usually_trained_with_could_stand_in_a_recipe(kind):
+    settings = TrainingSettings(**kind.usual_training)
+    assert (settings.momentum, settings.nesterov, settings.loss) == (0.99, True, "dice-cross-entropy")
+
 
 @pytest.mark.parametrize("kind", [PlainConvUNet, ResidualEncoderUNet])
 def test_main_and_side_outputs_are_the_library_s_on_the_input_s_grid(kind):

@@ -11,7 +11,9 @@ from pnetkit.errors import Fault, RecipeError
 from pnetkit.interfaces import Backbone
 from pnetkit.method.plugins import build, identify
 from pnetkit.networks import build_seeded, check_patch_size, kept_bytes_per_voxel, small_size
+from pnetkit.pipeline.budget.usual import usual_training
 from pnetkit.recipe.models import Recipe
+from pnetkit.training.recomputation import kept_when_recomputing
 from pnetkit.types import CLASSES, BackboneSpec, Triple
 
 USABLE = 0.8
@@ -42,7 +44,7 @@ class Proposal:
 
 
 def propose(recipe: Recipe, found: Fingerprint, *, vram_bytes: int) -> Proposal:
-    """Propose patch, batch and thresholds for a recipe's networks on a cohort.
+    """Propose training, spacing and thresholds for a recipe's networks on a cohort.
 
     Raises:
         RecipeError: the cohort lacks the recipe's phases, or not even the smallest patch fits the memory.
@@ -62,21 +64,25 @@ def propose(recipe: Recipe, found: Fingerprint, *, vram_bytes: int) -> Proposal:
         ),
         0,
     )
-    training, why = _training(recipe, network, phases, vram_bytes)
-    sections: dict[str, Any] = {"training": training}
+    usual, trained_as = usual_training(recipe, network)
+    training, why = _training(recipe, network, phases, vram_bytes, usual.get("optimizer", recipe.training.optimizer))
+    sections: dict[str, Any] = {"training": training | usual}
     if network.spec.only_size is not None:
         sections["inference"] = {"window_size": list(network.spec.only_size)}
     rules, because = _rules(recipe, phases)
-    return Proposal(sections | rules, (*why, *because, *_spacing(phases)))
+    spacing, uneven = _spacing(recipe, phases)
+    return Proposal(spacing | sections | rules, (*why, *trained_as, *because, *uneven))
 
 
 def _training(
-    recipe: Recipe, network: Backbone, phases: Mapping[str, PhaseFingerprint], vram_bytes: int
+    recipe: Recipe, network: Backbone, phases: Mapping[str, PhaseFingerprint], vram_bytes: int, optimizer: str
 ) -> tuple[dict[str, Any], list[str]]:
     """Choose a patch, and split its batch so that the parts fit the memory."""
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    per_voxel = kept_bytes_per_voxel(network, small_size(network.spec)) * OVERHEAD
-    room = vram_bytes * USABLE - 3 * 4 * parameters  # weights, gradients, momentum
+    kept = kept_when_recomputing if recipe.training.gradient_checkpointing else kept_bytes_per_voxel
+    per_voxel = kept(network, small_size(network.spec)) * OVERHEAD
+    copies = (4 if optimizer == "adamw" else 3) + (recipe.training.average_decay is not None)
+    room = vram_bytes * USABLE - copies * 4 * parameters  # weights, gradients, the optimizer's state, their average
     patch = _patch(recipe, network.spec, phases, most_voxels=room / per_voxel)
     for other in recipe.training.mixed_patches:
         check_patch_size(network, other.size, "training.mixed_patches.size")
@@ -150,16 +156,22 @@ def _rules(recipe: Recipe, phases: Mapping[str, PhaseFingerprint]) -> tuple[dict
     return sections, why
 
 
-def _spacing(phases: Mapping[str, PhaseFingerprint]) -> list[str]:
+def _spacing(recipe: Recipe, phases: Mapping[str, PhaseFingerprint]) -> tuple[dict[str, Any], list[str]]:
+    """Propose one spacing for networks where scans differ much in theirs."""
+    if recipe.preprocess.spacing_mm is not None:
+        return {}, []
     said = []
     for name, of in phases.items():
         uneven = [axis for axis, found in zip("xyz", of.spacing_mm, strict=True) if found.high > UNEVEN * found.low]
         if uneven:
-            said.append(
-                f"Spacing: along {', '.join(uneven)} the {name} scans differ by more than {UNEVEN} times. Networks see "
-                f"the scanner's voxels, nothing is resampled: bring scans to one spacing, or expect to learn both."
-            )
-    return said
+            said.append(f"Spacing: along {', '.join(uneven)} the {name} scans differ by more than {UNEVEN} times.")
+    if not said:
+        return {}, []
+    said.append(
+        "Networks see all scans at the median spacing of their own training cases (preprocess.spacing_mm); with null "
+        "they would see the scanner's voxels, and have to learn every size."
+    )
+    return {"preprocess": {"spacing_mm": "median"}}, said
 
 
 def _down(edge: int, divisor: int) -> int:

@@ -35,6 +35,7 @@ from pnetkit.recipe.models import Recipe
 from pnetkit.training.bricks import EDGE
 from pnetkit.training.optimizer import copies_of_weights
 from pnetkit.training.parts import drawing_threads
+from pnetkit.training.recomputation import kept_when_recomputing
 from pnetkit.training.sampling import with_patches
 from pnetkit.training.spatial import MOST_READ
 from pnetkit.types import CLASSES, Grid, Triple
@@ -146,7 +147,8 @@ def network_memory(recipe: Recipe) -> NetworkMemory:
     """Measure the recipe's network in a process like that of a worker, and that process before it does anything."""
     parts = take_apart(recipe, {})
     channels = max(len(seen.phases) for seen in parts.inputs)
-    return _measured_once(_Frozen(parts.backbone), channels, tuple(parts.inference["window_size"]))
+    recomputed = bool(parts.training.get("gradient_checkpointing"))
+    return _measured_once(_Frozen(parts.backbone), channels, tuple(parts.inference["window_size"]), recomputed)
 
 
 def predict_memory(recipe: Recipe, size: CohortSize, network: NetworkMemory, *, adopted: bool) -> list[StageMemory]:
@@ -297,16 +299,16 @@ class _Frozen(dict[str, Any]):
 
 
 @cache
-def _measured_once(backbone: _Frozen, channels: int, window: Triple) -> NetworkMemory:
+def _measured_once(backbone: _Frozen, channels: int, window: Triple, recomputed: bool) -> NetworkMemory:
     with ProcessPoolExecutor(1, process_context()) as pool:
-        return pool.submit(_measure, dict(backbone), channels, window).result()
+        return pool.submit(_measure, dict(backbone), channels, window, recomputed).result()
 
 
-def _measure(backbone: dict[str, Any], channels: int, window: Triple) -> NetworkMemory:
+def _measure(backbone: dict[str, Any], channels: int, window: Triple, recomputed: bool) -> NetworkMemory:
     start_worker(1)
     bare = peak_memory_mib() or 512.0
     network = new_backbone(backbone, in_channels=channels, seed=0)
-    kept = kept_bytes_per_voxel(network, small_size(network.spec))
+    kept = (kept_when_recomputing if recomputed else kept_bytes_per_voxel)(network, small_size(network.spec))
     with without_values():
         shape_only = new_backbone(backbone, in_channels=channels, seed=0)
     return NetworkMemory(

@@ -204,6 +204,8 @@ class _Run:
         error = future.exception()
         if error is None:
             return future.result()
+        if self.context.raises:
+            raise error
         # what it made before is kept, and it was made here: it was not there when the task began
         made = {node.key: Attempted(True) for node in nodes if self.context.store.has(node.stage, node.key)}
         at = next((node for node in nodes if node.key not in made), None)

@@ -35,6 +35,7 @@ def attempt(node: Node, context: Context) -> Attempted:
     """Make one node's result, and say in words why it could not be made.
 
     Raises WorkerDiedError where a process died that this one needed for it: it costs what the death of this one would.
+    Where the context `raises`, whatever the stage raised.
     """
     try:
         return Attempted(execute(node, context))
@@ -42,7 +43,9 @@ def attempt(node: Node, context: Context) -> Attempted:
         return Attempted(False, is_elsewhere=True)
     except ProcessDiedError as error:
         raise WorkerDiedError(Death(error.how)) from None
-    except Exception as error:  # noqa: BLE001  # a plugin may raise anything, also what cannot travel to another process
+    except Exception as error:  # a plugin may raise anything, also what cannot travel to another process
+        if context.raises:
+            raise
         return Attempted(False, failure_of(error))
 
 

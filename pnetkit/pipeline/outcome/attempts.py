@@ -12,9 +12,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """Hold what failed after the last stage, by what was attempted."""
+    """Hold what failed after the last stage, by what was attempted. With `raises` errors pass through as they are."""
 
     failed: dict[str, Failure] = field(default_factory=dict)
+    raises: bool = False
 
     def of(self, what: str, make: Callable[[], T], otherwise: T) -> T:
         """Give what `make` gives, or `otherwise` where it fails; the failure is kept.
@@ -30,5 +31,7 @@ class Attempts:
         return otherwise
 
     def note(self, what: str, error: Exception) -> None:
-        """Keep a failure in words, an unexpected one with its traceback."""
+        """Keep a failure in words, an unexpected one with its traceback. With `raises`, raises the error."""
+        if self.raises:
+            raise error
         self.failed[what] = failure_of(error)

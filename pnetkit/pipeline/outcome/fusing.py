@@ -127,6 +127,8 @@ def _fitted(
     try:
         return FittedFusion(fit_fusion(identity, cases, phases, seed=seed), len(cases), abnormal, seed)
     except PnetkitError as error:
+        if attempts.raises:
+            raise
         return FittedFusion(None, len(cases), abnormal, seed, str(error))
     except Exception as error:  # noqa: BLE001  # a plugin may raise anything; the other folds have their fusions
         attempts.note(f"fitting the fusion of fold {fold}", error)

@@ -36,9 +36,12 @@ class Gathered:
     attempts: Attempts = field(default_factory=Attempts)
 
 
-def gather(recipe: Recipe, layout: Layout, outcome: Outcome, store: Store) -> Gathered:
-    """Gather the cases' findings, fuse the phases, and move thresholds where the recipe asks for it."""
-    attempts, graph, names = Attempts(), layout.graph, tuple(recipe.networks)
+def gather(recipe: Recipe, layout: Layout, outcome: Outcome, store: Store, *, raises: bool = False) -> Gathered:
+    """Gather the cases' findings, fuse the phases, and move thresholds where the recipe asks for it.
+
+    With `raises` an error passes through as it is.
+    """
+    attempts, graph, names = Attempts(raises=raises), layout.graph, tuple(recipe.networks)
     with small_files(store, [node.ref for node in graph.nodes]) as small:
         found = case_rows(graph, outcome, small, good=layout.good, bad=layout.bad, folds=layout.folds, phases=names)
         remarked = attempts.of("remarks", lambda: remarks(recipe, graph, store, small), list[str]())

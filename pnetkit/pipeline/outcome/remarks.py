@@ -9,6 +9,7 @@ from pnetkit.errors import counted
 from pnetkit.imaging.spacing import spacing_in_words
 from pnetkit.label_sets import ANNOTATABLE, IGNORED, not_annotated
 from pnetkit.method.starting import started_in_words
+from pnetkit.pipeline.outcome.otherwise import trained_otherwise
 from pnetkit.pipeline.outcome.tuning import EVIDENCE
 from pnetkit.pipeline.plan.graph import Graph
 from pnetkit.pipeline.stages import adopt, fit, measure, prepare, train
@@ -18,7 +19,7 @@ from pnetkit.store.store import Store
 
 
 def remarks(recipe: Recipe, graph: Graph, store: Store, small: SmallFiles) -> list[str]:
-    """Give sentences on the classifier's evidence, adopted segmentations, code that changed, weights, the search."""
+    """Give sentences on the classifier's evidence, adopted segmentations, changed code, training, weights, search."""
     said = [EVIDENCE[recipe.classifier_evidence]] if any(node.stage == fit.STAGE.name for node in graph.nodes) else []
     said += in_part([node.spec.annotated for node in graph.nodes if isinstance(node.spec, measure.MeasureSpec)])
     if IGNORED in (recipe.cohort.labels or {}).values():
@@ -29,6 +30,7 @@ def remarks(recipe: Recipe, graph: Graph, store: Store, small: SmallFiles) -> li
         said.append(started_in_words(graph.started, trained=recipe.training.iterations > 0))
     trained = _records(graph, store, small, train.STAGE.name)
     said += filter(None, [train.mixed_in_words(trained), train.moved_in_words(trained)])
+    said += filter(None, [trained_otherwise(recipe)])
     averaged = train.averaged_in_words(recipe.training.model_dump())
     said += [f"What is tested of each network is {averaged}."] if averaged else []
     said += of_spacing(recipe, graph, _records(graph, store, small, prepare.STAGE.name))

@@ -20,6 +20,7 @@ class RunRequest:
     and `vram_bytes` (of each GPU) are limits, None for none. With `verify_files` every file of the cohort is read
     again, also those that did not change since they were checked. `store_locks` says how processes that share the
     store exclude each other; `engine` is `processes`, or names a Dask cluster. `report` asks for the page at the end.
+    With `raises` the first error of a stage ends the run as it is; the stages have to be in this process, `workers` 0.
     """
 
     loaded: LoadedRecipe
@@ -40,6 +41,7 @@ class RunRequest:
     store_locks: Asked = "auto"
     report: bool = True
     engine: str = "processes"
+    raises: bool = False
 
     def machine(self) -> Machine:
         """Choose what is used of this machine. Raises PnetkitError where that is not there."""

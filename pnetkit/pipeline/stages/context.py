@@ -13,7 +13,7 @@ class Context:
     `threads` is the number of CPU threads of each worker; it is fixed per run because the last bit of a sum depends on
     how it is split. `gpu_bytes` is what a task may take of a GPU's memory, None for all of it. A GPU that `is_shared`
     is used by other processes of the run too. What spreads over several devices runs on those of `helpers` too, one
-    process on each.
+    process on each. With `raises` an error of a stage passes through as it is, in place of being put into words.
     """
 
     store_root: Path
@@ -22,6 +22,7 @@ class Context:
     gpu_bytes: int | None = None
     is_shared: bool = False
     helpers: tuple[str, ...] = ()
+    raises: bool = False
 
     @property
     def store(self) -> Store:

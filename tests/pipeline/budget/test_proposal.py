@@ -16,6 +16,7 @@ from pnetkit.networks import kept_bytes_per_voxel
 from pnetkit.pipeline.budget.proposal import propose
 from pnetkit.recipe.check import load_recipe
 from pnetkit.recipe.models import MixedPatchSettings, PluginChoice
+from pnetkit.recipe.preprocess import PreprocessSettings
 from pnetkit.types import BackboneSpec
 
 OF_ONE_SIZE = """
@@ -120,12 +121,18 @@ def test_a_network_of_one_size_gets_that_size_whatever_the_recipe_and_the_scans_
         propose(only.model_copy(update={"training": mixed}), found(), vram_bytes=24 * 10**9)
 
 
-def test_uneven_spacing_is_said_and_a_missing_phase_refused(recipe):
+def test_uneven_spacing_is_evened_out_unless_the_recipe_does_and_a_missing_phase_refused(recipe):
     uneven = {name: phase(spacing=((0.7, 0.7), (0.7, 0.7), (1, 5))) for name in ("arterial", "venous")}
     assert any(
         "along z the arterial scans differ" in reason
         for reason in propose(recipe, found(**uneven), vram_bytes=24 * 10**9).reasons
     )
+    assert propose(recipe, found(**uneven), vram_bytes=24 * 10**9).sections["preprocess"] == {"spacing_mm": "median"}
+    assert "preprocess" not in propose(recipe, found(), vram_bytes=24 * 10**9).sections
+    at_one = recipe.model_copy(update={"preprocess": PreprocessSettings(spacing_mm=1.0)})
+    evened = propose(at_one, found(**uneven), vram_bytes=24 * 10**9)
+    assert "preprocess" not in evened.sections
+    assert not any("differ by more" in reason for reason in evened.reasons)
     with pytest.raises(RecipeError, match="no scan of it"):
         propose(recipe, found(venous=phase()), vram_bytes=24 * 10**9)
 

@@ -1,0 +1,179 @@
+"""The service over HTTP with a model in a process of its own, as it is started in a hospital: answers, kills, logs."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from pnetkit.cli.main import cli
+from tests.dicom.synthetic import write_series
+from tests.screening.made_up import AFFINE, write_scan
+from tests.serve.http_parts import zipped
+
+pytestmark = pytest.mark.slow
+
+PATIENCE_S = 240
+
+KILLS = int(os.environ.get("PNETKIT_KILLS", "2"))
+"""How often a service is killed; more by hand."""
+
+CASES = ("P000", "P001", "P002", "P003")
+
+
+@contextmanager
+def service(model, state, *options):
+    """A service that is killed in the end, its client, and what it has said until then."""
+    command = [sys.executable, "-m", "pnetkit", "serve", "http", str(model), "--state", str(state), "--port", "0"]
+    log = state.with_name(f"{state.name}.log")
+    with log.open("ab") as stream:
+        process = subprocess.Popen(
+            [*command, "--on-gate", "off", "--device", "cpu", "--at-once", "1", *options], stderr=stream, stdout=stream
+        )
+    begun = log.stat().st_size
+    try:
+        end = time.monotonic() + PATIENCE_S
+        while not (found := re.findall(r"Listening at (https?)://127.0.0.1:(\d+)", log.read_text()[begun:])):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.1)
+        scheme, port = found[-1]
+        token = (state / "token").read_text().strip()
+        with httpx.Client(
+            base_url=f"{scheme}://127.0.0.1:{port}",
+            headers={"authorization": f"Bearer {token}"},
+            timeout=60,
+            verify=_verifying(state) if scheme == "https" else True,
+        ) as client:
+            yield process, client, log
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def _verifying(state):
+    return ssl.create_default_context(cafile=str(state.with_name("cert.pem")))
+
+
+def ended(client, number):
+    """A study when it has an outcome."""
+    end = time.monotonic() + PATIENCE_S
+    while (said := client.get(f"/v1/studies/{number}").json())["state"] in ("waiting", "running"):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return said
+
+
+def scans_of(table, case):
+    return {
+        phase: (f"{phase}.nii.gz", (table.parent / "images" / f"{case}_{phase}.nii.gz").read_bytes())
+        for phase in ("arterial", "venous")
+    }
+
+
+def test_a_study_is_answered_as_screen_answers_it_and_nothing_of_it_is_in_the_log(model, table, tmp_path):
+    images = [f"{phase}={table.parent}/images/P001_{phase}.nii.gz" for phase in ("arterial", "venous")]
+    screened = CliRunner().invoke(
+        cli,
+        ["screen", str(model), *images,
+         "--out", str(tmp_path / "out"), "--on-gate", "off", "--device", "cpu", "--threads", "1"],
+    )  # fmt: skip
+    assert screened.exit_code == 0, screened.output
+    expected = json.loads((tmp_path / "out" / "case" / "finding.json").read_text())
+    hu = write_scan(tmp_path / "one.nii.gz").hu
+    write_series(
+        tmp_path / "dicom", hu, AFFINE, description="venous", change=lambda d, _: setattr(d, "BodyPartExamined", "HEAD")
+    )
+    dicom = {path.name: path.read_bytes() for path in (tmp_path / "dicom").iterdir()}
+    spoiled = {name: data[: len(data) // 2] for name, data in dicom.items()}
+    with service(model, tmp_path / "state") as (process, client, log):
+        number = client.post("/v1/studies", files=scans_of(table, "P001")).json()["number"]
+        assert ended(client, number)["decision"] == expected["decision"]
+        finding = client.get(f"/v1/studies/{number}/finding").json()
+        assert finding["inputs"] == expected["inputs"]
+        for phase in ("arterial", "venous"):
+            segmentation = client.get(f"/v1/studies/{number}/segmentations/{phase}").content
+            assert segmentation == (tmp_path / "out" / "case" / f"{phase}_segmentation.nii.gz").read_bytes()
+        link = client.post(f"/v1/studies/{number}/report-link").json()["url"]
+        report = httpx.get(f"{client.base_url}{link}".replace("//report", "/report"))
+        assert "Research use only" in report.text
+        zips = [zipped(dicom), zipped(spoiled), zipped({"a": b"no image"})]
+        packed = {"content-type": "application/zip"}
+        numbers = [client.post("/v1/studies", content=data, headers=packed).json()["number"] for data in zips]
+        found = [ended(client, of) for of in numbers]
+        assert found[0]["state"] in ("ready", "refused")
+        assert [of["state"] for of in found[1:]] == ["refused", "refused"]
+        assert all(of["decision"] is None and of["reason"] for of in found[1:])
+        if found[0]["state"] == "ready":
+            assert any(name.endswith("segmentation.dcm") for name in found[0]["files"])
+        again = client.post("/v1/studies", files=scans_of(table, "P001"))
+        assert (again.status_code, again.json()["number"]) == (200, number)
+        assert client.get("/ready").status_code == 200
+        assert process.poll() is None
+    text = log.read_text()
+    assert "study 1: finding after" in text
+    for secret in ("Doe", "secret-4711", "19500101", "1.2.826", "venous", str(tmp_path / "dicom"), "P001"):
+        assert secret not in text.replace(str(tmp_path), "")
+
+
+def test_a_service_that_is_killed_loses_nothing_and_repeats_nothing(model, table, tmp_path):
+    rng, numbers = random.Random(23), []
+    studies = [
+        {"arterial": scans_of(table, one)["arterial"], "venous": scans_of(table, other)["venous"]}
+        for one in CASES
+        for other in CASES
+    ]
+    for n in range(KILLS):
+        with service(model, tmp_path / "state") as (process, client, _):
+            two = studies[n % 8 : n % 8 + 2]  # the second is the next round's first
+            numbers += [client.post("/v1/studies", files=files).json()["number"] for files in two]
+            time.sleep(rng.uniform(0, 1.5))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    different = min(KILLS, 8) + 1
+    assert numbers[:4] == [1, 2, 2, 3]
+    with service(model, tmp_path / "state") as (_, client, _):
+        found = [ended(client, number + 1) for number in range(different)]
+        assert {of["state"] for of in found} == {"ready"}
+        assert f"pnetkit_outcomes_finding_total {different}\n" in client.get("/metrics").text
+        assert len(client.get("/v1/studies").json()["studies"]) == different
+    assert len(list((tmp_path / "state" / "results").iterdir())) == different
+    assert list((tmp_path / "state" / "work").iterdir()) == []
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
+def test_it_speaks_tls_with_files_and_a_second_one_in_its_folder_ends(model, tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(cert),
+         "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    with service(model, tmp_path / "state", "--tls-cert", str(cert), "--tls-key", str(key)) as (_, client, _):
+        assert client.get("/v1/studies").json() == {"studies": []}
+        command = [
+            sys.executable,
+            "-m",
+            "pnetkit",
+            "serve",
+            "http",
+            model,
+            "--state",
+            tmp_path / "state",
+            "--port",
+            "0",
+        ]
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert second.returncode == 7
+    assert "another service works in this folder" in second.stderr
