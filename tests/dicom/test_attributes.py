@@ -104,7 +104,10 @@ def test_every_attribute_that_is_asked_for_by_name_was_decoded_before():
     listed = {*RELIED_ON, *DESCRIBING}
     keywords = set(keyword_dict) - {""}
     asked = set()
+    answers = {"stow.py", "succession.py", "refusal.py"}  # a server's answer, and reports of our own
     for path in (Path(pnetkit.__file__).parent / "dicom").glob("*.py"):
+        if path.name in answers:
+            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in keywords:
                 asked.add(node.value)

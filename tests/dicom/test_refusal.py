@@ -60,6 +60,6 @@ def test_a_study_of_which_nothing_can_be_read_has_no_report(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "IM").write_bytes(b"nothing")
-    with pytest.raises(ImageError, match="nobody knows which study"):
+    with pytest.raises(ImageError, match="no report can be written"):
         write_refusal(tmp_path / "sr.dcm", folder, "no abdomen", AUTHOR)
     assert not (tmp_path / "sr.dcm").exists()
