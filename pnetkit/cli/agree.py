@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from pnetkit.cli.as_json import json_alone
+
 
 @click.command()
 @click.argument("model_folder", metavar="MODEL", type=click.Path(path_type=Path))
@@ -57,10 +59,11 @@ def agree(
     plain = load_screener(model, device=device, folds=folds or None, overrides=PLAIN)
     asked = load_screener(model, device=device, folds=folds or None, overrides=overrides)
     found = []
-    for item in agreements(plain, asked, checked_cases(plain, table, most=cases)):
-        found.append(item)
-        if not as_json:
-            click.echo(_case_in_words(item))
+    with json_alone(as_json):  # what a network prints is no part of what is asked for
+        for item in agreements(plain, asked, checked_cases(plain, table, most=cases)):
+            found.append(item)
+            if not as_json:
+                click.echo(_case_in_words(item))
     if as_json:
         click.echo(json.dumps([asdict(item) | {"same_decision": item.same_decision} for item in found], indent=2))
         return

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -17,12 +18,24 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @contextmanager
 def json_alone(as_json: bool) -> Iterator[None]:
-    """Send what is said within the block to stderr, where JSON is asked for."""
+    """Send what is said within the block to stderr, where JSON is asked for; also by libraries and other processes."""
     if not as_json:
         yield
         return
-    with redirect_stdout(sys.stderr):
+    with redirect_stdout(sys.stderr), _descriptors_joined():
         yield
+
+
+@contextmanager
+def _descriptors_joined() -> Iterator[None]:
+    """Let the descriptor of stdout, which processes that begin here inherit, be that of stderr."""
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def print_json(value: Any) -> None:

@@ -156,8 +156,8 @@ def import_command(
     known = {entry.case_id: entry.abnormal for entry in entries}
     if abnormal:
         of_labels, said = importing.diagnoses_of_labels(entries, abnormal)
-        known |= of_labels
-        notes.append(said)
+        notes += [said, importing.overruled(known, of_labels)]
+        known |= {case: says for case, says in of_labels.items() if says is not None}
     if diagnoses is not None:
         of_table = importing.diagnoses_of_table(diagnoses)
         notes.append(importing.strangers(entries, of_table, diagnoses))

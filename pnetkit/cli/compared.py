@@ -20,7 +20,7 @@ def views_of(
     from pnetkit.evaluation.further import compare_further
     from pnetkit.evaluation.lesions import summarize_lesions
     from pnetkit.pipeline.outcome.finished import shared_truth
-    from pnetkit.pipeline.outcome.otherwise import told_apart
+    from pnetkit.pipeline.outcome.otherwise import told_apart, with_weights_named
     from pnetkit.pipeline.outcome.pages.comparison_page import ComparedView
     from pnetkit.pipeline.outcome.pages.run_page import recipe_of
     from pnetkit.report.comparison import FUSED, arms_table, differences_table, lesions_table
@@ -37,9 +37,8 @@ def views_of(
     phases = list(dict.fromkeys(phase for run in runs.values() for phase in run.by_phase))
     views = [*(phases if by != "fused" else []), *([FUSED] if by != "phase" else [])]
     made, plain = [], {}
-    apart = told_apart(
-        {name: recipe for name, run in runs.items() if was_trained(run.record) and (recipe := recipe_of(run))}
-    )
+    recipes = {name: recipe_of(run) for name, run in runs.items() if was_trained(run.record)}
+    apart = told_apart({name: with_weights_named(of, runs[name].record) for name, of in recipes.items() if of})
     for view in views:
         there = {name: run for name, run in runs.items() if view == FUSED or view in run.by_phase}
         calls = {name: run.fused if view == FUSED else run.by_phase[view] for name, run in there.items()}

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pnetkit.cli.as_json import JSON, print_json
+from pnetkit.cli.as_json import JSON, json_alone, print_json
 from pnetkit.cli.console import echo, print_grid
 from pnetkit.errors import counted
 from pnetkit.registry import GROUPS, Factory, PluginInfo, list_plugins, load_factory, plugin_info
@@ -100,7 +100,8 @@ def check(name: str, kind: str | None, given: tuple[str, ...], feature_channels:
         click.echo(said, err=as_json)
     checks, failed, ended = testing.KITS[kind](name, params=params, **more), [], []
     for made in checks:
-        result = made.result()
+        with json_alone(as_json):  # a plugin may print
+            result = made.result()
         said = f"{result.outcome:8} {result.name}{': ' + _one_line(result.reason) if result.reason else ''}"
         click.echo(said, err=as_json)
         ended.append({"check": result.name, "outcome": result.outcome, "reason": result.reason or None})

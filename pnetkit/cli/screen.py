@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pnetkit.cli.as_json import JSON, print_json
+from pnetkit.cli.as_json import JSON, json_alone, print_json
 
 
 @click.command()
@@ -118,10 +118,11 @@ def screen(
     if trace is not None:
         write_trace(trace, cases, out)
         say(f"Trace: {trace}. It names patients: keep it apart from the findings.")
-    screener = load_screener(model, device=device, folds=folds or None)
     try:
-        pages = None if no_report else Pages(pdf)
-        done = screen_cases(screener, cases, out, gates=on_gate, say=say, pages=pages)
+        with json_alone(as_json):  # what a network prints is no part of what is asked for
+            screener = load_screener(model, device=device, folds=folds or None)
+            pages = None if no_report else Pages(pdf)
+            done = screen_cases(screener, cases, out, gates=on_gate, say=say, pages=pages)
     except KeyboardInterrupt:
         click.echo("Interrupted. Run the same command again: it goes on where it stopped.", err=True)
         raise click.exceptions.Exit(130) from None

@@ -1,6 +1,6 @@
 """Make one label map of the masks of a case's structures, a file for each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +21,10 @@ ORDER = (PANCREAS, DUCT, TUMOR)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Name a case's image, its masks by label, and the label map to write."""
+    """Name a case's image, its masks by label, one or several of each, and the label map to write."""
 
     image: Path
-    masks: Mapping[int, Path]
+    masks: Mapping[int, Sequence[Path]]
     target: Path
 
 
@@ -37,11 +37,9 @@ def combine(job: Job) -> str:
         grid = read_grid(job.image)
         labels = np.zeros(grid.shape, dtype=np.uint8)
         for value in ORDER:
-            path = job.masks.get(value)
-            if path is None:
-                continue
-            require_on_grid(path, read_grid(path), grid, "Export the mask on the image's own grid")
-            labels[read_labels(path, INSIDE)[0] > 0] = value
+            for path in job.masks.get(value, ()):
+                require_on_grid(path, read_grid(path), grid, "Export the mask on the image's own grid")
+                labels[read_labels(path, INSIDE)[0] > 0] = value
         if job.target.exists():
             same = np.array_equal(read_labels(job.target)[0], labels) and read_grid(job.target).matches(grid)
             return "" if same else f"{job.target}: is there already and says something else; choose another folder"

@@ -12,7 +12,7 @@ from pathlib import Path
 from pnetkit.case_ids import case_id_fault
 from pnetkit.cohort.layouts import Entry
 from pnetkit.cohort.table import ABNORMAL
-from pnetkit.errors import CohortError, Fault, ImageError
+from pnetkit.errors import CohortError, Fault, ImageError, counted
 from pnetkit.files import write_atomically
 from pnetkit.imaging.nifti import label_values
 
@@ -126,6 +126,14 @@ def diagnoses_of_labels(entries: Sequence[Entry], values: Sequence[int]) -> tupl
         return found, ""
     there = ", ".join(map(str, sorted(anywhere))) or "nothing"
     return found, f"no label map holds {', '.join(map(str, missing))}, so nothing is abnormal by it; they hold {there}"
+
+
+def overruled(said: Mapping[str, bool | None], by_labels: Mapping[str, bool | None]) -> str:
+    """Say which cases a set's own table calls otherwise than their labels do; empty where there is none."""
+    cases = sorted(case for case, of in said.items() if of is not None and by_labels.get(case, of) not in (None, of))
+    if not cases:
+        return ""
+    return f"{counted(len(cases), 'case')} called otherwise by the set's own table; the label maps win: {_some(cases)}"
 
 
 def with_splits(entries: Sequence[Entry], path: Path) -> tuple[list[Entry], str]:

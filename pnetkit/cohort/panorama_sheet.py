@@ -30,7 +30,7 @@ def with_sheet(entries: Sequence[Entry], path: Path) -> tuple[list[Entry], list[
     missing = [name for name in ("PANORAMA_patient_id", "PANORAMA_study_id", "label") if of[name] is None]
     if missing:
         raise _wrong(path, f"has no column {missing[0]!r}; it has {', '.join(rows[0])}")
-    by_study = _by_study(path, rows, of, {_numbers(entry.case_id) for entry in entries})
+    by_study = _by_study(path, rows, of, {_numbers(entry.case_id) for entry in entries} - {()})
     found, without = [], []
     for entry in entries:
         row = by_study.get(_numbers(entry.case_id))
@@ -72,7 +72,7 @@ def _by_study(
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise _wrong(path, f"names the study {'_'.join(map(str, twice[0]))} twice")
-    return dict(zip(named, rows, strict=True))
+    return {name: row for name, row in zip(named, rows, strict=True) if name}  # a cell without a number names none
 
 
 def _numbers(text: str) -> Numbers:

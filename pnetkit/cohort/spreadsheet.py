@@ -57,6 +57,9 @@ def read_table(path: Path) -> Rows:
     if len(filled) < 2:  # noqa: PLR2004
         raise CohortError("The table cannot be read:", [Fault(str(path), "has no rows below the names of its columns")])
     names = filled[0]
+    if len(names) * len(filled) > MOST_CELLS:  # rows that leave cells out get them here
+        said = f"has {len(names):,} columns and {len(filled):,} rows, more than {MOST_CELLS:,} cells"
+        raise CohortError("The table cannot be read:", [Fault(str(path), said)])
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise CohortError("The table cannot be read:", [Fault(str(path), f"has the column {twice[0]!r} twice")])

@@ -60,10 +60,10 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Hold the cases of a set, the masks of each by label, and what is worth knowing."""
+    """Hold the cases of a set, the masks of each by label, one or several of each, and what is worth knowing."""
 
     entries: list[Entry]
-    masks: Mapping[str, Mapping[int, Path]]
+    masks: Mapping[str, Mapping[int, list[Path]]]
     notes: list[str] = field(default_factory=list)
 
 
@@ -77,7 +77,7 @@ def structure_cases(
     """Find the cases of a set, with what its table says of them: phase, site, lesions, the set's own test cases.
 
     `phases` maps words of the table's phase to phases, or `ct` to the phase of all. Cases of other phases are left out.
-    `masks` are further structures by label, or others than the usual ones.
+    `masks` are further structures with their labels; of several of one label the label map holds all.
 
     Raises CohortError where there are no cases, the table does not fit them, or phases are not known.
     """
@@ -170,7 +170,7 @@ def _found(
             [Fault("--phase", f"the table has no column of phases, so say which all images are: {ANY}=PHASE")],
         )
     entries: list[Entry] = []
-    masks: dict[str, dict[int, Path]] = {}
+    masks: dict[str, dict[int, list[Path]]] = {}
     left_out: Counter[str] = Counter()
     contradicted: list[str] = []
     for case, (image, folder, is_test) in sorted(cases.items()):
@@ -181,7 +181,10 @@ def _found(
             continue
         abnormal, contradicts = _diagnosis(said["lesions"], said["tumor"])
         contradicted += [case] if contradicts else []
-        masks[case] = {value: path for name, value in wanted.items() if (path := folder / f"{name}.nii.gz").is_file()}
+        masks[case] = {}
+        for name, value in wanted.items():
+            if (path := folder / f"{name}.nii.gz").is_file():
+                masks[case].setdefault(value, []).append(path)
         held_out = is_test or said["split"].lower() in TEST_SPLITS
         more = {"lesion_count": _whole(said["lesions"])} if of["lesions"] else {}
         entries.append(

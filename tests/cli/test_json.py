@@ -4,6 +4,7 @@ import ast
 import inspect
 import json
 import math
+import os
 import re
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from pnetkit.cli.as_json import as_text
+from pnetkit.cli.as_json import as_text, json_alone
 from pnetkit.cli.main import cli
 from tests.system.conftest import TINY
 
@@ -157,3 +158,11 @@ def test_numbers_that_json_has_no_word_for_are_null_and_texts_stay_as_they_are()
         "c": "x",
         "d": "NaN é",
     }
+
+
+def test_what_libraries_and_other_processes_print_is_beside_the_json(capfd):
+    with json_alone(as_json=True):
+        os.write(1, b"beside ")
+        click.echo("said")
+    os.write(1, b"{}")
+    assert capfd.readouterr() == ("{}", "beside said\n")

@@ -40,6 +40,12 @@ def test_patient_and_study_in_two_columns_name_a_study_together(tmp_path):
     assert "says nothing of 1 study" in notes[1]
 
 
+def test_a_row_without_a_number_is_nobodys(tmp_path):
+    rows = [HEADER, ["P7", "100000_00001", "", "", "PDAC", ""], ["P8", "", "", "", "PDAC", ""], ["P8"] + [""] * 5]
+    found, _ = with_sheet([CASES[0], entry("extra_case")], write_xlsx(tmp_path / "a.xlsx", rows))
+    assert [(of.patient_id, of.abnormal) for of in found] == [("P7", True), ("extra", None)]
+
+
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [

@@ -91,3 +91,11 @@ def test_what_is_no_table_is_said(tmp_path, name, content, reason):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(CohortError, match=reason):
         read_table(tmp_path / name)
+
+
+def test_a_table_whose_rows_would_grow_beyond_all_bounds_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(spreadsheet, "MOST_CELLS", 20)
+    path = tmp_path / "wide.csv"
+    path.write_text(",".join("abcde") + "\n" + "1\n" * 4)
+    with pytest.raises(CohortError, match="has 5 columns and 5 rows, more than 20 cells"):
+        read_table(path)

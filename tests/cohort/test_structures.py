@@ -128,6 +128,29 @@ def test_pants_becomes_a_cohort_with_label_maps_where_the_lesion_lies_over_the_d
     assert "is there already and says something else" in str(other.exception or other.output)
 
 
+def test_two_structures_of_one_label_are_both_in_the_label_map(pants, tmp_path):
+    masks = pants / "LabelTr" / "PanTS_00000001" / "segmentations"
+    cyst = np.zeros(SHAPE, dtype=np.uint8)
+    cyst[0, 2, 2] = 1
+    save(masks / "pancreatic_cyst.nii.gz", cyst)
+    usual = ("--phase", "ct=venous", "--workers", 0, "--combined", tmp_path / "m", "--out", tmp_path / "c.csv")
+    result = call("pants", pants, *usual, "--structure", "pancreatic_cyst=tumor")
+    assert result.exit_code == 0, result.output
+    labels, _ = read_labels(tmp_path / "m" / "PanTS_00000001.nii.gz")
+    assert (labels[2, 2, 2], labels[5, 2, 2]) == (2, 2), "the lesion and the cyst; RAS+ order turns the first two axes"
+    assert np.count_nonzero(labels == 2) == 2
+
+
+def test_labels_overrule_the_table_only_where_there_are_some_and_that_is_said(pants, tmp_path):
+    usual = ("--phase", "ct=venous", "--workers", 0, "--out")
+    call("pants", pants, *usual, tmp_path / "a.csv", "--abnormal-label", 2)
+    assert [row["abnormal"] for row in table(tmp_path / "a.csv")] == ["1", "1", "1", "1", "0"], "no label: the table's"
+    result = call("pants", pants, *usual, tmp_path / "b.csv", "--abnormal-label", 2, "--combined", tmp_path / "m")
+    assert [row["abnormal"] for row in table(tmp_path / "b.csv")] == ["1", "0", "1", "1", "0"]
+    said = " ".join(result.output.split())
+    assert "1 case called otherwise by the set's own table; the label maps win: PanTS_00000002" in said
+
+
 def test_a_mask_that_lies_elsewhere_than_its_image_is_refused_with_its_case(pants, tmp_path):
     shifted = AFFINE.copy()
     shifted[:3, 3] += [0.4, 0, 0]

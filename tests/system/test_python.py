@@ -26,10 +26,13 @@ def test_a_finding_in_memory_is_the_one_that_screen_writes(model, scans, tmp_pat
     out = tmp_path / "out"
     done = CliRunner().invoke(
         cli, ["screen", str(model), *inputs, "--out", str(out), "--case-id", "P2", "--on-gate", "off",
-              "--device", "cpu", "--no-report"],
+              "--device", "cpu", "--no-report", "--json"],
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     wanted = json.loads((out / "P2" / "finding.json").read_text())
+    (told,) = json.loads(done.stdout)  # JSON alone
+    assert (told["case_id"], told["finding"]["inputs"]) == ("P2", wanted["inputs"])
+    assert set(told) == {"case_id", "status", "finding"}
     wanted.pop("key")
     found = pnetkit.open_model(model, device="cpu").screen(scans, case_id="P2", gates="off")
     assert json.loads(json.dumps(found.record)) == wanted

@@ -102,8 +102,9 @@ def _of_label(case: Case, phase: str, drawn: Drawn, limits: Limits) -> Iterator[
     if drawn.is_off:
         yield _off(case, phase, drawn.off_voxels)
     _, tumor, duct = drawn.voxels
-    looked_for = "tumor" not in not_annotated(case.labeled)
-    if not any(drawn.voxels):
+    absent = not_annotated(case.labeled)
+    looked_for = "tumor" not in absent
+    if not any(drawn.voxels) and "pancreas" not in absent:
         yield Remark("empty label", case.id, phase, "nothing is drawn", 0.0, "voxels")
     elif case.abnormal and looked_for and not tumor and not duct:
         yield Remark("empty label", case.id, phase, "the case is abnormal, and no tumor is drawn", 0.0, "voxels")
@@ -113,7 +114,7 @@ def _of_label(case: Case, phase: str, drawn: Drawn, limits: Limits) -> Iterator[
         size = f"{counted(piece.voxels, 'voxel')}, {piece.volume_mm3:.3g} mm³"
         if piece.voxels < limits.least_voxels or piece.volume_mm3 < limits.least_mm3:
             yield Remark("small tumor", case.id, phase, size, float(piece.voxels), "voxels")
-        if piece.distance_mm is None and "pancreas" not in not_annotated(case.labeled):
+        if piece.distance_mm is None and "pancreas" not in absent:
             yield Remark("tumor off the pancreas", case.id, phase, f"no pancreas is drawn; {size}")
         elif piece.distance_mm is not None and piece.distance_mm > limits.off_mm:
             away = f"{piece.distance_mm:.1f} mm away; {size}"

@@ -38,6 +38,15 @@ def told_apart(recipes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return said
 
 
+def with_weights_named(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give a run's recipe with the weights that networks started from by name and digest, and not by where they lay."""
+    training, started = recipe.get("training", {}), record.get("started_from", ())
+    if not training.get("start_from") or not started:
+        return recipe
+    named = f"{started[0]['name']} (SHA-256 {started[0]['sha256'][:12]})"
+    return {**recipe, "training": {**training, "start_from": {**training["start_from"], "weights": named}}}
+
+
 def trained_otherwise(recipe: Recipe) -> str:
     """Say in a sentence what of a training is newer than the paper's; empty where it is the paper's way."""
     given, usual = recipe.training.model_dump(mode="json"), TrainingSettings().model_dump(mode="json")

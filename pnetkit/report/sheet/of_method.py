@@ -70,8 +70,12 @@ def initialization(run: RunValues) -> Sequence[Said]:
     if not run.was_trained:
         return ()
     found = []
+    for of in run.record.get("started_from", ()):
+        source = f"{of['name']} ({of['kind']}, SHA-256 {of['sha256']}); license: {of['license']}"
+        said = f"{of['share']:.1%} of a network's parameters come from {source}."
+        found.append(Said(said, RECORD, "started_from"))
     init = (run.record.get("plugins", {}).get("backbone") or {}).get("params", {}).get("init")
-    if init is not None:
+    if init is not None and run.recipe.get("training", {}).get("iterations") != 0:
         found.append(Said(f"First weights: {init}.", RECORD, "plugins.backbone.params.init"))
     seed = run.record.get("seeds", {}).get("training")
     if seed is not None:
@@ -85,9 +89,13 @@ def training(run: RunValues) -> Sequence[Said]:
     settings = run.recipe.get("training", {})
     if not run.was_trained or not settings:
         return ()
-    named = {name: value for name, value in settings.items() if value not in (None, [], ()) and name not in _ELSEWHERE}
+    if settings.get("iterations") == 0:
+        return [Said("Nothing was trained: the networks are used as they were made.", RECIPE, "training.iterations")]
+    by, without = _OPTIMIZERS[settings.get("optimizer", "sgd")]
+    left_out = _ELSEWHERE | without
+    named = {name: value for name, value in settings.items() if value not in (None, [], ()) and name not in left_out}
     said = ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in named.items())
-    found = [Said(f"Stochastic gradient descent: {said}.", RECIPE, "training")]
+    found = [Said(f"{by}: {said}.", RECIPE, "training")]
     precision = run.record.get("precision", {}).get("training")
     if precision:
         found.append(Said(f"Number type of training: {precision}.", RECORD, "precision.training"))
@@ -98,16 +106,24 @@ def training(run: RunValues) -> Sequence[Said]:
     return found
 
 
-_ELSEWHERE = {"seed", "repeat_seeds", "precision", "checkpoint_every"}
+_ELSEWHERE = {"seed", "repeat_seeds", "precision", "checkpoint_every", "optimizer", "start_from"}
 """Settings of training that another sentence tells, or that change nothing."""
+
+_OPTIMIZERS: Mapping[str, tuple[str, set[str]]] = {
+    "sgd": ("Stochastic gradient descent", set()),
+    "adamw": ("AdamW", {"momentum", "nesterov"}),
+}
+"""What optimizers are called, and which settings are not theirs."""
 
 
 def selection(run: RunValues) -> Sequence[Said]:
     """Say which weights are used: pnetkit has no early stopping."""
-    iterations = run.recipe.get("training", {}).get("iterations")
-    if not run.was_trained or iterations is None:
+    settings = run.recipe.get("training", {})
+    iterations, decay = settings.get("iterations"), settings.get("average_decay")
+    if not run.was_trained or not iterations:
         return ()
-    said = f"The weights after the last of {iterations:,} steps; no step was chosen by a figure."
+    which = "The weights" if decay is None else f"An exponential moving average of the weights (decay {decay:g})"
+    said = f"{which} after the last of {iterations:,} steps; no step was chosen by a figure."
     return [Said(said, RECIPE, "training.iterations")]
 
 

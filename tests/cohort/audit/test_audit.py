@@ -166,6 +166,10 @@ def test_nothing_is_missed_where_nobody_looked_for_it():
     alone = Drawn((0, 90, 0), (Piece(90, 90.0, None),), SOUND, is_off=False)
     assert judged(alone) == [("tumor off the pancreas", "P0")]
     assert judged(alone, labeled=("tumor",)) == []
+    nothing = Drawn((0, 0, 0), (), SOUND, is_off=False)
+    assert judged(nothing, abnormal=False) == [("empty label", "P0")]
+    assert judged(nothing, abnormal=False, labeled=("tumor",)) == [], "nobody drew the pancreas, and there is no tumor"
+    assert judged(nothing, labeled=("tumor",)) == [("empty label", "P0")]
 
 
 @pytest.mark.parametrize(("limits", "small"), [(Limits(91), True), (Limits(90, 46.0), True), (Limits(90, 45.0), False)])

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pnetkit.pipeline.outcome.otherwise import told_apart, trained_otherwise
+from pnetkit.pipeline.outcome.otherwise import told_apart, trained_otherwise, with_weights_named
 from pnetkit.recipe.check import load_recipe, resolved
 
 RECIPES = Path(__file__).parents[3] / "recipes"
@@ -37,6 +37,18 @@ def test_arms_at_another_spacing_or_whose_rules_see_other_voxels_are_told_apart(
     trained, tested = told_apart({"a": of("s4c_dual"), "b": of("s4c_dual", *at, "preprocess.rules_on=network")})
     assert "spacing mm none (a), 1 x 1 x 2.5 (b)" in trained
     assert tested == "Tested otherwise: rules on the scan's voxels (a), the network's voxels (b)."
+
+
+def test_weights_are_told_apart_by_their_digest_and_not_by_the_folder_in_which_they_lay():
+    def arm(folder, digest):
+        recipe = of("s4c_dual")
+        recipe["training"]["start_from"] = {"weights": folder, "part": "all"}
+        return with_weights_named(recipe, {"started_from": [{"name": "ts", "sha256": digest * 32}]})
+
+    assert told_apart({"a": arm("/home/one/ts", "ab"), "b": arm("/data/ts", "ab")}) == []
+    (said,) = told_apart({"a": arm("/home/one/ts", "ab"), "b": arm("/home/one/ts", "cd")})
+    assert "weights ts (SHA-256 abababababab), part all (a), weights ts (SHA-256 cdcdcdcdcdcd), part all (b)" in said
+    assert "home" not in said
 
 
 def test_a_recipe_that_was_written_before_a_setting_was_there_has_its_default():

@@ -6,6 +6,7 @@ from typing import Any
 
 from pnetkit.errors import PnetkitError
 from pnetkit.imaging.spacing import labels_on
+from pnetkit.label_sets import not_annotated
 from pnetkit.method.parts import RulesOn
 from pnetkit.method.rules import cleaned
 from pnetkit.pipeline.outcome.finished import FinishedRun
@@ -20,6 +21,7 @@ from pnetkit.report.page.missed import Traced, shortfall, why_alarmed, why_misse
 from pnetkit.report.page.pictures import Crop, chosen_position_mm, packed, still
 from pnetkit.report.page.values import CaseView, Panel
 from pnetkit.store.node import Subject
+from pnetkit.types import TUMOR
 
 Line = Mapping[str, str]
 """A case's line of `cases.csv`."""
@@ -38,6 +40,8 @@ GROUPS = {
     NORMAL: ("Normal cases left alone", "Normal cases that were not called. Nearest to the threshold first."),
 }
 """What is shown, in this order: titles, and what they mean."""
+
+NOT_LOOKED_FOR = "Nobody has labeled tumors in this scan, so what became of one cannot be told."
 
 NO_PANCREAS = "Neither reference nor prediction shows a pancreas here: the middle of the scan."
 
@@ -156,17 +160,18 @@ def why_of(
     told: Told, group: str, found: PhaseFound, pictures: dict[str, Shown] | str, case_id: str, name: str
 ) -> tuple[str, ...]:
     """Say why a phase of an abnormal case was not called, or of what a false alarm is made."""
-    if isinstance(pictures, str):
+    first = None if isinstance(pictures, str) else next(iter(pictures.values()))
+    if first is None or first.crop.truth is None or first.crop.found is None:
         return ()
-    first = next(iter(pictures.values()))
     truth, left = first.crop.truth, first.crop.found
-    if truth is None or left is None:
-        return ()
-    if group == ALARM and found.called:
+    unlabeled = not_annotated(told.run.record["cases"][case_id].get("labeled"))
+    if group == ALARM and found.called and "pancreas" not in unlabeled:
         return tuple(filter(None, [why_alarmed(truth, left)]))
     if group not in (MISSED, ONE_PHASE) or found.called:
         return ()
     needed = shortfall(found.measurements, found.wanted(told.classifier))
+    if "tumor" in unlabeled and not (truth >= TUMOR).any():
+        return (*needed, NOT_LOOKED_FOR)
     lacks = "is not in the store"
     try:
         traced = _traced(told, first, case_id, name)

@@ -175,7 +175,8 @@ def _volumes(
     if labels is None:
         return "Nothing to show: the segmentation is neither in the run's folder nor in its store."
     left, grid = labels
-    read: _Read | str | None = _prepared(found, Subject(name, case_id))
+    is_resampled = any(of["input"] == name and "spacing_mm" in of for of in run.record.get("networks", ()))
+    read: _Read | str | None = None if is_resampled else _prepared(found, Subject(name, case_id))  # of another grid
     if read is None:
         digests = run.record["cases"][case_id]["files"]
         same = repr([*((phase, digests.get(phase)) for phase in phases), run.record["labels"]])

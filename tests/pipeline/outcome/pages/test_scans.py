@@ -77,3 +77,14 @@ def test_one_run_without_a_segmentation_says_so_beside_another_that_is_shown(tol
     one, two = shown_by_all(told, "P1", "venous")
     assert one.startswith("Nothing to show: the segmentation is neither")
     assert two["venous"].box.start == (50, 20, 15)
+
+
+def test_what_was_prepared_at_a_spacing_is_on_another_grid_and_is_not_shown_under_the_scans_labels(told, monkeypatch):
+    other = scans._Read([np.zeros((45, 30, 40), np.float32)], None, None, [(-100.0, 240.0)])
+    monkeypatch.setattr(scans, "_prepared", lambda *_: other)
+    run, stored, files = told[0]
+    assert not shown(run, stored, files, "P1", "venous")["venous"].crop.hu.any(), "what was prepared is taken"
+    run.record["networks"] = [{"input": "venous", "fold": 0, "spacing_mm": [4.0, 4.0, 4.0]}]
+    seen = shown(run, stored, files, "P1", "venous")["venous"]
+    scan = np.asarray(nib.load(files["P1", "venous"].image).dataobj)
+    assert (seen.crop.hu == scan[seen.box.slices]).all()
