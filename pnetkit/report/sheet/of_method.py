@@ -69,10 +69,13 @@ def initialization(run: RunValues) -> Sequence[Said]:
     """Say how first weights were drawn, and from which seed."""
     if not run.was_trained:
         return ()
-    found = []
+    found = [_started(of, run) for of in run.record.get("started_from", ())]
+    if not run.has_learned:
+        return found
     init = (run.record.get("plugins", {}).get("backbone") or {}).get("params", {}).get("init")
     if init is not None:
-        found.append(Said(f"First weights: {init}.", RECORD, "plugins.backbone.params.init"))
+        drawn = "First weights of what was not taken" if found else "First weights"
+        found.append(Said(f"{drawn}: {init}.", RECORD, "plugins.backbone.params.init"))
     seed = run.record.get("seeds", {}).get("training")
     if seed is not None:
         said = f"First weights, patches and augmentation are drawn from the seed {seed}, one for each network."
@@ -80,14 +83,24 @@ def initialization(run: RunValues) -> Sequence[Said]:
     return found
 
 
+def _started(of: Mapping[str, Any], run: RunValues) -> Said:
+    """Say which weights networks started from, and under which license these are."""
+    took = "are" if not run.has_learned else f"took {of['share']:.1%} of their parameters from"
+    said = f"Networks {took} {of['name']} ({of['kind']}, SHA-256 {of['sha256']}; license: {of['license']})"
+    return Said(f"{said}{'.' if run.has_learned else ', as they are.'}", RECORD, "started_from")
+
+
 def training(run: RunValues) -> Sequence[Said]:
     """Say how networks were trained, all settings of it."""
     settings = run.recipe.get("training", {})
     if not run.was_trained or not settings:
         return ()
+    if not run.has_learned:
+        return [Said("Nothing was trained: every input and fold has the network that was there.", RECIPE, "training")]
     named = {name: value for name, value in settings.items() if value not in (None, [], ()) and name not in _ELSEWHERE}
     said = ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in named.items())
-    found = [Said(f"Stochastic gradient descent: {said}.", RECIPE, "training")]
+    by = "AdamW" if settings.get("optimizer") == "adamw" else "Stochastic gradient descent"
+    found = [Said(f"{by}: {said}.", RECIPE, "training")]
     precision = run.record.get("precision", {}).get("training")
     if precision:
         found.append(Said(f"Number type of training: {precision}.", RECORD, "precision.training"))
@@ -98,16 +111,18 @@ def training(run: RunValues) -> Sequence[Said]:
     return found
 
 
-_ELSEWHERE = {"seed", "repeat_seeds", "precision", "checkpoint_every"}
+_ELSEWHERE = {"seed", "repeat_seeds", "precision", "checkpoint_every", "start_from"}
 """Settings of training that another sentence tells, or that change nothing."""
 
 
 def selection(run: RunValues) -> Sequence[Said]:
     """Say which weights are used: pnetkit has no early stopping."""
     iterations = run.recipe.get("training", {}).get("iterations")
-    if not run.was_trained or iterations is None:
+    if not run.has_learned or iterations is None:
         return ()
-    said = f"The weights after the last of {iterations:,} steps; no step was chosen by a figure."
+    decay = run.recipe["training"].get("average_decay")
+    which = "The weights" if decay is None else f"An exponential moving average of the weights (decay {decay:g})"
+    said = f"{which} after the last of {iterations:,} steps; no step was chosen by a figure."
     return [Said(said, RECIPE, "training.iterations")]
 
 
@@ -116,9 +131,8 @@ def ensemble(run: RunValues) -> Sequence[Said]:
     if not run.was_trained or not run.record.get("inputs"):
         return ()
     inputs = run.record["inputs"]
-    said = (
-        f"No ensemble: a case is segmented by {counted(len(inputs), 'network')}, one for each input, of its own fold."
-    )
+    whose = "one for each input, of its own fold" if run.has_learned else "the one that was there for each input"
+    said = f"No ensemble: a case is segmented by {counted(len(inputs), 'network')}, {whose}."
     return [Said(said, RECORD, "networks, inputs"), *decision(run)[1:]]
 
 
