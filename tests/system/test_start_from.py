@@ -46,7 +46,7 @@ def test_networks_start_from_weights_and_tables_record_and_model_say_so(tiny, im
     assert json.loads((again.folder / "run.json").read_text())["run_key"] == record["run_key"]
 
 
-def test_a_network_is_used_as_it_is_for_every_fold_and_input_without_training(tiny, imported, model):
+def test_a_network_is_used_as_it_is_for_every_fold_and_input_without_training(tiny, imported, model, tmp_path):
     made = tiny("as it is", sets=[f"training.start_from.weights={imported}", "training.iterations=0"])
     record = json.loads((made.folder / "run.json").read_text())
     assert len({of["train"] for of in record["networks"]}) == 1
