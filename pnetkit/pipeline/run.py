@@ -14,7 +14,7 @@ import torch
 from pnetkit.errors import ReportError, RunError, StoreError, counted
 from pnetkit.evaluation.summary import Metrics
 from pnetkit.files import disk_errors_in_words
-from pnetkit.method.device_fit import weakest
+from pnetkit.method.device_fit import precision_hint, weakest
 from pnetkit.pipeline.budget.estimate import StageEstimate, estimate
 from pnetkit.pipeline.budget.fit import Fit, fit_budget, fitted, require_dealable
 from pnetkit.pipeline.budget.held import memory_held
@@ -83,6 +83,9 @@ def run(request: RunRequest, listener: Listener, session: Session | None = None)
         helpers=machine.helpers_beside(request.device),
         raises=request.raises,
     )
+    hint = None if request.predictions is not None else precision_hint(request.loaded.recipe, request.device)
+    if hint is not None:
+        listener.say(hint)
     with _shared(session, machine, request.engine) as lanes:
         _prepare(lanes, request, listener)
         layout = lay_out(request, context.store, lanes, listener)

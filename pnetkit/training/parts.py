@@ -70,7 +70,7 @@ def dividing(accumulation: int) -> str:
 
 def drawing_threads(plan: TrainingPlan) -> int:
     """Give how many threads draw batches ahead where a GPU computes: one keeps up, but not with strong augmentation."""
-    return 4 if plan.augmentation == "strong" else 1
+    return 8 if plan.augmentation == "strong" else 1
 
 
 def draw(

@@ -6,7 +6,7 @@ import pytest
 
 from pnetkit import networks
 from pnetkit.errors import RecipeError
-from pnetkit.method.device_fit import fewest_windows, fit_to_device
+from pnetkit.method.device_fit import fewest_windows, fit_to_device, precision_hint
 from pnetkit.networks import best_precision, is_emulated
 from pnetkit.recipe.models import Recipe
 from tests.cuda_stand_in import CudaStandIn
@@ -34,6 +34,12 @@ def test_auto_is_bf16_where_the_device_computes_in_it(monkeypatch):
     on_a_processor(monkeypatch, bf16=True)
     settled = fit_to_device(recipe("fp32", "auto"), "cpu")
     assert (settled.training.precision, settled.inference.precision) == ("fp32", "bf16")
+
+
+def test_a_gpu_that_is_asked_for_fp32_is_said_to_have_faster_arithmetic():
+    assert "in tf32 and a sixteenth in bf16" in precision_hint(recipe("fp32", "fp32"), "cuda:0")
+    for precision, device in (("fp32", "cpu"), ("bf16", "cuda:0"), ("auto", "cuda:0"), ("fp32", "mps")):
+        assert precision_hint(recipe(precision, "fp32"), device) is None
 
 
 def test_auto_is_fp32_elsewhere(monkeypatch):

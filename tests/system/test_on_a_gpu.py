@@ -146,6 +146,7 @@ def test_adamw_dice_an_average_and_what_is_held_back_learn_on_a_gpu_in_each_prec
 
 
 def test_groups_that_are_computed_again_leave_a_gpu_more_memory_and_the_loss_as_it_is(case, tmp_path):
+    torch.zeros(1, device=DEVICE)  # begins CUDA: before that, nothing can be asked of its memory
     peaks, losses = [], []
     for again in (False, True):
         torch.cuda.empty_cache()
