@@ -88,9 +88,10 @@ def softmax_of_means(predict: ProbabilityPredictor, volume: NDArray[np.float32],
         return np.concatenate([logits, np.ones_like(logits[:, :1])], axis=1)  # adds the windows' weights up beside them
 
     sums = probability_sums(counted, volume, **(how | {"num_classes": how["num_classes"] + 1}))
-    total = sums[-1]
-    means = sums[:-1] / np.where(total > 0, total, 1)
-    shares: NDArray[np.float64] = np.exp(means - means.max(axis=0))
+    shares, total = sums[:-1], sums[-1]
+    np.divide(shares, total, out=shares, where=total > 0)  # in place: a CT's are gigabytes
+    shares -= shares.max(axis=0)
+    np.exp(shares, out=shares)
     shares /= shares.sum(axis=0)
     shares[:, total == 0] = 0
     return shares

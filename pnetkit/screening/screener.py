@@ -27,6 +27,7 @@ from pnetkit.method.trained_network import load_weights
 from pnetkit.model.folder import RECIPE, Model, chosen_folds, require_unchanged
 from pnetkit.networks import Network, choose_device
 from pnetkit.recipe.check import load_recipe
+from pnetkit.recipe.models import Recipe
 from pnetkit.screening.looks import Look, agreement_of_looks, labels_of_looks, region_of_looks
 from pnetkit.types import (
     BACKGROUND,
@@ -103,7 +104,7 @@ def load_screener(
     chosen, where = chosen_folds(model, folds), choose_device(device)
     try:
         recipe = load_recipe(model.folder / RECIPE, overrides=tuple(overrides)).recipe
-        recipe = fit_to_device(recipe, where, training=False)
+        recipe = fit_to_device(_of_its_own(recipe), where, training=False)
         parts = take_apart(recipe, {})
         members = {seen.name: [_member(model, parts, seen, fold, where) for fold in chosen] for seen in parts.inputs}
         fusion = _fusion(model, parts)
@@ -144,6 +145,11 @@ def screen_scans(screener: Screener, case_id: str, scans: Mapping[str, Scan]) ->
     names = tuple(seen.name for seen in screener.parts.inputs)
     fused = screener.fusion.fuse(case_id, findings, expected=names)
     return CaseResult(fused, {name: replace(found, finding=findings[name]) for name, found in results.items()})
+
+
+def _of_its_own(recipe: Recipe) -> Recipe:
+    """Give a model's recipe without the weights that its training started from: the model's own are what is left."""
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"start_from": None})})
 
 
 def _member(model: Model, parts: Parts, seen: Input, fold: int, device: str) -> _Member:

@@ -68,13 +68,17 @@ def state_of(optimizer: torch.optim.Optimizer, names: Mapping[int, str]) -> dict
 
 
 def restore_state(optimizer: torch.optim.Optimizer, names: Mapping[int, str], state: Mapping[str, Tensor]) -> None:
-    """Give the optimizer back the state that `state_of` took; numbers of steps stay with the processor."""
+    """Give the optimizer back the state that `state_of` took; numbers of steps stay with the processor.
+
+    It lies in memory as its parameter does, as it did before: other kernels would compute otherwise laid out tensors.
+    """
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             for part, prefix in _PREFIXES.items():
                 found = state.get(prefix + names[id(parameter)])
                 if found is not None:
-                    optimizer.state[parameter][part] = found if part == STEPS else found.to(parameter.device)
+                    here = found if part == STEPS else torch.empty_like(parameter).copy_(found)
+                    optimizer.state[parameter][part] = here
 
 
 def copies_of_weights(plan: TrainingPlan) -> int:

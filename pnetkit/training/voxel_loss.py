@@ -46,10 +46,20 @@ def voxel_loss(logits: Tensor, labels: Tensor, of: VoxelLoss, weights: Tensor | 
     """
     if of.name == "focal":
         return focal_loss(logits, labels, of.focal_gamma, weights)
-    loss = cross_entropy(logits, labels, weight=weights)
+    loss = cross_entropy(logits, labels) if weights is None else _weighted_cross_entropy(logits, labels, weights)
     if of.name == "dice-cross-entropy":
         loss = loss + soft_dice_loss(logits, labels, over=of.dice_over, weights=weights)
     return loss
+
+
+def _weighted_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Give the weighted mean; 0 where no voxel weighs anything, as in a patch of background that is to weigh nothing.
+
+    torch would divide 0 by 0 there. Nothing waits for a GPU, and all other means are torch's to the bit.
+    """
+    weighs = weights[labels].sum() > 0
+    loss = cross_entropy(logits, labels, weight=torch.where(weighs, weights, torch.ones_like(weights)))
+    return loss * weighs.to(loss.dtype)
 
 
 def soft_dice_loss(logits: Tensor, labels: Tensor, *, over: DiceOver, weights: Tensor | None = None) -> Tensor:

@@ -35,7 +35,7 @@ def network_of(folder: Path, name: str | None, fold: str | None) -> tuple[Path, 
         if chosen not in folds:
             raise WeightsError(f"{folder}: has no fold {chosen}.{did_you_mean(chosen, folds)}")
         weights = str(folds[chosen]["weights"])
-        return _held(folder, weights), _described(content, chosen_input, chosen)
+        return _held(folder, weights), _described(content, chosen_input, folds[chosen])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"{folder}: its model.json cannot be read as a model ({error!r}).") from error
 
@@ -49,16 +49,24 @@ def _held(folder: Path, weights: str) -> Path:
     return path
 
 
-def _described(content: Mapping[str, Any], name: str, fold: str) -> dict[str, Any]:
+def _described(content: Mapping[str, Any], name: str, network: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a card says of one network; its spacing goes into a recipe, or it would see voxels of other sizes."""
+    spacing = network.get("spacing_mm")  # not in models that see the scanner's voxels
     backbone = content["plugins"]["backbone"]
     params = {"plugin": backbone["plugin"], "params": backbone["params"]}
     classes = [content["classes"][str(value)] for value in range(len(content["classes"]))]
     return {
-        "name": f"{content['name']}, {name}, fold {fold}",
+        "name": f"{content['name']}, {name}, fold {network['fold']}",
         "architecture": params | {"in_channels": len(content["inputs"][name])},
         "labels": classes,
         "intensity": content["intensity"],
-        "recipe": {"backbone": params, "intensity": content["intensity"]},
+        "spacing_mm": spacing,
+        "recipe": {"backbone": params, "intensity": content["intensity"]}
+        | ({} if spacing is None else {"preprocess": {"spacing_mm": spacing}}),
         "license": str(content.get("license", NOT_STATED)),
-        "started_from": [{"name": of["name"], "license": of["license"]} for of in content.get("started_from", [])],
+        "started_from": [
+            {"name": of["name"], "license": of["license"]}
+            for first in content.get("started_from", [])
+            for of in (first, *first.get("started_from", ()))  # licenses of what lies behind it hold as well
+        ],
     }

@@ -41,4 +41,5 @@ def recipe_of(card: Card, folder: Path, known: Collection[str]) -> str:
     lines += [
         f"# Recipes have no section {key}; it would be {body.pop(key)}." for key in sorted(body.keys() - set(known))
     ]
-    return "\n".join(lines) + "\n" + yaml.safe_dump(data | body, sort_keys=False, default_flow_style=None, width=100)
+    comments = (" ".join(line.split()) for line in lines)  # texts of others, which could break a line and go on as YAML
+    return "\n".join(comments) + "\n" + yaml.safe_dump(data | body, sort_keys=False, default_flow_style=None, width=100)

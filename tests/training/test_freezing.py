@@ -5,8 +5,9 @@ from functools import partial
 
 import pytest
 import torch
+from torch import nn
 
-from pnetkit.training.freezing import hold_taken
+from pnetkit.training.freezing import hold_taken, may_be_held
 from pnetkit.training.group import Helpers
 from pnetkit.training.loop import train
 from tests.shared_training import TwoNorms, opened
@@ -73,6 +74,37 @@ def test_nothing_is_touched_where_nothing_was_taken(tiny_net, plan):
         hold_taken(network, plan(), iteration)
     assert not network.body.weight.requires_grad
     assert network.norm.training
+
+
+def test_parameters_that_a_network_never_trains_are_not_to_be_set_free(tiny_net):
+    network = tiny_net()
+    network.body.weight.requires_grad_(False)
+    assert may_be_held(network, TAKEN) == TAKEN[1:]
+
+
+def test_norms_that_a_network_keeps_from_training_itself_stay_so_when_the_others_are_set_free(plan):
+    network = KeepsItsNorm().train()
+    asked = plan(taken=("own.running_mean", "other.running_mean"), freeze_iterations=1)
+    hold_taken(network, asked, 0)
+    assert not network.other.training
+    hold_taken(network, asked, 1)
+    assert (network.own.training, network.other.training) == (False, True)
+    network.other.eval()  # with no steps to be frozen for nothing is touched at all
+    hold_taken(network, plan(taken=("other.running_mean",), freeze_iterations=0), 0)
+    assert not network.other.training
+
+
+class KeepsItsNorm(nn.Module):
+    """Never trains the first of its two norms."""
+
+    def __init__(self):
+        super().__init__()
+        self.own, self.other = nn.BatchNorm3d(1), nn.BatchNorm3d(1)
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.own.eval()
+        return self
 
 
 @pytest.mark.slow

@@ -82,6 +82,17 @@ def test_a_state_goes_through_names_and_the_next_step_is_the_same_to_the_bit(pla
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
+def test_a_state_that_is_given_back_lies_in_memory_as_its_parameter(plan):
+    """As it did before: sums of tensors that lie otherwise are other kernels', and slow."""
+    network = nn.Conv3d(2, 3, 3).to(memory_format=torch.channels_last_3d)
+    own = new_optimizer(network, plan(optimizer="adamw"))
+    names = {id(p): name for name, p in network.named_parameters()}
+    kept = {f"{part}/weight": torch.ones(3, 2, 3, 3, 3) for part in ("exp_avg", "exp_avg_sq")}
+    restore_state(own, names, kept)
+    assert own.state[network.weight]["exp_avg"].stride() == network.weight.stride()
+    assert own.state[network.weight]["exp_avg"].eq(1).all()
+
+
 def test_what_a_training_holds_of_the_weights_size_is_counted(plan):
     assert copies_of_weights(plan()) == 3  # weights, gradients, momentum
     assert copies_of_weights(plan(optimizer="adamw")) == 4

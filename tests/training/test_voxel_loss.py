@@ -55,6 +55,14 @@ def test_a_loss_is_monai_s_in_value_and_gradient(of, weights):
     assert ours[1].abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("of", [CROSS_ENTROPY, DICE_PATCH, FOCAL])
+def test_a_patch_of_a_class_that_weighs_nothing_costs_nothing_in_its_mean_and_has_a_gradient_that_is_a_number(of):
+    logits, labels = drawn()
+    value, gradient = value_and_gradient(lambda x: voxel_loss(x, labels[2:], of, WEIGHTS * (WEIGHTS > 0.1)), logits[2:])
+    assert torch.isfinite(gradient).all()
+    assert float(value) >= 0 if of == DICE_PATCH else float(value) == 0
+
+
 def test_a_focal_loss_of_exponent_0_is_the_cross_entropy():
     logits, labels = drawn(torch.float64)
     ours = value_and_gradient(lambda x: focal_loss(x, labels, 0.0), logits)

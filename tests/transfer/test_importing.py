@@ -2,18 +2,21 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import torch
+import yaml
 from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from pnetkit.cli.main import cli
 from pnetkit.errors import WeightsError
 from pnetkit.transfer import importing
-from pnetkit.transfer.card import read_card
+from pnetkit.transfer.card import Card, read_card
 from pnetkit.transfer.importing import import_weights
 from pnetkit.transfer.reading import FAILED, FOUND, read
+from pnetkit.transfer.recipes import recipe_of
 
 
 @pytest.fixture
@@ -60,6 +63,14 @@ def test_the_command_says_what_was_found_and_that_no_license_is_stated(plain, tm
 
 
 @pytest.mark.usefixtures("in_this_process")
+def test_what_a_card_says_cannot_leave_the_comments_of_its_recipe(tmp_path):
+    card = Card("theirs", "pnetkit", {"file": "a", "sha256": "b"}, "c", license="MIT\nfusion: {plugin: other}")
+    whole = replace(card, architecture={"plugin": "s4c"}, recipe={"backbone": {"plugin": "s4c"}})
+    text = recipe_of(whole, tmp_path, {"backbone", "training"})
+    assert text.splitlines()[0] == "# License of the weights: MIT fusion: {plugin: other}."
+    assert yaml.safe_load(text).keys() == {"extends", "name", "description", "backbone", "training"}
+
+
 def test_a_folder_that_is_not_empty_is_not_written_into(plain, tmp_path):
     with pytest.raises(WeightsError, match="is there and not empty"):
         import_weights(plain, tmp_path)

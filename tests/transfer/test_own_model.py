@@ -24,7 +24,14 @@ def model(tmp_path):
         "classes": {"0": "background", "1": "pancreas", "2": "tumor", "3": "duct"},
         "plugins": {"backbone": {"plugin": "s4c", "params": {"width": 2}}},
         "intensity": {"window_hu": [-100, 240], "normalization": "z-score"},
-        "started_from": [{"name": "theirs", "license": "CC BY-NC 4.0", "share": 1.0}],
+        "started_from": [
+            {
+                "name": "theirs",
+                "license": "CC BY-NC 4.0",
+                "share": 1.0,
+                "started_from": [{"name": "the first", "license": "MIT"}],
+            }
+        ],
     }
     folder.mkdir()
     (folder / "model.json").write_text(json.dumps(content))
@@ -39,8 +46,21 @@ def test_a_network_is_described_with_the_licenses_of_what_it_started_from(model,
     found = read(model, tmp_path, {"input": "v", "fold": "1"})
     assert (found["kind"], found["name"]) == ("pnetkit", "s4c_dual, v, fold 1")
     assert found["labels"] == ["background", "pancreas", "tumor", "duct"]
-    assert found["started_from"] == [{"name": "theirs", "license": "CC BY-NC 4.0"}]
+    assert found["started_from"] == [
+        {"name": "theirs", "license": "CC BY-NC 4.0"},
+        {"name": "the first", "license": "MIT"},
+    ]
+    assert found["spacing_mm"] is None
+    assert "preprocess" not in found["recipe"]
     assert found["recipe"]["backbone"] == {"plugin": "s4c", "params": {"width": 2}}
+
+
+def test_a_network_that_was_trained_at_a_spacing_is_described_with_it(model, tmp_path):
+    content = json.loads((model / "model.json").read_text())
+    content["networks"][3]["spacing_mm"] = [0.8, 0.8, 2.5]
+    (model / "model.json").write_text(json.dumps(content))
+    found = read(model, tmp_path, {"input": "v", "fold": "1"})
+    assert found["spacing_mm"] == found["recipe"]["preprocess"]["spacing_mm"] == [0.8, 0.8, 2.5]
 
 
 def test_which_network_has_to_be_said_and_a_damaged_one_is_refused(model, tmp_path):

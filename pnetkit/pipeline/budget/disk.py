@@ -26,8 +26,9 @@ from pnetkit.pipeline.stages.prepare import run as prepare
 from pnetkit.pipeline.stages.scans import read_reference
 from pnetkit.pipeline.stages.segment import SegmentSpec
 from pnetkit.pipeline.stages.segmentation import LABELS
-from pnetkit.pipeline.stages.train import TrainSpec
+from pnetkit.pipeline.stages.train import TrainSpec, training_plan
 from pnetkit.store.node import File, Node
+from pnetkit.training.optimizer import copies_of_weights
 
 BLOCK = 4096
 """Bytes that a file system gives out at a time, to a folder too."""
@@ -71,8 +72,16 @@ def results_bytes(todo: Sequence[Node], nodes: Sequence[Node], sample: Sample | 
 
 
 def checkpoint_bytes(todo: Sequence[Node]) -> int:
-    """Count what one training takes while it runs, and no more after it: two checkpoints, while one takes the place."""
-    return max((4 * state_bytes(node.spec) for node in todo if isinstance(node.spec, TrainSpec)), default=0)
+    """Count what one training takes while it runs, and no more after it: two checkpoints, while one takes the place.
+
+    A checkpoint holds weights, what the optimizer keeps, and an average, but no gradients; without steps there is none.
+    """
+    trained = [node.spec for node in todo if isinstance(node.spec, TrainSpec) and node.spec.training["iterations"]]
+    return max((2 * _states_kept(spec) * state_bytes(spec) for spec in trained), default=0)
+
+
+def _states_kept(spec: TrainSpec) -> int:
+    return copies_of_weights(training_plan(spec.training, checkpoint_every=1)) - 1
 
 
 def state_bytes(spec: TrainSpec) -> int:

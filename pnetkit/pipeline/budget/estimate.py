@@ -114,6 +114,9 @@ def _training_seconds(todo: Sequence[Node], device: str) -> list[float]:
     seconds = []
     for node in todo:
         spec = _as(train.TrainSpec, node)
+        if not spec.training["iterations"]:  # no step is taken, and one may be more than this machine holds
+            seconds.append(0.0)
+            continue
         settings = digest([dict(spec.backbone), dict(spec.training)])
         if settings not in known:
             known[settings] = _step_seconds(spec, device)

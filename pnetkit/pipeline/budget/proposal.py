@@ -12,7 +12,9 @@ from pnetkit.interfaces import Backbone
 from pnetkit.method.plugins import build, identify
 from pnetkit.networks import build_seeded, check_patch_size, kept_bytes_per_voxel, small_size
 from pnetkit.pipeline.budget.usual import usual_training
+from pnetkit.pipeline.stages.train import training_plan
 from pnetkit.recipe.models import Recipe
+from pnetkit.training.optimizer import copies_of_weights
 from pnetkit.training.recomputation import kept_when_recomputing
 from pnetkit.types import CLASSES, BackboneSpec, Triple
 
@@ -65,7 +67,7 @@ def propose(recipe: Recipe, found: Fingerprint, *, vram_bytes: int) -> Proposal:
         0,
     )
     usual, trained_as = usual_training(recipe, network)
-    training, why = _training(recipe, network, phases, vram_bytes, usual.get("optimizer", recipe.training.optimizer))
+    training, why = _training(recipe, network, phases, vram_bytes, usual)
     sections: dict[str, Any] = {"training": training | usual}
     if network.spec.only_size is not None:
         sections["inference"] = {"window_size": list(network.spec.only_size)}
@@ -75,14 +77,14 @@ def propose(recipe: Recipe, found: Fingerprint, *, vram_bytes: int) -> Proposal:
 
 
 def _training(
-    recipe: Recipe, network: Backbone, phases: Mapping[str, PhaseFingerprint], vram_bytes: int, optimizer: str
+    recipe: Recipe, network: Backbone, phases: Mapping[str, PhaseFingerprint], vram_bytes: int, usual: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Choose a patch, and split its batch so that the parts fit the memory."""
+    """Choose a patch, and split its batch so that the parts fit the memory, trained as is proposed."""
+    plan = training_plan(recipe.training.model_dump(mode="json") | dict(usual), checkpoint_every=1)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    kept = kept_when_recomputing if recipe.training.gradient_checkpointing else kept_bytes_per_voxel
+    kept = kept_when_recomputing if plan.gradient_checkpointing else kept_bytes_per_voxel
     per_voxel = kept(network, small_size(network.spec)) * OVERHEAD
-    copies = (4 if optimizer == "adamw" else 3) + (recipe.training.average_decay is not None)
-    room = vram_bytes * USABLE - copies * 4 * parameters  # weights, gradients, the optimizer's state, their average
+    room = vram_bytes * USABLE - copies_of_weights(plan) * 4 * parameters
     patch = _patch(recipe, network.spec, phases, most_voxels=room / per_voxel)
     for other in recipe.training.mixed_patches:
         check_patch_size(network, other.size, "training.mixed_patches.size")

@@ -218,7 +218,12 @@ def _largest_patch(parts: Parts) -> int:
 
 
 def training_bytes(recipe: Recipe, parts: Parts, size: CohortSize, network: NetworkMemory) -> int:
-    """Count what a training holds on a CPU: network, micro-batch, batches drawn, and mapped cases of the last ones."""
+    """Count what a training holds on a CPU: network, micro-batch, batches drawn, and mapped cases of the last ones.
+
+    One of no steps holds the network, the weights that it starts from, and what it writes.
+    """
+    if not recipe.training.iterations:
+        return LIBRARIES_BYTES + 4 * 4 * network.parameters
     channels = max(len(seen.phases) for seen in parts.inputs)
     micro, whole = micro_batch_voxels(parts)
     batches = whole * (16 * channels + 8)  # one in use, one drawn ahead, and copies while patches are turned
@@ -252,8 +257,8 @@ def segment_bytes(recipe: Recipe, parts: Parts, shape: Triple, network: NetworkM
     voxel += 2 * (counter - 1) + counter * len(CLASSES) * window[0] / padded[0]
     if any(seen.resample for seen in parts.inputs):
         voxel += RESAMPLED_BYTES
-    if parts.spacing_mm is not None and inference.get("combine", "vote") == "vote":
-        voxel += counter * len(CLASSES)  # all votes, to decide on the scan's own grid
+    if parts.spacing_mm is not None:
+        voxel += _kept_share_bytes(inference, counter)
     if inference.get("combine", "vote") != "vote":
         voxel += MEAN_VOXEL_BYTES
     elif inference["keep_votes"]:
@@ -268,6 +273,19 @@ def segment_bytes(recipe: Recipe, parts: Parts, shape: Triple, network: NetworkM
         + math.prod(window) * (batch * views_bytes_per_voxel(inference) + weighed)
         + math.prod(padded) * voxel
     )
+
+
+def _kept_share_bytes(inference: Mapping[str, Any], counter: int) -> int:
+    """Give what is held of a voxel to decide it on the scan's own grid, beside what a search holds anyway.
+
+    That is all votes, or the weights of means of logits. Where the first search of a region is followed by another, or
+    only the body's box is searched and laid into the volume, there are two of all shares for a while.
+    """
+    combine = inference.get("combine", "vote")
+    all_shares = (counter if combine == "vote" else 8) * len(CLASSES)
+    more = {"vote": all_shares, "mean-softmax": 0, "mean-logits": 8}[combine]
+    is_twice = inference["body"] == "box" or "region_stride" in inference.get("coarse", {})
+    return more + (all_shares if is_twice else 0)
 
 
 def views_bytes_per_voxel(inference: Mapping[str, Any]) -> int:

@@ -43,8 +43,9 @@ def vram_needed(recipe: Recipe, network: NetworkMemory, *, batch_size: int) -> d
     views = math.prod(parts.inference["window_size"]) * views_bytes_per_voxel(parts.inference) * batch_size
     half = 1 if parts.inference["precision"] in {"fp32", "tf32"} else 2
     kept = 1.0 if parts.training["precision"] in {"fp32", "tf32"} else AUTOCAST
+    step = int(network.parameters * 4 * copies + micro * step_bytes_per_voxel(network) * OVERHEAD * kept)
     return {
-        "train": int(network.parameters * 4 * copies + micro * step_bytes_per_voxel(network) * OVERHEAD * kept),
+        "train": step if recipe.training.iterations else 0,
         "segment": int((network.parameters * 4 + network.window_bytes * batch_size * OVERHEAD) / half) + views,
     }
 

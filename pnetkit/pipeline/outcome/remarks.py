@@ -30,8 +30,9 @@ def remarks(recipe: Recipe, graph: Graph, store: Store, small: SmallFiles) -> li
         said.append(started_in_words(graph.started, trained=recipe.training.iterations > 0))
     trained = _records(graph, store, small, train.STAGE.name)
     said += filter(None, [train.mixed_in_words(trained), train.moved_in_words(trained)])
-    said += filter(None, [trained_otherwise(recipe)])
-    averaged = train.averaged_in_words(recipe.training.model_dump())
+    learned = recipe.training.iterations > 0
+    said += filter(None, [trained_otherwise(recipe) if learned else ""])
+    averaged = train.averaged_in_words(recipe.training.model_dump()) if learned else ""
     said += [f"What is tested of each network is {averaged}."] if averaged else []
     said += of_spacing(recipe, graph, _records(graph, store, small, prepare.STAGE.name))
     if recipe.inference.search == "coarse-to-fine":

@@ -10,6 +10,7 @@ from pnetkit.errors import Fault, StoreError, counted
 from pnetkit.files import read_json, write_atomically, write_json
 from pnetkit.imaging.spacing import Spacing, edges_at
 from pnetkit.interfaces import Backbone
+from pnetkit.method.parts import LATER_TRAINING_KEYS
 from pnetkit.method.seeds import derived_seed
 from pnetkit.method.starting import begin
 from pnetkit.method.trained_network import load_weights, new_backbone
@@ -25,9 +26,11 @@ from pnetkit.sources import source_digest
 from pnetkit.store.node import File, Node, Ref, Subject
 from pnetkit.store.store import Store
 from pnetkit.training.checkpoint import write_weights
+from pnetkit.training.freezing import may_be_held
 from pnetkit.training.group import Helpers
 from pnetkit.training.loop import REPORT_EVERY, Trained
 from pnetkit.training.loop import train as train_backbone
+from pnetkit.training.modules import as_module
 from pnetkit.training.plan import TrainingPlan, Watch
 from pnetkit.training.sampling import MixedPatches, Sampling, StoredCase, TrainingCase
 from pnetkit.training.voxel_loss import VoxelLoss
@@ -49,13 +52,11 @@ LOSSES = "losses.json"
 WATCHED = "watched.csv"
 """What was seen of the cases that are held back, where any are."""
 
-LATER = (
-    "optimizer", "schedule", "warmup_iterations", "decay", "average_decay", "gradient_checkpointing", "augmentation"
-)  # fmt: skip
-"""Keys of the section `training` that are in an identity only where they are not at their default."""
-
 OF_LOSS = {"name": "loss", "dice_over": "dice_over", "focal_gamma": "focal_gamma"}
-"""The parts of the loss, and such keys that they stand under."""
+"""The parts of the loss, and the keys of the section `training` that they stand under."""
+
+LATER = tuple(key for key in LATER_TRAINING_KEYS if key not in {*OF_LOSS.values(), "watch"})
+"""Keys that are in an identity only where they are not at their default, and that a plan has under the same names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,8 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
     if spec.start is not None:
         how = spec.training["start_from"]
         found = begin(backbone, identity, spec.in_channels, spec.start.path, how)
-        plan = replace(plan, taken=found.frozen, freeze_iterations=how["freeze_iterations"])
+        taken = may_be_held(as_module(backbone), found.frozen)
+        plan = replace(plan, taken=taken, freeze_iterations=how["freeze_iterations"])
     helpers = Helpers(context.helpers, partial(opened, spec, context.store), context.gpu_bytes)
     processes = {"processes": str(1 + len(context.helpers))} if context.helpers else {}
 
@@ -202,7 +204,7 @@ def run(spec: TrainSpec, context: Context, folder: Path) -> dict[str, Any]:
     write_json(folder / LOSSES, trained.losses)
     if trained.watched:
         write_atomically(folder / WATCHED, as_csv(trained.watched).encode())
-    tested = {} if "average_decay" not in spec.training else {"weights": averaged_in_words(spec.training)}
+    tested = {"weights": averaged_in_words(spec.training)} if plan.average_decay and plan.iterations else {}
     return tested | {
         "parameters": sum(p.numel() for p in backbone.parameters()),
         "last_loss": trained.losses[-1] if trained.losses else None,

@@ -69,14 +69,13 @@ def initialization(run: RunValues) -> Sequence[Said]:
     """Say how first weights were drawn, and from which seed."""
     if not run.was_trained:
         return ()
-    found = []
-    for of in run.record.get("started_from", ()):
-        source = f"{of['name']} ({of['kind']}, SHA-256 {of['sha256']}); license: {of['license']}"
-        said = f"{of['share']:.1%} of a network's parameters come from {source}."
-        found.append(Said(said, RECORD, "started_from"))
+    found = [_started(of, run) for of in run.record.get("started_from", ())]
+    if not run.has_learned:
+        return found
     init = (run.record.get("plugins", {}).get("backbone") or {}).get("params", {}).get("init")
-    if init is not None and run.recipe.get("training", {}).get("iterations") != 0:
-        found.append(Said(f"First weights: {init}.", RECORD, "plugins.backbone.params.init"))
+    if init is not None:
+        drawn = "First weights of what was not taken" if found else "First weights"
+        found.append(Said(f"{drawn}: {init}.", RECORD, "plugins.backbone.params.init"))
     seed = run.record.get("seeds", {}).get("training")
     if seed is not None:
         said = f"First weights, patches and augmentation are drawn from the seed {seed}, one for each network."
@@ -84,17 +83,24 @@ def initialization(run: RunValues) -> Sequence[Said]:
     return found
 
 
+def _started(of: Mapping[str, Any], run: RunValues) -> Said:
+    """Say which weights networks started from, and under which license these are."""
+    took = "are" if not run.has_learned else f"took {of['share']:.1%} of their parameters from"
+    said = f"Networks {took} {of['name']} ({of['kind']}, SHA-256 {of['sha256']}; license: {of['license']})"
+    return Said(f"{said}{'.' if run.has_learned else ', as they are.'}", RECORD, "started_from")
+
+
 def training(run: RunValues) -> Sequence[Said]:
     """Say how networks were trained, all settings of it."""
     settings = run.recipe.get("training", {})
     if not run.was_trained or not settings:
         return ()
-    if settings.get("iterations") == 0:
-        return [Said("Nothing was trained: the networks are used as they were made.", RECIPE, "training.iterations")]
-    by, without = _OPTIMIZERS[settings.get("optimizer", "sgd")]
-    left_out = _ELSEWHERE | without
+    if not run.has_learned:
+        return [Said("Nothing was trained: every input and fold has the network that was there.", RECIPE, "training")]
+    left_out = _ELSEWHERE | ({"momentum", "nesterov"} if settings.get("optimizer") == "adamw" else set())
     named = {name: value for name, value in settings.items() if value not in (None, [], ()) and name not in left_out}
     said = ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in named.items())
+    by = "AdamW" if settings.get("optimizer") == "adamw" else "Stochastic gradient descent"
     found = [Said(f"{by}: {said}.", RECIPE, "training")]
     precision = run.record.get("precision", {}).get("training")
     if precision:
@@ -106,22 +112,16 @@ def training(run: RunValues) -> Sequence[Said]:
     return found
 
 
-_ELSEWHERE = {"seed", "repeat_seeds", "precision", "checkpoint_every", "optimizer", "start_from"}
+_ELSEWHERE = {"seed", "repeat_seeds", "precision", "checkpoint_every", "start_from"}
 """Settings of training that another sentence tells, or that change nothing."""
-
-_OPTIMIZERS: Mapping[str, tuple[str, set[str]]] = {
-    "sgd": ("Stochastic gradient descent", set()),
-    "adamw": ("AdamW", {"momentum", "nesterov"}),
-}
-"""What optimizers are called, and which settings are not theirs."""
 
 
 def selection(run: RunValues) -> Sequence[Said]:
     """Say which weights are used: pnetkit has no early stopping."""
-    settings = run.recipe.get("training", {})
-    iterations, decay = settings.get("iterations"), settings.get("average_decay")
-    if not run.was_trained or not iterations:
+    iterations = run.recipe.get("training", {}).get("iterations")
+    if not run.has_learned or iterations is None:
         return ()
+    decay = run.recipe["training"].get("average_decay")
     which = "The weights" if decay is None else f"An exponential moving average of the weights (decay {decay:g})"
     said = f"{which} after the last of {iterations:,} steps; no step was chosen by a figure."
     return [Said(said, RECIPE, "training.iterations")]
@@ -132,9 +132,8 @@ def ensemble(run: RunValues) -> Sequence[Said]:
     if not run.was_trained or not run.record.get("inputs"):
         return ()
     inputs = run.record["inputs"]
-    said = (
-        f"No ensemble: a case is segmented by {counted(len(inputs), 'network')}, one for each input, of its own fold."
-    )
+    whose = "one for each input, of its own fold" if run.has_learned else "the one that was there for each input"
+    said = f"No ensemble: a case is segmented by {counted(len(inputs), 'network')}, {whose}."
     return [Said(said, RECORD, "networks, inputs"), *decision(run)[1:]]
 
 

@@ -42,6 +42,11 @@ class RunValues:
         """Tell whether the run has networks of its own; segmentations made elsewhere have none."""
         return any(of["stage"] == "train" for of in self.record.get("stages", ()))
 
+    @property
+    def has_learned(self) -> bool:
+        """Tell whether its networks learned in this run; of no steps they are those that it started from."""
+        return self.was_trained and self.recipe.get("training", {}).get("iterations") != 0
+
 
 @dataclass(frozen=True, slots=True)
 class Said:

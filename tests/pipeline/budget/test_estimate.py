@@ -32,6 +32,12 @@ def test_mirrored_windows_are_timed_as_the_eight_that_they_are(monkeypatch):
     assert seconds == {"none": 1.0, "mirror": 8.0}
 
 
+def test_a_training_of_no_steps_is_not_timed():
+    """A step of it could be more than this machine holds."""
+    spec = TrainSpec({"plugin": "a"}, 1, {"iterations": 0}, 0, (), (), (), 1, ())
+    assert estimate._training_seconds([Node(spec, Subject("venous", folds=(0,)))], "cpu") == [0.0]
+
+
 def test_strong_augmentation_of_a_whole_batch_is_told_with_a_step_and_that_of_the_paper_costs_nothing(monkeypatch):
     numbers, clock = [], iter([10.0, 10.0 + PATCHES_TIMED * 0.5])
     monkeypatch.setattr(estimate, "strong_patch", lambda _case, _box, number, **_how: numbers.append(number))

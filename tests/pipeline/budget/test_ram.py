@@ -12,8 +12,16 @@ from torch import nn
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.errors import RecipeError
 from pnetkit.interfaces import BackboneOutput
+from pnetkit.method.parts import take_apart
 from pnetkit.networks import window_bytes
-from pnetkit.pipeline.budget.ram import CohortSize, NetworkMemory, cohort_size, network_memory, predict_memory
+from pnetkit.pipeline.budget.ram import (
+    CohortSize,
+    NetworkMemory,
+    cohort_size,
+    network_memory,
+    predict_memory,
+    training_bytes,
+)
 from pnetkit.pipeline.budget.spacings import finest_spacing, shape_of_ct
 from pnetkit.recipe.check import load_recipe
 from pnetkit.types import BackboneSpec, Grid
@@ -90,7 +98,7 @@ def test_mirrored_views_and_weights_take_what_they_hold():
 
 def test_strong_augmentation_reads_more_than_a_patch_at_once():
     more = peaks("training.augmentation=strong")["train"] - peaks()["train"]
-    ahead = 3 * 16 * 5  # bytes for a voxel of a patch: three further batches are drawn meanwhile
+    ahead = 7 * 16 * 5  # bytes for a voxel of a patch: seven further batches are drawn meanwhile
     assert (24 * 17 + ahead) * 64**3 <= more <= (24 * 17 + ahead) * 64**3 * 1.2
     assert peaks("training.augmentation=none") == peaks()
 
@@ -122,6 +130,27 @@ def test_resampled_scans_take_the_voxels_of_both_grids():
     assert fine["prepare"] > 24 * 768 * 768 * 640 > plain["prepare"]
     assert fine["check"] == plain["check"]
     assert fine["postprocess"] > plain["postprocess"]
+
+
+def test_what_decides_on_the_scan_s_own_grid_is_counted_and_twice_where_there_are_two_for_a_while():
+    def segment(*sets):
+        size = CohortSize((256, 256, 213), 0, own_shape=CT.shape)
+        return peaks("preprocess.spacing_mm=1.5", *sets, size=size)["segment"]
+
+    softmax, logits = (f"inference.combine=mean-{name}" for name in ("softmax", "logits"))
+    voxels = 1.1 * 256 * 256 * 213
+    assert segment(logits) - segment(softmax) == pytest.approx(8 * voxels, rel=1e-6)  # the weights of the windows
+    assert segment(logits, "inference.body=box") - segment(logits) == pytest.approx(32 * voxels, rel=1e-6)
+    again = ["inference.search=coarse-to-fine", "inference.coarse.region_stride=32"]
+    assert segment(*again) - segment() == pytest.approx(4 * voxels, rel=1e-6)  # votes of a byte
+
+
+def test_a_training_of_no_steps_takes_the_network_alone():
+    sets = ["training.iterations=0", "training.start_from.weights=theirs"]
+    recipe = load_recipe(S4C, None, sets).recipe
+    whole = peaks()["train"]
+    alone = training_bytes(recipe, take_apart(load_recipe(S4C).recipe, {}), CT, NETWORK)
+    assert 4 * 4 * NETWORK.parameters <= alone < whole / 5
 
 
 def test_what_a_ct_is_to_a_network_follows_from_its_own_voxels():

@@ -3,6 +3,7 @@
 import pytest
 
 from pnetkit.errors import RecipeError
+from pnetkit.pipeline.budget import vram
 from pnetkit.pipeline.budget.vram import held_on_gpu, vram_needed
 from tests.nodes import a_node
 from tests.pipeline.conftest import NETWORK, fit_budget
@@ -32,6 +33,14 @@ def test_half_precision_takes_less_of_a_gpu_for_training_and_for_windows(request
     )
     assert full["train"] / 2 < half["train"] < full["train"]  # weights and momentum stay as they are
     assert half["segment"] == full["segment"] // 2
+
+
+def test_a_training_of_no_steps_takes_nothing_of_a_gpu(request_for, monkeypatch):
+    parts = vram.take_apart(request_for().loaded.recipe, {})
+    monkeypatch.setattr(vram, "take_apart", lambda *_: parts)  # which would read the weights
+    recipe = request_for("training.iterations=0", "training.start_from.weights=theirs").loaded.recipe
+    assert vram_needed(recipe, NETWORK, batch_size=8)["train"] == 0
+    assert vram_needed(recipe, NETWORK, batch_size=8)["segment"] > 0
 
 
 def test_the_most_that_workers_held_of_a_gpu_is_said_by_stage_and_beside_what_they_may_take():

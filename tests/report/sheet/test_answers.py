@@ -1,11 +1,13 @@
 """What a sheet says of a run, checked by hand."""
 
+from dataclasses import replace
+
 from pnetkit.report.sheet import of_cohort as cohort
 from pnetkit.report.sheet import of_method as method
 from pnetkit.report.sheet import of_results as results
-from pnetkit.report.sheet.values import RunValues, Said
+from pnetkit.report.sheet.values import Said
 from pnetkit.report.sheet.write import CHECKLISTS, filled_in
-from tests.report.sheet.runs import CASES, a_run
+from tests.report.sheet.runs import CASES, RECIPE, a_run
 
 
 def texts(answer, **changes):
@@ -103,25 +105,32 @@ def test_training_is_told_with_all_its_settings_but_those_that_are_off():
     assert texts(method.selection) == ["The weights after the last of 80,000 steps; no step was chosen by a figure."]
 
 
-def test_the_optimizer_is_called_by_its_name_and_an_average_of_weights_is_no_last_step():
-    modern = {"iterations": 50, "optimizer": "adamw", "momentum": 0.9, "nesterov": True, "average_decay": 0.99}
-    run = RunValues({"stages": [{"stage": "train"}]}, {"training": modern})
-    assert method.training(run)[0].text == "AdamW: iterations 50, average decay 0.99."
-    (said,) = method.selection(run)
-    assert said.text.startswith("An exponential moving average of the weights (decay 0.99) after the last of 50 steps;")
+STARTED = {"name": "theirs", "kind": "nnunet", "sha256": "ab", "share": 0.95, "license": "CC BY-NC 4.0"}
 
 
-def test_weights_that_networks_started_from_are_told_by_digest_and_license_and_never_by_path():
-    start = {"share": 0.9, "name": "ts", "kind": "nnunet", "sha256": "ab" * 32, "license": "Apache-2.0"}
-    settings = {"iterations": 0, "start_from": {"weights": "/home/somebody/ts"}}
-    run = RunValues({"stages": [{"stage": "train"}], "started_from": [start]}, {"training": settings})
-    told = [*method.initialization(run), *method.training(run), *method.selection(run)]
-    assert [of.text for of in told] == [
-        f"90.0% of a network's parameters come from ts (nnunet, SHA-256 {'ab' * 32}); license: Apache-2.0.",
-        "Nothing was trained: the networks are used as they were made.",
+def test_training_is_told_as_it_was_and_not_as_the_paper_s():
+    chosen = a_run(started_from=[STARTED])
+    settings = {"optimizer": "adamw", "average_decay": 0.999, "start_from": {"weights": "/home/me/theirs"}}
+    run = replace(chosen, recipe=RECIPE | {"training": RECIPE["training"] | settings})
+    assert method.training(run)[0].text.startswith("AdamW: iterations 80000, ")
+    assert "/home/me" not in method.training(run)[0].text
+    assert method.selection(run)[0].text.startswith("An exponential moving average of the weights (decay 0.999) after ")
+    first, *others = [said.text for said in method.initialization(run)]
+    assert first == ("Networks took 95.0% of their parameters from theirs (nnunet, SHA-256 ab; license: CC BY-NC 4.0).")
+    assert others[0] == "First weights of what was not taken: kaiming."
+
+
+def test_a_network_that_was_there_has_no_training_no_seed_and_no_fold_of_its_own():
+    run = a_run(started_from=[STARTED])
+    run = replace(run, recipe=RECIPE | {"training": RECIPE["training"] | {"iterations": 0}})
+    assert [said.text for said in method.training(run)] == [
+        "Nothing was trained: every input and fold has the network that was there."
     ]
-    taught = RunValues(run.record, {"training": {**settings, "iterations": 5}})
-    assert method.training(taught)[0].text == "Stochastic gradient descent: iterations 5."
+    assert [said.text for said in method.initialization(run)] == [
+        "Networks are theirs (nnunet, SHA-256 ab; license: CC BY-NC 4.0), as they are."
+    ]
+    assert method.selection(run) == ()
+    assert "of its own fold" not in method.ensemble(run)[0].text
 
 
 def test_segmentations_made_elsewhere_have_no_network_and_no_training():
