@@ -38,9 +38,12 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> Non
                 raise
 
 
-def write_first(path: Path, data: bytes) -> bool:
-    """Write a file complete, unless there is one: of several processes the first writes it, the others get False."""
-    with _written_beside(path, data) as temporary:
+def write_first(path: Path, data: bytes, *, mode: int | None = None) -> bool:
+    """Write a file complete, unless there is one: of several processes the first writes it, the others get False.
+
+    `mode` as in `write_atomically`.
+    """
+    with _written_beside(path, data, mode) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:

@@ -3,11 +3,15 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import requests
 from dicomweb_client.api import DICOMwebClient
 
 from pnetkit.dicom.files import read_file
+
+THERE_ALREADY = 0x0111
+"""An archive has an instance of this UID: ours are made of what is in them, so it is the same one."""
 
 PATIENCE_S = (30.0, 300.0)
 """Seconds to connect, and to wait for an answer."""
@@ -23,11 +27,14 @@ def store_over_http(
 ) -> Mapping[str, str]:
     """Store files in one request; give for the name of each that did not arrive why not, in words that name nobody.
 
-    `token` is sent as a bearer's, `account` (user, password) as HTTP's basic one.
+    `token` is sent as a bearer's, `account` (user, password) as HTTP's basic one. What an answer does not name as
+    stored did not arrive: a proxy's page and an empty answer have a status of success too.
     """
     session = requests.Session()
     session.request = partial(session.request, timeout=PATIENCE_S)  # type: ignore[method-assign]  # or it waits for ever
     session.verify = True if ca_file is None else str(ca_file)
+    session.headers["Accept"] = "application/dicom+json"
+    session.hooks["response"].append(_with_plain_type)
     session.trust_env = False  # a .netrc or a proxy of somebody's shell is no part of a service
     if token is not None:
         session.headers["Authorization"] = f"Bearer {token}"
@@ -46,8 +53,15 @@ def store_over_http(
         str(of.ReferencedSOPInstanceUID): of.get("FailureReason", 0) for of in answer.get("FailedSOPSequence", [])
     }
     stored = {str(of.ReferencedSOPInstanceUID) for of in answer.get("ReferencedSOPSequence", [])}
+    stored = stored - failed.keys() | {uid for uid, why in failed.items() if why == THERE_ALREADY}
     return {
-        name: f"failure 0x{failed.get(uid, 0):04X}"
+        name: f"failure 0x{failed[uid]:04X}" if uid in failed else "not named as stored"
         for name, dataset in datasets.items()
-        if (uid := str(dataset.SOPInstanceUID)) in failed or (stored and uid not in stored)
+        if (uid := str(dataset.SOPInstanceUID)) not in stored
     }
+
+
+def _with_plain_type(answer: requests.Response, *_: Any, **__: Any) -> requests.Response:
+    """Leave out what may follow a Content-Type (`; charset=utf-8`): dicomweb-client reads no such answer."""
+    answer.headers["Content-Type"] = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return answer

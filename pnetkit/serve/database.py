@@ -53,7 +53,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         try:
             yield connection
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # SQLite undoes some itself, as where the disk is full
+                connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
     except OSError as error:

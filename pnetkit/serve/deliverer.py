@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 
-from pnetkit.serve.deliveries import Due, Patience, due, settle
+from pnetkit.serve.deliveries import Due, Patience, due, due_by_destination, settle
 from pnetkit.serve.log import LOG, alarm, kind_and_place, study_says
 from pnetkit.serve.queue import Queue
 from pnetkit.serve.sending import Send
@@ -16,13 +16,17 @@ class Deliverer:
 
     def __init__(self, queue: Queue, destinations: Mapping[str, Send], patience: Patience) -> None:
         self._queue, self._patience, self._ending = queue, patience, threading.Event()
+        self._destinations = frozenset(destinations)
         self._threads = [
             threading.Thread(target=self._send_on, args=(name, send), name=f"to-{name}", daemon=True)
             for name, send in destinations.items()
         ]
 
     def start(self) -> None:
-        """Begin to send."""
+        """Begin to send; what is due where nothing is sent any more has an alarm, as nobody else would tell."""
+        for name, number in due_by_destination(self._queue).items():
+            if name not in self._destinations:
+                LOG.error("ALARM %d files are due at %r, which the configuration does not name any more", number, name)
         for thread in self._threads:
             thread.start()
 
@@ -41,6 +45,7 @@ class Deliverer:
                     deliver(self._queue, found, send, self._patience)
             except Exception as error:  # noqa: BLE001  # a full disk, for example: what is due stays due
                 LOG.error("ALARM sending to %s met an error: %s", name, kind_and_place(error))
+                self._ending.wait(self._patience.first_s)  # what was sent and could not be noted is sent again
             self._ending.wait(POLL_S)
 
 

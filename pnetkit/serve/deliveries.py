@@ -73,8 +73,13 @@ def settle(queue: Queue, sent: Due, errors: Mapping[str, str], patience: Patienc
         return last
 
 
+def due_by_destination(queue: Queue) -> Mapping[str, int]:
+    """Count the files that are still to be sent, now or later, to each destination."""
+    with queue.changing() as database:
+        counted = "SELECT destination, count(*) FROM deliveries WHERE state = 'due' GROUP BY destination"
+        return dict(database.execute(counted).fetchall())
+
+
 def due_count(queue: Queue) -> int:
     """Count the files that are still to be sent, now or later."""
-    with queue.changing() as database:
-        (number,) = database.execute("SELECT count(*) FROM deliveries WHERE state = 'due'").fetchone()
-        return int(number)
+    return sum(due_by_destination(queue).values())

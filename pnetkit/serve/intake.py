@@ -22,8 +22,9 @@ def receive(queue: Queue, study: str, path: Path, *, name: str, digest: str, cam
     """Take an image of a study, which lies complete and synced in the queue's `arriving`; `digest` is its content's.
 
     The first image makes a job. One that comes before there is an outcome belongs to it, which then waits for
-    stability again; one that comes after makes a job that names the earlier and has its images too. An image that is
-    known changes nothing, unless what came before failed or was given up: then it begins the study again.
+    stability again; one that comes after makes a job that names the earlier and has its images too, of another model
+    or other settings as well: a half of a study is none. An image that is known changes nothing, unless what came
+    before failed or was given up: then it begins the study again.
 
     Raises:
         FullError: a limit or the disk is reached. What lies in `arriving` is the caller's to delete.
@@ -38,9 +39,13 @@ def receive(queue: Queue, study: str, path: Path, *, name: str, digest: str, cam
         size = path.stat().st_size
         begins = job is None or job.state not in WITHOUT_OUTCOME
         _require_room(queue, database, size, begins=begins)
-        number = _begin(queue, database, study, "receiving", came_from, job) if job is None or begins else job.number
-        if begins and job is not None:
-            _take_over(queue, database, job.number, number)
+        if job is None or begins:
+            earlier = job or latest_in(database, study, None)
+            number = _begin(queue, database, study, "receiving", came_from, earlier)
+            if earlier is not None:
+                _take_over(queue, database, earlier.number, number)
+        else:
+            number = job.number
         folder, now = queue.places.study(number), queue.clock()
         if _has(database, number, digest):
             path.unlink()
@@ -110,6 +115,7 @@ def _begin(
     folder = queue.places.study(number)
     shutil.rmtree(folder, ignore_errors=True)  # of a transaction that was undone, which had this number too
     folder.mkdir(mode=0o700)
+    sync_folder(folder.parent)
     return int(number)
 
 

@@ -8,6 +8,8 @@ import errno
 import hashlib
 import os
 import socket
+import threading
+import time
 from io import BytesIO
 from typing import Any
 
@@ -35,6 +37,9 @@ TAKEN = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageS
 
 QUIET_S = 60.0
 """Seconds without a byte after which an association is ended."""
+
+ENDING_S = 5.0
+"""Seconds that associations have to end when the node does."""
 
 SUCCESS, OUT_OF_RESOURCES, NOT_OF_ITS_CLASS, NOT_UNDERSTOOD, FAILED = 0x0000, 0xA700, 0xA900, 0xC000, 0x0110
 """Answers to a C-STORE."""
@@ -64,8 +69,14 @@ class Listening:
         LOG.info("listening as %s at %s:%d for %s", node.ae_title, node.host, node.port, ", ".join(node.callers))
 
     def stop(self) -> None:
-        """Take nothing more; who is sending has no answer, and sends again."""
+        """Take nothing more, and end what is open; who is sending has no answer, and sends again."""
         self._server.shutdown()
+        links, end = self._server.active_associations, time.monotonic() + ENDING_S
+        aborting = [threading.Thread(target=link.abort, daemon=True) for link in links]  # each waits for its peer
+        for thread in aborting:
+            thread.start()
+        for thread in (*links, *aborting):
+            thread.join(max(0.0, end - time.monotonic()))
 
 
 def application(node: Node) -> ApplicationEntity:
@@ -92,6 +103,7 @@ def taken(queue: Queue, event: evt.Event) -> int:
         kind, uid, study = identified(BytesIO(data), event.context.transfer_syntax)
         request: Any = event.request
         if (kind, uid) != (request.AffectedSOPClassUID, request.AffectedSOPInstanceUID):
+            LOG.warning("an image of %r is turned away: it is not what its request says", _caller(event))
             return NOT_OF_ITS_CLASS
         with path.open("xb") as stream:
             stream.write(whole)
@@ -101,6 +113,7 @@ def taken(queue: Queue, event: evt.Event) -> int:
         digest = hashlib.sha256(data).hexdigest()
         found = receive(queue, case_id_of(study), path, name=name, digest=digest, came_from=_caller(event))
     except ImageError:
+        LOG.warning("an image of %r is turned away: it cannot be read, or names no study", _caller(event))
         return NOT_UNDERSTOOD
     except FullError as error:
         LOG.error("ALARM an image is turned away: %s", error.what)

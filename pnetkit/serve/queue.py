@@ -81,9 +81,13 @@ class Queue:
     def complete(self, stable_after_s: float) -> list[int]:
         """Let the jobs wait for which nothing has come for so long; give their numbers."""
         with self.changing() as database:
+            # what came in the future came before the clock was set back: it has the whole time again, and no more
+            now = self.clock()
+            again = "UPDATE jobs SET changed_at = ? WHERE state = 'receiving' AND changed_at > ?"
+            database.execute(again, (now, now))
             rows = database.execute(
                 "UPDATE jobs SET state = 'waiting' WHERE state = 'receiving' AND changed_at <= ? RETURNING number",
-                (self.clock() - stable_after_s,),
+                (now - stable_after_s,),
             )
             return sorted(number for (number,) in rows.fetchall())
 
@@ -119,6 +123,7 @@ class Queue:
             if send_to is not None and not (outcome.files and send_to):
                 state = "given up"
             shutil.rmtree(results, ignore_errors=True)
+            sync_folder(work)
             work.rename(results)
             sync_folder(results.parent)
             now, size = self.clock(), sum(of.stat().st_size for of in results.rglob("*") if of.is_file())
@@ -196,10 +201,11 @@ class Queue:
                     _remove(left)
 
 
-def latest_in(database: sqlite3.Connection, study: str, model: str) -> Job | None:
-    """Give the newest job of a study and model."""
+def latest_in(database: sqlite3.Connection, study: str, model: str | None) -> Job | None:
+    """Give the newest job of a study and model, or of any model."""
     row = database.execute(
-        f"SELECT {COLUMNS} FROM jobs WHERE study = ? AND model = ? ORDER BY number DESC LIMIT 1", (study, model)
+        f"SELECT {COLUMNS} FROM jobs WHERE study = ? AND model = coalesce(?, model) ORDER BY number DESC LIMIT 1",
+        (study, model),
     ).fetchone()
     return None if row is None else as_job(row)
 

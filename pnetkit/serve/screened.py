@@ -55,8 +55,13 @@ class Screening:
 
 def model_key(screening: Screening) -> str:
     """Name what decides findings: a study is known by it and by itself. Raises ModelError for what is no model."""
+    return digest({"model": read_model(screening.model).digest, **_asked(screening)})
+
+
+def _asked(screening: Screening) -> dict[str, Any]:
+    """Give the settings that change findings."""
     asked = {"gates": screening.gates, "by": screening.by, "descriptions": list(screening.descriptions)}
-    return digest({"model": read_model(screening.model).digest, "folds": list(screening.folds), **asked})
+    return {"folds": list(screening.folds), **asked}
 
 
 def open_screening(screening: Screening, refuse: Callable[[Task, str], Sequence[str]] | None = None) -> Screen:
@@ -98,7 +103,7 @@ def screen_task(
     shutil.rmtree(task.out / FINDINGS)
     files = sorted(task.out.glob("*.dcm"), key=lambda path: (_SENT.index(_kind(path)), path.name))
     if files:
-        _let_succeed(task, files, done.record)
+        _let_succeed(task, files, done.record, screening)
     return Finding(outcome.decision, tuple(path.name for path in files), outcome.about)
 
 
@@ -106,13 +111,16 @@ def _kind(path: Path) -> str:
     return next(kind for kind in _SENT if path.name.endswith(kind))
 
 
-def _let_succeed(task: Task, files: Sequence[Path], record: Mapping[str, Any]) -> None:
-    """Give results UIDs that follow from what they are made of and what they replace."""
+def _let_succeed(task: Task, files: Sequence[Path], record: Mapping[str, Any], screening: Screening) -> None:
+    """Give results UIDs that follow from what they are made of, by which settings, and what they replace.
+
+    An archive that got another finding under a UID that it has would keep the one that it has.
+    """
     from pnetkit.dicom.succession import succeed  # noqa: PLC0415  # needs the extra
 
     earlier = sorted(task.earlier.glob("*.dcm")) if task.earlier is not None and task.earlier.is_dir() else []
-    mark = {"images": {name: of["sha256"] for name, of in record["images"].items()}, "instead": task.number}
-    succeed(files, earlier, digest(mark if task.earlier is not None else {"images": mark["images"]}))
+    mark = {"images": {name: of["sha256"] for name, of in record["images"].items()}, "asked": _asked(screening)}
+    succeed(files, earlier, digest(mark if task.earlier is None else mark | {"instead": task.number}))
 
 
 def _cases(screener: Screener, screening: Screening, study: Path) -> list[ScreeningCase]:

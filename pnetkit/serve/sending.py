@@ -11,7 +11,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made when th
     SegmentationStorage,
 )
 
-from pnetkit.dicom.stow import store_over_http
+from pnetkit.dicom.stow import THERE_ALREADY, store_over_http
 from pnetkit.serve.config import Dimse, Stow, secret
 
 Send = Callable[[Sequence[Path]], Mapping[str, str]]
@@ -59,4 +59,4 @@ def _sent(link: Any, path: Path) -> str:
     status = answer.get("Status")
     if status is None:
         return "no answer"
-    return "" if status == 0 or status in WARNINGS else f"status 0x{status:04X}"
+    return "" if status in (0, THERE_ALREADY) or status in WARNINGS else f"status 0x{status:04X}"

@@ -93,8 +93,12 @@ class Workers:
 
     def _work_on(self, number: int, child: "_Child | None") -> None:
         """Take job after job, in a process that is replaced when it ends."""
+        job: Job | None = None  # one whose end could not be noted, after an error: nobody else takes it up
         while not self._ending.is_set():
             try:
+                if job is not None:
+                    self._queue.put_back(job, after_s=AGAIN_AFTER_S)
+                    job = None
                 if child is None or not child.process.is_alive():
                     self._ready[number] = False
                     child = _start(self._context, self._work.opener)
@@ -105,6 +109,7 @@ class Workers:
                     self._ending.wait(POLL_S)
                     continue
                 self._do(job, child)
+                job = None
             except ModelError as error:
                 LOG.error("ALARM the model cannot be loaded any more: %s", error)
                 self._ending.wait(AGAIN_AFTER_S)
@@ -162,6 +167,9 @@ class Workers:
         except (EOFError, OSError):
             child.process.join(5)
             return {"died": how_it_ended(child.process.exitcode or 0)}
+        except BaseException:
+            child.end()  # or its answer would be taken for that of the next study
+            raise
         return said
 
     def _refusing(self, task: Task, outcome: Outcome) -> Outcome:

@@ -1,5 +1,7 @@
 """What has just come is told apart by its first bytes, whatever follows them."""
 
+import random
+from contextlib import suppress
 from io import BytesIO
 
 import pydicom
@@ -41,3 +43,15 @@ def test_an_image_without_a_uid_is_refused(missing):
 def test_bytes_that_are_no_dataset_are_refused(data):
     with pytest.raises(ImageError):
         identified(BytesIO(data), ExplicitVRLittleEndian)
+
+
+def test_five_hundred_spoiled_datasets_are_understood_or_refused():
+    dice, whole = random.Random(23), encoded() + b"\x08\x00\x60\x00CS\x02\x00CT"
+    for _ in range(500):
+        data = bytearray(whole)
+        for _ in range(dice.randrange(1, 6)):
+            at = dice.randrange(len(data))
+            data[at : at + dice.randrange(4)] = dice.choice([b"", b"\xff" * 4, bytes(4), b"SQ", dice.randbytes(3)])
+            data = data or bytearray(b"x")
+        with suppress(ImageError):
+            assert all(identified(BytesIO(bytes(data)), dice.choice([ExplicitVRLittleEndian, ImplicitVRLittleEndian])))

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import RLELossless
 
 from pnetkit.dicom.series import case_id_of, find_series
 from pnetkit.dicom.volume import read_series
@@ -36,6 +37,22 @@ def test_a_copy_counts_once_and_another_image_of_the_same_uid_is_a_fault(tmp_pat
     assert fault.where == str(tmp_path / "one" / "IM0002")  # the image of the study, so that the study is at fault
     assert "has the instance UID of this one, and other contents" in str(fault)
     assert str(tmp_path / "two" / "IM0002") in str(fault)
+
+
+def test_an_image_that_is_packed_otherwise_is_the_same_image(tmp_path):
+    """A scanner and an archive both send it; another one of its UID is told from it, however it is packed."""
+    write_series(tmp_path / "one", some_hu(), AFFINE)
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    for path in (tmp_path / "two").iterdir():
+        packed = pydicom.dcmread(path)
+        packed.compress(RLELossless, generate_instance_uid=False)
+        packed.save_as(path)
+    found = find_series(tmp_path)
+    assert (len(found.series[0].instances), found.faults) == (5, ())
+    other = pydicom.dcmread(tmp_path / "one" / "IM0002")
+    other.PixelData = bytes(len(other.PixelData))
+    other.save_as(tmp_path / "one" / "IM0002")
+    assert len(find_series(tmp_path).faults) == 1
 
 
 @pytest.mark.parametrize("voxels", [True, False])

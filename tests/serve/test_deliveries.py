@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from pnetkit.serve.deliverer import deliver
+from pnetkit.serve.deliverer import Deliverer, deliver
 from pnetkit.serve.deliveries import Patience, due, due_count
 from pnetkit.serve.metrics import metrics_text
 from pnetkit.serve.values import Finding
@@ -111,6 +111,12 @@ def test_what_never_arrives_is_given_up_with_an_alarm_in_log_and_metrics(queue, 
     assert f"ALARM study {number}: given up: pacs did not take its results in time" in caplog.text
     assert "pnetkit_given_up_total 1\n" in metrics_text(queue, ready_workers=1)
     assert 'pnetkit_jobs{state="given_up"} 1\n' in metrics_text(queue, ready_workers=1)
+
+
+def test_what_is_due_at_a_destination_that_is_not_configured_any_more_has_an_alarm(queue, caplog):
+    with_result(queue, to=("old",))
+    Deliverer(queue, {}, PATIENCE).start()
+    assert "ALARM 2 files are due at 'old'" in caplog.text
 
 
 def test_pauses_grow_to_their_bound():

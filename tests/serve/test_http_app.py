@@ -113,6 +113,7 @@ def test_without_a_token_only_this_machine_and_no_other_page_is_answered(tmp_pat
     assert made.ask("GET", "/v1/studies", headers={"host": "evil.example"}).status_code == 421
     assert made.ask("POST", "/v1/studies", headers={"origin": "http://evil.example"}).status_code == 403
     assert made.ask("GET", "/v1/studies", headers={"origin": "null"}).status_code == 403
+    assert made.ask("GET", "/v1/studies", headers={"origin": "http://["}).status_code == 403
     assert made.ask("GET", "/v1/studies", headers={"origin": "http://localhost"}).status_code == 200
 
 
@@ -245,3 +246,8 @@ def test_a_study_of_two_submissions_is_listed_newest_first(made):
     listed = made.ask("GET", "/v1/studies").json()["studies"]
     assert [item["number"] for item in listed] == [2, 1]
     assert json.dumps(listed).count("research_use_only") == 2
+
+
+def test_a_length_of_thousands_of_digits_is_none(made):
+    headers = {"content-type": "application/zip", "content-length": "9" * 5000}
+    assert made.ask("POST", "/v1/studies", content=b"", headers=headers).status_code == 400

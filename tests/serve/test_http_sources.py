@@ -1,11 +1,13 @@
 """Studies of a DICOMweb source: a client names source and study, and reaches nothing else by it."""
 
+import errno
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from pnetkit.serve.http.bounds import NewFile
 from pnetkit.serve.http.sources import Source, sources_of
 from tests.serve.http_parts import Made
 
@@ -46,11 +48,13 @@ class _Source(BaseHTTPRequestHandler):
 def source():
     asked = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Source", (_Source,), {"asked": asked}))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}/web/", asked
     finally:
         server.shutdown()
+        thread.join()
         server.server_close()
 
 
@@ -82,6 +86,17 @@ def test_what_a_source_does_not_give_or_is_no_uid_makes_no_study(tmp_path, uid, 
         assert named(made, uid).status_code == status
         assert all(path.startswith("/web/studies/1.2.") for path, *_ in asked)
     assert made.queue.jobs() == []
+    assert list(made.queue.places.arriving.iterdir()) == []
+
+
+def test_a_disk_that_is_full_here_is_not_laid_at_the_source(tmp_path, monkeypatch):
+    def full(_self, _block):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(NewFile, "write", full)
+    with source() as (url, _):
+        made = Made(tmp_path / "state", sources={"pacs": Source(url)})
+        assert named(made, "1.2.3").status_code == 503
     assert list(made.queue.places.arriving.iterdir()) == []
 
 

@@ -16,6 +16,19 @@ def test_a_token_is_made_at_the_first_start_for_its_owner_alone_and_kept(tmp_pat
     assert token_in(tmp_path / "other") != token
 
 
+def test_of_two_that_make_a_token_at_once_both_have_the_one_of_the_file(tmp_path, monkeypatch):
+    path = tmp_path / "token"
+
+    def made(_bytes):
+        path.write_text("of-another-process-that-was-first\n")
+        path.chmod(0o600)
+        return "of-this-process-which-is-second"
+
+    monkeypatch.setattr("pnetkit.serve.http.token.secrets.token_urlsafe", made)
+    assert token_in(path) == "of-another-process-that-was-first"
+    assert [of.name for of in tmp_path.iterdir()] == ["token"]
+
+
 def test_a_token_that_others_may_read_or_that_is_none_is_refused(tmp_path):
     path = tmp_path / "token"
     path.write_text("x" * 30)

@@ -235,6 +235,21 @@ def test_a_dataset_without_end_is_hung_up_on(listen, tmp_path):
     assert send(port, files[1:]) == [0] * (len(files) - 1)
 
 
+def test_no_association_goes_on_when_the_node_has_ended(tmp_path):
+    queue = open_queue(tmp_path / "state")
+    node = Node(callers=("PACS",), port=free_port())
+    listening = Listening(queue, node)
+    ae = AE(ae_title="PACS")
+    ae.add_requested_context("1.2.840.10008.1.1")
+    with left_sockets():
+        link = ae.associate("127.0.0.1", node.port, ae_title="PNETKIT")
+        assert link.is_established
+        listening.stop()
+        assert not [of.name for of in threading.enumerate() if "AcceptorThread" in of.name]
+        link.join(5)
+    queue.close()
+
+
 def test_an_address_that_is_taken_is_said_to_be(listen):
     queue, port = listen()
     with pytest.raises(StoreError, match=f"{port}: nobody can listen there"):

@@ -120,6 +120,24 @@ def test_another_model_makes_another_result_and_takes_over_what_waits(queue, tmp
     other.close()
 
 
+def test_what_comes_after_other_settings_has_the_images_that_came_before_them(queue, tmp_path):
+    finished(queue, Finding("normal"), b"venous")
+    queue.close()
+    other = open_queue(tmp_path / "state", model="the same with another --description")
+    assert send(other, "s", b"arterial") == intake.Received(2, is_new=True)
+    assert contents(other.places.study(2)) == [b"arterial", b"venous"]  # or half a study would be screened as a whole
+    assert other.get(2).earlier == 1
+    other.close()
+
+
+def test_a_clock_that_is_set_back_holds_no_study_up(queue, clock):
+    send(queue, "s", b"1")
+    clock.now -= 86400
+    assert queue.complete(60) == []
+    clock.now += 60
+    assert queue.complete(60) == [1]
+
+
 def test_what_runs_at_the_end_of_a_service_is_begun_again_at_the_next(queue, tmp_path, clock):
     job = begun(queue, b"1")
     send(queue, "t", b"2")

@@ -39,8 +39,10 @@ def test_files_arrive_by_c_store(archive, reports):
     assert set(archive.got) == {headers(path).SOPInstanceUID for path in reports}
 
 
-@pytest.mark.parametrize(("status", "errors"), [(0xA700, "status 0xA700"), (0xB000, None)])
-def test_an_answer_that_is_an_error_is_one_and_a_warning_is_none(archive, reports, status, errors):
+@pytest.mark.parametrize(("status", "errors"), [(0xA700, "status 0xA700"), (0xB000, None), (0x0111, None)])
+def test_an_answer_that_is_an_error_is_one_and_a_warning_or_a_copy_that_is_there_is_none(
+    archive, reports, status, errors
+):
     archive.status = status
     expected = {} if errors is None else {"a.dcm": errors, "b.dcm": errors}
     assert c_store(to(archive.port), "PNETKIT", reports) == expected
@@ -57,7 +59,7 @@ def web():
     """An archive over HTTP: wants a token, and dislikes what it is told to."""
 
     class Handler(BaseHTTPRequestHandler):
-        seen, dislikes, status = [], (), 200
+        seen, dislikes, status, is_silent = [], (), 200, False
 
         def do_POST(self):
             Handler.seen.append(self.headers["Authorization"])
@@ -74,9 +76,9 @@ def web():
                 "00081198": {"vr": "SQ", "Value": [of(uid, why) for uid in failed]},
                 "00081199": {"vr": "SQ", "Value": [of(uid, {}) for uid in uids if uid not in failed]},
             }
-            data = json.dumps(answer).encode()
+            data = b"" if Handler.is_silent else json.dumps(answer).encode()
             self.send_response(Handler.status)
-            self.send_header("Content-Type", "application/dicom+json")
+            self.send_header("Content-Type", "application/dicom+json; charset=utf-8")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
@@ -104,10 +106,15 @@ def test_files_arrive_by_stow_with_the_token_of_a_file(web, reports, tmp_path):
     assert stow(destination, reports) == {}
     web.dislikes = web.known[1:]
     assert stow(destination, reports) == {"b.dcm": "failure 0xA900"}
-    web.known = []  # an archive that says that it stored nothing
-    web.status = 503
+    web.status, web.known = 503, []
     assert stow(destination, reports) == {"a.dcm": "HTTP status 503", "b.dcm": "HTTP status 503"}
     assert web.seen == ["Bearer abc"] * 3
+
+
+@pytest.mark.parametrize("is_silent", [True, False])
+def test_what_an_answer_does_not_name_as_stored_did_not_arrive(web, reports, is_silent):
+    web.known, web.is_silent = [], is_silent
+    assert set(stow(Stow(way="stow", url=web.url), reports).values()) == {"not named as stored"}
 
 
 def test_nobody_at_a_url_is_said_of_every_file(reports):

@@ -118,6 +118,7 @@ def _listen(app: ASGIApp, serving: Serving, listener: socket.socket) -> None:
         server_header=False,
         proxy_headers=False,
         ws="none",
+        http="h11",  # whatever else is installed: its bounds are known
         interface="asgi3",
         lifespan="off",
         timeout_keep_alive=15,

@@ -1,5 +1,6 @@
 """Fetch a study from a DICOMweb source that the service knows (WADO-RS); clients name source and study, no address."""
 
+import errno
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,8 @@ def fetch(sources: Mapping[str, Source], name: str, uid: str, folder: Path, boun
         status = 404 if error.code == 404 else 502  # noqa: PLR2004
         raise RequestError(status, f"the source {name} answers {error.code}") from error
     except (URLError, HTTPException, OSError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # the disk is full here
         raise RequestError(502, f"the source {name} does not answer ({type(error).__name__})") from error
 
 

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 from pnetkit.errors import StoreError
-from pnetkit.files import disk_errors_in_words, write_atomically
+from pnetkit.files import disk_errors_in_words, write_first
 
 LEAST_LETTERS = 16
 
@@ -19,7 +19,7 @@ def token_in(path: Path) -> str:
     """
     with disk_errors_in_words(path):
         if not path.exists():
-            write_atomically(path, f"{secrets.token_urlsafe(32)}\n".encode(), mode=0o600)
+            write_first(path, f"{secrets.token_urlsafe(32)}\n".encode(), mode=0o600)  # another may be making it too
         if os.name == "posix" and path.stat().st_mode & 0o077:
             raise StoreError(f"{path}: others may read the token. Make it yours alone: chmod 600 {path}")
         token = path.read_text(encoding="ascii", errors="replace").strip()
