@@ -49,6 +49,7 @@ def names_used(callback):
                 yield of.id
 
 
+@pytest.mark.slow
 def test_every_command_that_prints_a_table_takes_json():
     with_json = {name for name, of in commands().items() if any("--json" in option.opts for option in of.params)}
     printing = {name for name, of in commands().items() if PRINTS & set(names_used(of.callback))}

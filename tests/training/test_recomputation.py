@@ -78,6 +78,7 @@ def test_groups_are_the_smallest_modules_of_several_layers_with_a_convolution():
     assert groups_of_layers(net) == [net.level[0], net.level[1], net.beside[0]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

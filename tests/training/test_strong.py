@@ -70,6 +70,7 @@ def test_corners_of_a_turned_patch_hold_the_scan_and_beyond_it_air(cases, plan):
     assert all((y == 0).any() and (y == 1).any() for y in part.y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("augmentation", ["strong", "none"])
 def test_a_network_learns_with_it_and_goes_on_to_the_same_bits(augmentation, cases, plan, tiny_net, tmp_path):
     quick = plan(augmentation=augmentation, iterations=40, learning_rate=0.2, checkpoint_every=25)

@@ -105,6 +105,7 @@ def test_patches_are_the_same_whenever_they_are_drawn_and_not_those_of_a_step(ca
     assert not np.array_equal(one.x, step.x)
 
 
+@pytest.mark.slow
 def test_to_watch_changes_no_weight_and_a_killed_training_goes_on_to_the_same_course(tiny_net, cases, plan, tmp_path):
     told = []
 

@@ -1,6 +1,7 @@
 """What weights of another cohort are worth: synthetic cubes here, phantoms in tests/benchmarks/transfer.py."""
 
 import numpy as np
+import pytest
 import torch
 
 from pnetkit.imaging.intensity import Intensity
@@ -48,6 +49,7 @@ def dice(network, cases):
     return float(np.mean(found))
 
 
+@pytest.mark.slow
 def test_from_another_cohort_s_weights_half_of_the_steps_reach_the_dice_of_all_from_nothing(tmp_path):
     theirs, ours = [cube(seed, 110) for seed in range(4)], [cube(seed, 90) for seed in range(10, 14)]
     unseen = [cube(seed, 90) for seed in range(20, 23)]
