@@ -1,6 +1,5 @@
 """Results as DICOM: SEG and SR are read back by highdicom and lie on the images that they speak of."""
 
-import tarfile
 from pathlib import Path
 
 import highdicom
@@ -29,6 +28,7 @@ from pnetkit.dicom.source_headers import MAY_BE_EMPTY, Author
 from pnetkit.dicom.stacks import sort_study
 from pnetkit.dicom.volume import on_images, read_series
 from tests.dicom.synthetic import AFFINE, some_hu, write_series
+from tests.unpacking import unpack
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "totalsegmentator_tests"
 AUTHOR = Author("tiny", "ab" * 32)
@@ -233,8 +233,7 @@ def test_results_have_the_same_uids_each_time_and_others_for_another_model(tmp_p
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real CTs here")
 def test_results_on_a_real_series_without_uids_read_back_on_its_slices(tmp_path):
-    with tarfile.open(REAL / "example_ct_dicom.tar.gz") as archive:
-        archive.extractall(tmp_path / "ct", filter="data")
+    unpack(REAL / "example_ct_dicom.tar.gz", tmp_path / "ct")
     (series,) = find_series(tmp_path / "ct").series
     found = read_series(series)
     rng = np.random.default_rng(0)

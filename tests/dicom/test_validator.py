@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from pnetkit.dicom.series import find_series
 from pnetkit.dicom.source_headers import Author
 from pnetkit.dicom.volume import read_series
 from tests.dicom.synthetic import AFFINE, some_hu, write_series
+from tests.unpacking import unpack
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "totalsegmentator_tests" / "example_ct_dicom.tar.gz"
 
@@ -53,8 +53,7 @@ def test_a_segmentation_a_report_and_a_page_are_valid(tmp_path):
 
 @pytest.mark.skipif(not REAL.is_file(), reason="no real CTs here")
 def test_those_of_a_real_series_are_valid_too(tmp_path):
-    with tarfile.open(REAL) as archive:
-        archive.extractall(tmp_path / "ct", filter="data")
+    unpack(REAL, tmp_path / "ct")
     assert results(tmp_path / "ct", tmp_path) == []
 
 

@@ -15,6 +15,7 @@ from pnetkit.dicom.series import find_series
 from pnetkit.dicom.volume import on_images, read_series
 from pnetkit.errors import ImageError
 from tests.dicom.synthetic import AFFINE, some_hu, write_series
+from tests.unpacking import unpack
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "totalsegmentator_tests"
 
@@ -184,12 +185,9 @@ def test_labels_laid_on_images_and_back_are_the_same(tmp_path_factory, x, y, z, 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real CTs here")
 def test_a_real_series_with_empty_uids_and_jpeg_2000_lies_where_its_segmentation_does(tmp_path):
-    import tarfile
-
     import nibabel as nib
 
-    with tarfile.open(REAL / "example_ct_dicom.tar.gz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(REAL / "example_ct_dicom.tar.gz", tmp_path)
     found = read(tmp_path)
     theirs = nib.as_closest_canonical(nib.load(REAL / "example_seg_dicom.nii.gz"))
     assert np.allclose(found.scan.grid.affine, theirs.affine, atol=1e-3)

@@ -396,7 +396,7 @@ def test_a_plugin_of_another_version_or_source_is_said(copy):
     ("change", "reason"),
     [
         (lambda c: c.update(format="something"), "wanted a 'pnetkit-model'"),
-        (lambda c: c.update(format_version=99), "reads up to 1"),
+        (lambda c: c.update(format_version=99), "reads up to 2"),
         (lambda c: c.pop("networks"), "cannot be read as a model"),
         (lambda c: c.update(plugins=[]), "cannot be read as a model"),
     ],

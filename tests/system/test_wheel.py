@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.unpacking import unpack
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = "pnetkit/shipped_recipes/"
@@ -40,8 +41,7 @@ def test_the_wheel_holds_every_recipe_byte_for_byte(built):
 
 def test_a_wheel_that_is_built_from_the_source_distribution_is_the_same(built, tmp_path):
     wheel, sdist = built
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(sdist, tmp_path)
     (unpacked,) = tmp_path.iterdir()
     again, _ = build(unpacked, tmp_path / "out")
     assert again.read_bytes() == wheel.read_bytes()
