@@ -10,17 +10,16 @@ from typing import Any
 import click
 
 from pnetkit.cli.as_json import json_alone
+from pnetkit.cli.screening_options import DEVICE, FOLDS, MODEL
 
 
 @click.command()
-@click.argument("model_folder", metavar="MODEL", type=click.Path(path_type=Path))
+@MODEL
 @click.argument("table", metavar="COHORT", type=click.Path(path_type=Path))
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="An inference setting; repeatable.")
-@click.option(
-    "--fold", "folds", type=click.IntRange(min=0), multiple=True, help="Ask this fold's networks; repeatable."
-)
+@FOLDS
 @click.option("--cases", type=click.IntRange(min=1), help="Take only the first so many cases.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@DEVICE
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads. [default: one a core]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def agree(

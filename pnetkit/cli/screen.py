@@ -8,17 +8,16 @@ from typing import Any
 import click
 
 from pnetkit.cli.as_json import JSON, json_alone, print_json
+from pnetkit.cli.screening_options import DEVICE, FOLDS, MODEL, ON_GATE
 
 
 @click.command()
-@click.argument("model_folder", metavar="MODEL", type=click.Path(path_type=Path))
+@MODEL
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the findings.")
 @click.option("--case-id", help="Id of the case whose scans are given as PHASE=FILE. [default: case]")
-@click.option(
-    "--fold", "folds", type=click.IntRange(min=0), multiple=True, help="Ask this fold's networks; repeatable."
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@FOLDS
+@DEVICE
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads. [default: one a core]")
 @click.option(
     "--series", multiple=True, metavar="PHASE=UID", help="DICOM: the series of a phase, or UID/PART; repeatable."
@@ -52,13 +51,7 @@ from pnetkit.cli.as_json import JSON, json_alone, print_json
     is_flag=True,
     help="DICOM: take series for one patient's whose headers contradict each other; the finding and the SR say so.",
 )
-@click.option(
-    "--on-gate",
-    type=click.Choice(["error", "flag", "off"]),
-    default="error",
-    show_default=True,
-    help="What becomes of a scan that does not look like its phase, or not like an abdomen.",
-)
+@ON_GATE
 @JSON
 def screen(
     *,

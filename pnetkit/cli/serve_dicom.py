@@ -1,40 +1,22 @@
 """`pnetkit serve dicom`: a DICOM node that screens what is sent to it."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pnetkit.cli.sizes import optional_size
-
-_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
-
-
-def duration(context: click.Context, parameter: click.Parameter, text: str) -> float:
-    """Read `90s`, `30min`, `12h` or `7d` as seconds. Raises click.BadParameter for anything else."""
-    del context, parameter
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)", text.strip())
-    if match is None or float(match[1]) == 0:
-        raise click.BadParameter(f"wanted a time as 90s, 30min, 12h or 7d, got {text!r}")
-    return float(match[1]) * _UNITS[match[2]]
+from pnetkit.cli.screening_options import DEVICE, FOLDS, MODEL, ON_GATE
+from pnetkit.cli.service_options import duration, service_options
 
 
 @click.command()
-@click.argument("model_folder", metavar="MODEL", type=click.Path(path_type=Path))
+@MODEL
 @click.option("--config", type=click.Path(path_type=Path), required=True, help="Who may send, and where results go.")
 @click.option("--state", type=click.Path(path_type=Path), required=True, help="Folder of the queue and all in it.")
 @click.option("--stable-after", default="60s", show_default=True, callback=duration, help="Quiet time after a study.")
-@click.option("--keep", default="7d", show_default=True, callback=duration, help="How long a patient's data stay.")
-@click.option("--time-limit", default="30min", show_default=True, callback=duration, help="Most time for a study.")
-@click.option("--at-once", type=click.IntRange(min=1), help="Studies at once. [default: by device and --ram]")
-@click.option("--ram", "ram_bytes", callback=optional_size, help="Memory that all studies at once may take, as 8GB.")
-@click.option(
-    "--most", "most_bytes", callback=optional_size, default="200GB", show_default=True, help="Bound of --state."
-)
-@click.option("--most-studies", type=click.IntRange(min=1), default=200, show_default=True, help="Most that wait.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--fold", "folds", type=click.IntRange(min=0), multiple=True, help="Ask this fold's networks.")
+@service_options
+@DEVICE
+@FOLDS
 @click.option("--description", multiple=True, metavar="PHASE=PATTERN", help="Regular expression for a phase's series.")
 @click.option(
     "--by",
@@ -43,13 +25,7 @@ def duration(context: click.Context, parameter: click.Parameter, text: str) -> f
     show_default=True,
     help="How phases are told.",
 )
-@click.option(
-    "--on-gate",
-    type=click.Choice(["error", "flag", "off"]),
-    default="error",
-    show_default=True,
-    help="What becomes of a scan that does not look like its phase, or not like an abdomen.",
-)
+@ON_GATE
 @click.option("--no-pdf", is_flag=True, help="Send no page of PDF.")
 def dicom(
     *,

@@ -5,14 +5,15 @@ from typing import Any
 
 import click
 
-from pnetkit.cli.serve_dicom import duration
+from pnetkit.cli.screening_options import DEVICE, FOLDS, MODEL, ON_GATE
+from pnetkit.cli.service_options import service_options
 from pnetkit.cli.sizes import optional_size
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @click.command()
-@click.argument("model_folder", metavar="MODEL", type=click.Path(path_type=Path))
+@MODEL
 @click.option(
     "--state",
     type=click.Path(path_type=Path),
@@ -35,28 +36,13 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
     metavar="NAME=FILE",
     help="What a source is sent as Authorization; repeatable.",
 )
-@click.option("--keep", default="7d", show_default=True, callback=duration, help="How long a patient's data stay.")
-@click.option("--time-limit", default="30min", show_default=True, callback=duration, help="Most time for a study.")
-@click.option("--at-once", type=click.IntRange(min=1), help="Studies at once. [default: by device and --ram]")
-@click.option("--ram", "ram_bytes", callback=optional_size, help="Memory that all studies at once may take, as 8GB.")
-@click.option(
-    "--most", "most_bytes", callback=optional_size, default="200GB", show_default=True, help="Bound of --state."
-)
-@click.option("--most-studies", type=click.IntRange(min=1), default=200, show_default=True, help="Most that wait.")
+@service_options
 @click.option(
     "--most-upload", callback=optional_size, default="4GB", show_default=True, help="Bound of one study as it is sent."
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option(
-    "--fold", "folds", type=click.IntRange(min=0), multiple=True, help="Ask this fold's networks; repeatable."
-)
-@click.option(
-    "--on-gate",
-    type=click.Choice(["error", "flag", "off"]),
-    default="error",
-    show_default=True,
-    help="What becomes of a scan that does not look like its phase, or not like an abdomen.",
-)
+@DEVICE
+@FOLDS
+@ON_GATE
 @click.option("--pdf", is_flag=True, help="Also make a page of PDF of each study.")
 def http(
     *,
@@ -132,24 +118,22 @@ def http(
         known_sources,
     )
     start_log()
-    scheme = "http" if certificate is None else "https"
-
-    def listening(at: int) -> None:
-        shown = f"[{host}]" if ":" in host else host
-        secret = "without a token" if token is None else f"with the token in {token_file or state / 'token'}"
-        click.echo(f"Listening at {scheme}://{shown}:{at} {secret}. Research use only, not for diagnosis.", err=True)
-
-    serve(
-        serving,
-        Work(
-            partial(open_screening, screening),
-            room.at_once,
-            time_limit,
-            room.ram_bytes_each,
-            imported="pnetkit.serve.screened",
-        ),
-        listening=listening,
+    work = Work(
+        partial(open_screening, screening),
+        room.at_once,
+        time_limit,
+        room.ram_bytes_each,
+        imported="pnetkit.serve.screened",
     )
+    scheme = "http" if certificate is None else "https"
+    secret = "without a token" if token is None else f"with the token in {token_file or state / 'token'}"
+    serve(serving, work, listening=partial(_say_where, scheme, host, secret))
+
+
+def _say_where(scheme: str, host: str, secret: str, port: int) -> None:
+    """Say where the service listens, and what it asks for."""
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"Listening at {scheme}://{shown}:{port} {secret}. Research use only, not for diagnosis.", err=True)
 
 
 def _require_safe(
