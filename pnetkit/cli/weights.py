@@ -43,7 +43,7 @@ def import_command(
     OUT.
     """
     from pnetkit.cli.console import echo
-    from pnetkit.transfer.card import NOT_STATED, in_words
+    from pnetkit.transfer.card import NOT_STATED, UNREADABLE, in_words
     from pnetkit.transfer.importing import import_weights
 
     asked = {
@@ -56,8 +56,8 @@ def import_command(
     card = import_weights(source, out, license_text=license_text, **asked)
     for line in in_words(card):
         echo(line)
-    if card.license == NOT_STATED:
-        echo("No license is stated: find out what may be done with these weights, and say it with --license.")
+    if card.license in (NOT_STATED, UNREADABLE):
+        echo("No license could be read: find out what may be done with these weights, and say it with --license.")
     if card.recipe:
         echo(f"A recipe that uses it as it is: pnetkit weights show {out} --recipe")
 

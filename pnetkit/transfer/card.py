@@ -22,6 +22,9 @@ FORMAT, FORMAT_VERSION = "pnetkit-weights", 1
 NOT_STATED = "not stated"
 """Stands for a license that the source does not name: without one nobody may share what is made of it."""
 
+UNREADABLE = "stated in a file that cannot be read"
+"""What stands for a license whose file is too large, or no text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
