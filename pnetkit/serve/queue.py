@@ -1,10 +1,10 @@
 """A queue of studies on disk: what comes is there when it is answered, and a kill at any moment loses nothing.
 
-root/queue.sqlite           which jobs there are, in which state, and what is still to be sent
-root/arriving/              what is not complete yet
-root/studies/NUMBER/        what came for a job
-root/work/NUMBER-LEASE/     one try of a job, under way
-root/results/NUMBER/        what came of it
+queue.sqlite           which jobs there are, in which state, and what is still to be sent
+arriving/              what is not complete yet
+studies/NUMBER/        what came for a job
+work/NUMBER-LEASE/     one try of a job, under way
+results/NUMBER/        what came of it
 
 A file takes its place by renaming within the transaction that notes it: what lies there without a note is of a killed
 service, whose sender had no answer, and is deleted at the next start. A job is begun under a lease; whoever comes

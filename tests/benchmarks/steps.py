@@ -29,6 +29,7 @@ from pnetkit.training.sampling import Sampling, TrainingCase, draw_batch, load_c
 from pnetkit.training.step import ready_to_train
 from pnetkit.types import Triple
 from tests.benchmarks.model import training_cases
+from tests.benchmarks.plans import paper_plan
 
 WARM_UP = 10
 """Steps before the clock starts: until then the loop has not reported."""
@@ -131,19 +132,10 @@ def main(
 ) -> None:
     keep_freed_memory()
     torch.set_num_threads(1)
-    plan = TrainingPlan(
+    plan = paper_plan(
         iterations=steps,
         sampling=Sampling((patch,) * 3, batch, 0.5, 0.5, "uniform", accumulation=parts),
-        rotations="all-planes",
-        flips=True,
-        learning_rate=0.01,
-        poly_power=0.9,
-        momentum=0.9,
-        weight_decay=5e-4,
-        nesterov=False,
         accumulation=parts,
-        gradient_clip=None,
-        class_weights=None,
         precision=precision or best_precision(device),
         checkpoint_every=1,
         augmentation=augmentation,

@@ -31,6 +31,7 @@ from pnetkit.types import Triple
 from tests.benchmarks.model import SHAPE, training_cases
 from tests.benchmarks.nnunet import lacks_nnunet
 from tests.benchmarks.nnunet_loader import nnunet_batches, write_for_nnunet
+from tests.benchmarks.plans import paper_plan
 
 WARM_UP = 10
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -142,19 +143,10 @@ def main(
     keep_freed_memory()
     torch.set_num_threads(threads)
     sampling = Sampling((patch,) * 3, batch, 0.5, 0.0, "uniform")
-    plan = TrainingPlan(
+    plan = paper_plan(
         iterations=steps,
         sampling=sampling,
         rotations="axial",
-        flips=True,
-        learning_rate=0.01,
-        poly_power=0.9,
-        momentum=0.9,
-        weight_decay=5e-4,
-        nesterov=False,
-        accumulation=1,
-        gradient_clip=None,
-        class_weights=None,
         precision=precision or best_precision(device),
         checkpoint_every=steps + 2 * WARM_UP,
     )

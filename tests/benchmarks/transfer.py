@@ -24,29 +24,22 @@ from pnetkit.method.plugins import identify
 from pnetkit.method.starting import begin
 from pnetkit.method.trained_network import new_backbone
 from pnetkit.training.loop import train
-from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Sampling, TrainingCase, foreground_indices
 from pnetkit.types import Grid
+from tests.benchmarks.plans import paper_plan
 from tests.imported import write_imported
 
 SHAPE, WINDOW = (64, 64, 48), (32, 32, 16)
 IDENTITY = identify("backbone", "s4c", {"width": 4})
 ALL = {"part": "all", "head": "match-labels", "first_layer": "error", "labels": {}, "freeze_iterations": 0,
        "outputs": ["background", "pancreas", "tumor", "duct"], "aliases": {}}  # fmt: skip
-PLAN = TrainingPlan(
+PLAN = paper_plan(
     iterations=0,
     sampling=Sampling((16, 16, 16), 4, 0.7, 0.8, "uniform"),
     rotations="none",
     flips=False,
     learning_rate=0.05,
-    poly_power=0.9,
-    momentum=0.9,
-    weight_decay=5e-4,
-    nesterov=False,
-    accumulation=1,
-    gradient_clip=None,
     class_weights=(1.0, 2.0, 8.0, 8.0),
-    precision="fp32",
     checkpoint_every=10**6,
 )
 
