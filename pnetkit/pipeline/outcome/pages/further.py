@@ -13,6 +13,7 @@ from pnetkit.report.tables import Table
 def further_part(run: FinishedRun) -> Part | None:
     """Give surfaces and lesion-wise F1 by phase, and calibration of what is a probability; None of neither."""
     tables: list[Table] = []
+    calibration: list[Table] = []
     for view in [*run.by_phase, FUSED]:
         calls = run.fused if view == FUSED else run.by_phase[view]
         matches = dict(zip(run.labeled.get(view, ()), run.lesions.get(view, {}).get("any", ()), strict=True))
@@ -21,8 +22,11 @@ def further_part(run: FinishedRun) -> Part | None:
             continue
         if view != FUSED and found.arms[0].tells_of_surfaces:
             tables.append(replace(further_table(found, view, cohort=run.cohort), notes=()))
-        tables += probabilities_tables(found, view, cohort=run.cohort)
+        of_view = probabilities_tables(found, view, cohort=run.cohort)
+        tables += of_view
+        calibration += of_view
     if not tables:
         return None
     said = f"{SURFACE_WORDS} {F1_WORDS} Found is any overlap."
-    return Part("further", "Surfaces, lesions' F1 and calibration", (said,), tables=tuple(tables))
+    title = "Surfaces, lesions' F1 and calibration" if calibration else "Surfaces and lesions' F1"
+    return Part("further", title, (said,), tables=tuple(tables))
