@@ -50,8 +50,9 @@ def test_a_run_ends_with_a_page_of_all_its_cases(finished):
     assert (text.count('href="data:image/webp'), text.count('class="volume"')) == (8, 8)
     for words in ("Table 1", "Table 2", "Receiver operating", "Joint table", "Training: venous", "Time and memory",
                   "2-fold cross-validation", "generated phantoms: synthetic", "Research use only, not for diagnosis",
-                  "components", "Tumor NSD %"):  # fmt: skip
+                  "components", "Tumor NSD %", "Surfaces and lesions"):  # fmt: skip
         assert words in text, words
+    assert "F1 and calibration" not in text  # its scores are no probabilities
     assert "What this page lacks" not in text
     assert str(result.folder.parent) not in text
 
