@@ -2,8 +2,10 @@
 
 import importlib
 import os
+import resource
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
@@ -25,6 +27,8 @@ settings.register_profile("pnetkit", deadline=None, derandomize=True)
 settings.load_profile("pnetkit")
 
 
+LIMITS = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+
 TRAINED = {"tiny", "warm", "finished", "model", "workplace", "archive"}
 """Fixtures of tests/system that train networks."""
 
@@ -34,6 +38,31 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if TRAINED & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
+
+
+@pytest.fixture(autouse=True)
+def left_as_it_was():
+    """Hold each test to leave the limits of its process, and how it computes, to the next one as they were.
+
+    A limit of memory that one test set once ended browsers, and torch with a fault, in tests long after it.
+    """
+    before = _process()
+    yield
+    after = _process()
+    assert {name: after[name] for name in after if after[name] != before[name]} == {}
+
+
+def _process():
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return {
+        **{name: resource.getrlimit(getattr(resource, name)) for name in LIMITS},
+        "umask": mask,
+        "folder": Path.cwd(),
+        "type of numbers": torch.get_default_dtype(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "precision": torch.get_float32_matmul_precision(),
+    }
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ store or a recipe. What it may take of memory is limited to a few times the file
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +39,26 @@ def main() -> None:
     out = Path(asked.pop("out"))
     torch.set_num_threads(1)
     try:
-        (out / FOUND).write_text(json.dumps(read(Path(asked["source"]), out, asked)), encoding="utf-8")
+        found = read(Path(asked["source"]), out, asked, before_loading=_limit_memory)
+        (out / FOUND).write_text(json.dumps(found), encoding="utf-8")
     except PnetkitError as error:
         (out / FAILED).write_text(json.dumps(str(error)), encoding="utf-8")
         sys.exit(REFUSED)
 
 
-def read(source: Path, out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+def read(
+    source: Path, out: Path, asked: Mapping[str, Any], *, before_loading: Callable[[int], None] | None = None
+) -> dict[str, Any]:
     """Read weights into `out` and give what a card says of them.
 
-    `asked` may say `kind`, `fold`, `input`, `configuration` and `orientation`. Raises WeightsError in words.
+    `asked` may say `kind`, `fold`, `input`, `configuration` and `orientation`. `before_loading` is told how
+    many bytes the file has before it is loaded. The calling process is left as it is. Raises WeightsError in words.
     """
     kind = asked.get("kind") or kind_of(source)
     file, said = _file_and_description(source, kind, asked)
     size = require_sane(file)
-    _limit_memory(size)
+    if before_loading is not None:
+        before_loading(size)
     content = load_checkpoint(file)
     state, under = find_state(content, str(file))
     if kind == "nnunet":

@@ -1,7 +1,9 @@
 """Tests of pnetkit.transfer.importing: a process of its own reads, and what it leaves is looked at."""
 
+import io
 import json
 import os
+import resource
 from dataclasses import replace
 
 import pytest
@@ -12,7 +14,7 @@ from safetensors.torch import load_file
 
 from pnetkit.cli.main import cli
 from pnetkit.errors import WeightsError
-from pnetkit.transfer import importing
+from pnetkit.transfer import importing, reading
 from pnetkit.transfer.card import Card, read_card
 from pnetkit.transfer.importing import import_weights
 from pnetkit.transfer.reading import FAILED, FOUND, read
@@ -96,6 +98,22 @@ def test_what_is_no_weights_of_any_kind_is_said_to_be_none(tmp_path):
         read(tmp_path, tmp_path, {"kind": "monai"})
     with pytest.raises(WeightsError, match="there is no such file or folder"):
         read(tmp_path / "nothing", tmp_path, {})
+
+
+def test_only_the_process_that_is_begun_for_it_has_its_memory_limited(plain, tmp_path, monkeypatch):
+    set_to = []
+    monkeypatch.setattr(resource, "setrlimit", lambda which, to: set_to.append((which, to)))
+    read(plain, tmp_path, {})
+    assert set_to == []
+    (tmp_path / "out").mkdir()
+    asked = {"out": str(tmp_path / "out"), "source": str(plain)}
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(asked)))
+    reading.main()
+    [(which, (limit, _))] = set_to
+    assert which == resource.RLIMIT_AS
+    assert limit > reading.ROOM_BYTES + 4 * plain.stat().st_size
+    assert (tmp_path / "out" / FOUND).exists()
 
 
 def test_what_a_reading_process_leaves_beside_plain_data_is_not_taken(plain, tmp_path, monkeypatch):
