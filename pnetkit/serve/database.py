@@ -14,7 +14,8 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT, study TEXT NOT NULL, model TEXT NOT NULL, state TEXT NOT NULL,
     images INTEGER NOT NULL DEFAULT 0, size_bytes INTEGER NOT NULL DEFAULT 0, earlier INTEGER,
-    lease INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL DEFAULT 0, received_at REAL NOT NULL,
+    lease INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL DEFAULT 0,
+    service_ends INTEGER NOT NULL DEFAULT 0, received_at REAL NOT NULL,
     changed_at REAL NOT NULL, came_from TEXT NOT NULL, outcome TEXT, not_before REAL NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS by_study ON jobs (study, model, number);
 CREATE INDEX IF NOT EXISTS by_state ON jobs (state, number);
@@ -42,6 +43,8 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")  # what is deleted of a patient is overwritten
     connection.executescript(SCHEMA)
+    if not any(row[1] == "service_ends" for row in connection.execute("PRAGMA table_info(jobs)")):  # of an earlier one
+        connection.execute("ALTER TABLE jobs ADD COLUMN service_ends INTEGER NOT NULL DEFAULT 0")
     return connection
 
 

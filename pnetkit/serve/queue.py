@@ -92,11 +92,14 @@ class Queue:
             return sorted(number for (number,) in rows.fetchall())
 
     def claim(self) -> Job | None:
-        """Begin the job that has waited longest; None where there is none."""
+        """Begin the job that has waited longest; None where there is none.
+
+        One at which the service ended comes after all others: where it is the cause, it holds nobody up.
+        """
         with self.changing() as database:
             row = database.execute(
                 "UPDATE jobs SET state = 'running', lease = lease + 1, changed_at = ? WHERE number = (SELECT number "
-                "FROM jobs WHERE state = 'waiting' AND not_before <= ? ORDER BY number LIMIT 1) "
+                "FROM jobs WHERE state = 'waiting' AND not_before <= ? ORDER BY service_ends, number LIMIT 1) "
                 f"RETURNING {COLUMNS}",
                 (self.clock(), self.clock()),
             ).fetchone()
@@ -188,7 +191,9 @@ class Queue:
     def _recover(self) -> None:
         """Take over what a service left that ended at any moment."""
         with self.changing() as database:
-            database.execute("UPDATE jobs SET state = 'waiting' WHERE state = 'running'")
+            database.execute(
+                "UPDATE jobs SET state = 'waiting', service_ends = service_ends + 1 WHERE state = 'running'"
+            )
             # nothing could come while nothing listened: senders have the whole time again
             database.execute("UPDATE jobs SET changed_at = ? WHERE state = 'receiving'", (self.clock(),))
             open_states = ", ".join(f"'{state}'" for state in WITHOUT_OUTCOME)

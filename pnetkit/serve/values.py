@@ -71,7 +71,8 @@ class Job:
 
     `number` is what logs call it: it is given once and leads to nobody. `earlier` is the job of the same study whose
     outcome this one replaces. `lease` counts how often it was begun, so that of two who work at it one is told to stop.
-    Times are seconds since 1970.
+    `deaths` counts the processes that died at it, `service_ends` how often the whole service ended while it ran. Times
+    are seconds since 1970.
     """
 
     number: int
@@ -83,6 +84,7 @@ class Job:
     earlier: int | None
     lease: int
     deaths: int
+    service_ends: int
     received_at: float
     changed_at: float
     came_from: str

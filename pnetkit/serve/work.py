@@ -25,6 +25,9 @@ from pnetkit.serve.values import Failure, Finding, Job, Outcome, outcome_from_js
 
 POLL_S, MOST_DEATHS, AGAIN_AFTER_S = 0.2, 2, 60.0
 
+MOST_SERVICE_ENDS = 10
+"""At a study at which the whole service has ended so often, it does not begin again: the study may be why."""
+
 Refuser = Callable[[Task, str], Sequence[str]]
 """Writes into a task's `out` what says that there is no finding, and why; gives the names of the files."""
 
@@ -131,7 +134,10 @@ class Workers:
         earlier = None if job.earlier is None else places.results(job.earlier)
         task, started = Task(job.number, places.study(job.number), out, earlier), time.monotonic()
         study_says(job.number, f"begun, {job.images} files")
-        said = self._watched(job, child, task, started)
+        if job.service_ends < MOST_SERVICE_ENDS:
+            said = self._watched(job, child, task, started)
+        else:
+            said = {"ended": f"the service ended {job.service_ends} times while this study was being screened"}
         took = f"{time.monotonic() - started:.1f} s"
         if "later" in said:
             LOG.error("ALARM study %d: results cannot be written (%s); trying again", job.number, said["later"])

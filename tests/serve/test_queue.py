@@ -149,10 +149,30 @@ def test_what_runs_at_the_end_of_a_service_is_begun_again_at_the_next(queue, tmp
     again = open_queue(tmp_path / "state", clock)
     assert again.complete(60) == []  # senders have their time again
     job = again.claim()
-    assert (job.number, job.lease, job.deaths) == (1, 2, 0)
+    assert (job.number, job.lease, job.deaths, job.service_ends) == (1, 2, 0, 1)
     left = {name: [of.name for of in (again.places.root / name).iterdir()] for name in ("arriving", "work", "studies")}
     assert left == {"arriving": [], "work": [], "studies": left["studies"]}
     assert sorted(left["studies"]) == ["1", "2"]
+    again.close()
+
+
+def test_a_study_at_which_the_service_ended_holds_no_other_up(queue, tmp_path):
+    assert begun(queue, b"1").number == 1
+    send(queue, "t", b"2")
+    queue.complete(0)
+    queue.close()
+    again = open_queue(tmp_path / "state")
+    assert [again.claim().number for _ in range(2)] == [2, 1]
+    again.close()
+
+
+def test_a_queue_of_before_such_ends_were_counted_is_taken_over(queue, tmp_path, clock):
+    send(queue, "s", b"1")
+    with queue.changing() as database:
+        database.execute("ALTER TABLE jobs DROP COLUMN service_ends")
+    queue.close()
+    again = open_queue(tmp_path / "state", clock)
+    assert [(job.study, job.images, job.service_ends) for job in again.jobs()] == [("s", 1, 0)]
     again.close()
 
 

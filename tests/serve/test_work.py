@@ -8,7 +8,7 @@ import pytest
 from pnetkit.errors import ModelError
 from pnetkit.serve.log import LOG
 from pnetkit.serve.values import Failure, Finding, Refusal
-from pnetkit.serve.work import Work, Workers
+from pnetkit.serve.work import MOST_SERVICE_ENDS, Work, Workers
 from tests.serve.parts import Clock, open_broken, open_queue, open_quick, send, wait_until
 
 pytestmark = pytest.mark.slow
@@ -92,6 +92,28 @@ def test_a_disk_that_takes_no_results_lets_the_study_wait(tmp_path, log):
     send(queue, "s", b"more")  # and goes on when there is space, as one that did nothing wrong
     assert (queue.get(1).deaths, queue.get(1).lease) == (0, 1)
     workers.stop()
+    queue.close()
+
+
+def test_a_study_at_which_the_service_ended_ten_times_is_not_begun_again(tmp_path, log):
+    state = tmp_path / "state"
+    for _ in range(MOST_SERVICE_ENDS):
+        queue = open_queue(state)
+        send(queue, "s", b"Jane")
+        queue.complete(0)
+        assert queue.claim().number == 1
+        queue.close()
+    queue = open_queue(state)
+    send(queue, "t", b"Jim")
+    queue.complete(0)
+    workers = Workers(queue, Work(open_quick, refuse=write_refusal))
+    workers.start()
+    wait_until(lambda: all(job.outcome for job in queue.jobs()))
+    workers.stop()
+    jane, jim = queue.jobs()
+    assert jane.outcome == Failure("the service ended 10 times while this study was being screened", ("why.dcm",))
+    assert isinstance(jim.outcome, Finding)
+    assert "ALARM study 1" in log.getvalue()
     queue.close()
 
 
