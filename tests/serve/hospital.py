@@ -42,10 +42,10 @@ def left_sockets():
         gc.collect()
 
 
-def send(port, files, *, called="PNETKIT", calling="PACS", syntax=None):
+def send(port, files, *, called="PNETKIT", calling="PACS", syntax=None, patience_s=60):
     """Send files in one association; give the statuses, None where there was none."""
     ae = AE(ae_title=calling)
-    ae.dimse_timeout = ae.network_timeout = 60
+    ae.dimse_timeout = ae.network_timeout = patience_s
     kinds = {(str(of.SOPClassUID), str(of.file_meta.TransferSyntaxUID)) for of in map(headers, files)}
     for kind, own in kinds:
         ae.add_requested_context(kind, syntax or own)
