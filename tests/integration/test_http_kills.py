@@ -17,9 +17,9 @@ from tests.serve.hospital import TOP, free_port
 from tests.serve.http_parts import TOKEN, study
 from tests.serve.parts import wait_until
 
-KILLS = int(os.environ.get("PNETKIT_KILLS", "3"))
+KILLS = int(os.environ.get("PNETKIT_KILLS", "2"))
 
-STUDIES = 12
+STUDIES = 6
 
 
 def start(state, port, log):

@@ -10,36 +10,41 @@ pytestmark = [pytest.mark.slow, needs_orthanc, needs_storescu]
 
 
 @pytest.fixture(scope="module")
-def orthanc(tmp_path_factory):
-    made = Orthanc(tmp_path_factory.mktemp("orthanc"))
-    made.start()
+def orthancs(tmp_path_factory):
+    """An Orthanc for each way of sending, so that each shows what came by its own."""
+    made = {way: Orthanc(tmp_path_factory.mktemp(way)) for way in ("dimse", "stow")}
+    for orthanc in made.values():
+        orthanc.start()
     yield made
-    made.stop()
+    for orthanc in made.values():
+        orthanc.stop()
 
 
-def ways(orthanc, folder):
+@pytest.fixture(scope="module")
+def service(orthancs, tmp_path_factory):
+    """A service that sends to both."""
+    folder = tmp_path_factory.mktemp("service")
     password = folder / "password"
     password.write_text("kit\n")
-    root = f"http://127.0.0.1:{orthanc.http}/dicom-web"
-    return {
-        "dimse": dimse(orthanc.port, "ORTHANC"),
+    root = f"http://127.0.0.1:{orthancs['stow'].http}/dicom-web"
+    ways = {
+        "dimse": dimse(orthancs["dimse"].port, "ORTHANC"),
         "stow": {"way": "stow", "url": root, "user": "pnet", "password_file": str(password)},
     }
+    with serving(folder, ways) as service:
+        yield service
 
 
-@pytest.mark.parametrize(("way", "number"), [("dimse", 1), ("stow", 2)])
-def test_a_study_that_is_sent_comes_back_as_seg_and_sr_and_a_head_as_a_report_that_says_so(
-    orthanc, tmp_path, way, number
-):
-    files = study(tmp_path / "in", number)
-    head = study(tmp_path / "head", number + 100, phases=("native",), description="Head native")
-    with serving(tmp_path, {way: ways(orthanc, tmp_path)[way]}) as service:
-        storescu(service.port, files)
-        storescu(service.port, files)
-        storescu(service.port, head)
-        uid, other = study_uid(number), study_uid(number + 100)
-        wait_until(lambda: len(orthanc.found(uid, "SR")) == 2, 60)
-        refusals = wait_until(lambda: orthanc.found(other, "SR"), 60)
+def test_a_study_that_is_sent_comes_back_as_seg_and_sr_and_a_head_as_a_report_that_says_so(orthancs, service, tmp_path):
+    files = study(tmp_path / "in", 1)
+    head = study(tmp_path / "head", 101, phases=("native",), description="Head native")
+    storescu(service.port, files)
+    storescu(service.port, files)
+    storescu(service.port, head)
+    uid, other = study_uid(1), study_uid(101)
+    for orthanc in orthancs.values():
+        wait_until(lambda orthanc=orthanc: len(orthanc.found(uid, "SR")) == 2, 60)
+        refusals = wait_until(lambda orthanc=orthanc: orthanc.found(other, "SR"), 60)
         wait_until(lambda: "study 2: sent" in service.log.read_text())
         assert len(orthanc.found(uid, "SEG")) == 2
         assert refusals == ["pnetkit: NOT SCREENED, RESEARCH USE ONLY"]
@@ -49,15 +54,16 @@ def test_a_study_that_is_sent_comes_back_as_seg_and_sr_and_a_head_as_a_report_th
     assert "ALARM" not in log
 
 
-def test_results_wait_for_an_orthanc_that_is_away(orthanc, tmp_path):
-    with serving(tmp_path, {"pacs": ways(orthanc, tmp_path)["dimse"]}) as service:
-        orthanc.stop()
-        try:
-            storescu(service.port, study(tmp_path / "in", 3))
-            wait_until(lambda: "did not arrive at pacs (no association); again in" in service.log.read_text(), 60)
-            service.kill()
-            service.start()
-            service.wait_ready()
-        finally:
-            orthanc.start()
-        wait_until(lambda: len(orthanc.found(study_uid(3), "SR")) == 2, 60)
+def test_results_wait_for_an_orthanc_that_is_away_and_the_other_has_them(orthancs, service, tmp_path):
+    away, other = orthancs["dimse"], orthancs["stow"]
+    away.stop()
+    try:
+        storescu(service.port, study(tmp_path / "in", 3))
+        wait_until(lambda: "did not arrive at dimse (no association); again in" in service.log.read_text(), 60)
+        wait_until(lambda: len(other.found(study_uid(3), "SR")) == 2, 60)
+        service.kill()
+        service.start()
+        service.wait_ready()
+    finally:
+        away.start()
+    wait_until(lambda: len(away.found(study_uid(3), "SR")) == 2, 60)

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, needs_orthanc]
 
 
 class Node:
-    """A DICOM node called PNETKIT that notes the modality of all that comes."""
+    """A DICOM node called PNETKIT that notes modality, study and UID of all that comes."""
 
     def __init__(self):
         self.got = []
@@ -29,24 +29,27 @@ class Node:
         self.port = self._server.server_address[1]
 
     def _take(self, event):
-        self.got.append((str(event.dataset.Modality), str(event.dataset.SOPInstanceUID)))
+        self.got.append(
+            (str(event.dataset.Modality), str(event.dataset.StudyInstanceUID), event.dataset.SOPInstanceUID)
+        )
         return 0x0000
 
     def close(self):
         self._server.shutdown()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def node():
     made = Node()
     yield made
     made.close()
 
 
-@pytest.fixture
-def orthanc(tmp_path, node):
-    made = Orthanc(tmp_path / "orthanc")
-    path = tmp_path / "orthanc" / "orthanc.json"
+@pytest.fixture(scope="module")
+def orthanc(tmp_path_factory, node):
+    folder = tmp_path_factory.mktemp("orthanc")
+    made = Orthanc(folder)
+    path = folder / "orthanc.json"
     config = json.loads(path.read_text()) | {
         "StableAge": 1,
         "LuaScripts": [str(TOP / "docs" / "deploy" / "orthanc.lua")],
@@ -72,9 +75,9 @@ def test_orthanc_sends_every_series_of_ct_on_and_results_do_not_go_in_circles(or
     files = study(tmp_path / "in", 1)
     other = [as_report(path) for path in study(tmp_path / "other", 1)[:1]]
     assert set(send(orthanc.port, [*other, *files], called="ORTHANC")) == {0}
-    wait_until(lambda: len({uid for _, uid in node.got}) == len(files), 60)
+    wait_until(lambda: len({uid for _, of, uid in node.got if of == study_uid(1)}) == len(files), 60)
     wait_until(lambda: all(orthanc.get(f"/jobs/{of}")["State"] == "Success" for of in orthanc.get("/jobs")), 30)
-    assert {modality for modality, _ in node.got} == {"CT"}
+    assert {modality for modality, *_ in node.got} == {"CT"}
 
 
 def test_a_study_is_fetched_from_orthanc_by_its_name(orthanc, tmp_path):

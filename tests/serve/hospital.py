@@ -42,10 +42,10 @@ def left_sockets():
         gc.collect()
 
 
-def send(port, files, *, called="PNETKIT", calling="PACS", syntax=None):
+def send(port, files, *, called="PNETKIT", calling="PACS", syntax=None, patience_s=60):
     """Send files in one association; give the statuses, None where there was none."""
     ae = AE(ae_title=calling)
-    ae.dimse_timeout = ae.network_timeout = 60
+    ae.dimse_timeout = ae.network_timeout = patience_s
     kinds = {(str(of.SOPClassUID), str(of.file_meta.TransferSyntaxUID)) for of in map(headers, files)}
     for kind, own in kinds:
         ae.add_requested_context(kind, syntax or own)
@@ -185,8 +185,9 @@ class Orthanc:
             return None
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait(30)
+        """End it at once: it takes seconds to end by itself, and what it was given lies on the disk."""
+        self.process.kill()
+        self.process.wait()
 
     def get(self, path):
         request = urllib.request.Request(f"http://127.0.0.1:{self.http}{path}")

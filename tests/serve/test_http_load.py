@@ -13,10 +13,10 @@ import uvicorn
 from pnetkit.serve.work import Work, Workers
 from tests.serve.http_parts import TOKEN, Made, open_marking
 
-CLIENTS, BYTES = 50, 6 * 2**20
+CLIENTS, BYTES = 50, 3 * 2**20
 
 MOST_GROWTH = 120 * 2**20
-"""Eight studies at a time hold a block of 1 MiB each, twice while it is written; what all send is 300 MiB."""
+"""Eight studies at a time hold a block of 1 MiB each, twice while it is written; what all send is 150 MiB."""
 
 
 def held_bytes():

@@ -187,7 +187,7 @@ def test_a_sender_that_drops_in_the_middle_leaves_no_half_of_an_image_and_can_se
     files = series(tmp_path / "in")
     through = cutting_proxy(port, after=sum(path.stat().st_size for path in files) // 2)
     with left_sockets(), pytest.raises(RuntimeError, match="association with a peer"):
-        send(through, files)
+        send(through, files, patience_s=1)
     wait_until(lambda: list(queue.places.arriving.iterdir()) == [])
     before = queue.get(1).images
     assert 0 < before < len(files)

@@ -1,4 +1,4 @@
-"""Damaged DICOM: 300 studies, drawn from seeds, of which none ends in a traceback or in an answer that is not its own.
+"""Damaged DICOM: drawn from seeds, of which none ends in a traceback or in an answer that is not the study's own.
 
 Two patients have two series each. A network that answers by HU alone stands in for a trained one, so that each voxel of
 a finding tells whose it is: patient A is marked as pancreas, patient B as duct, and A has a tumor, in one phase only.
@@ -28,9 +28,11 @@ from tests.system.damage import end
 SLICES, TUMOR_HU, MARK_HU = 6, 150, {"A": 250, "B": 350}
 STUDY = {"A": "1.2.3", "B": "1.2.4"}
 AFFINE = np.diag([2.0, 2.0, 5.0, 1.0])
-SEEDS = range(25)
+FEWEST, MOST = int(os.environ.get("PNETKIT_DAMAGES", "6")), 40
+"""How many damages of each kind are tried, more by hand; and until when, while none was answered or none refused."""
+
 MOST_SECONDS = 30.0
-"""What one damaged folder may take; it takes a tenth of a second."""
+"""What one damaged folder may take of a processor; it takes a tenth of a second."""
 
 TINY = """\
 name: by-hu
@@ -125,12 +127,12 @@ def screened(by_hu, archive, tmp_path, monkeypatch, capsys):
             if not (work / "in" / path.relative_to(archive)).exists()
             or not path.samefile(work / "in" / path.relative_to(archive))
         }
-        started = time.perf_counter()
+        started = time.process_time()
         code, text = end(
             monkeypatch, capsys, "screen", "model", work / "in", "--out", work / "out", "--on-gate", "off", "--device",
             "cpu", "--threads", 1, *options,
         )  # fmt: skip
-        assert time.perf_counter() - started < MOST_SECONDS, said
+        assert time.process_time() - started < MOST_SECONDS, said
         return said, touched, outcome(work / "out", code, text)
 
     return screen
@@ -223,8 +225,10 @@ KINDS = {
 def test_no_damage_gives_a_traceback_or_an_answer_that_is_not_the_study_s_own(damage, fates, screened):
     """Of each kind some studies are answered and some refused; a patient whose files are sound has the own answer."""
     wrong, seen = {}, set()
-    for seed in SEEDS:
-        said, touched, found = screened(damage, seed, *(["--dicom-results"] if seed < 2 else []))
+    for seed in range(max(FEWEST, MOST)):
+        if seed >= FEWEST and seen >= OWN:
+            break
+        said, touched, found = screened(damage, seed, "--no-report" if seed else "--dicom-results")
         became = {patient: fate_of(patient, found) for patient in CASES}
         seen |= set(became.values())
         faults = faults_of(found)
