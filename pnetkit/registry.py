@@ -173,19 +173,19 @@ def installed_version(distribution: str) -> str | None:
 
 def _all_points() -> list[EntryPoint]:
     points = _points()
-    groups = sorted(group for group in points.groups if group.startswith("pnetkit."))
-    return [point for group in groups for point in points.select(group=group)]
+    return [point for group in sorted(points.groups) for point in points.select(group=group)]
 
 
 def _points() -> EntryPoints:
-    """Give the entry points of everything installed, read anew where a folder of the path is another one or changed."""
+    """Give the entry points of pnetkit's groups, read anew where a folder of the path is another one or changed."""
     return _read_points(tuple((entry, _changed_ns(entry)) for entry in sys.path))
 
 
 @lru_cache(maxsize=4)
 def _read_points(_path: tuple[tuple[str, int], ...]) -> EntryPoints:
     found = importlib.metadata.entry_points()
-    return EntryPoints(_standard(point) for group in found.groups for point in found.select(group=group))
+    groups = [group for group in found.groups if group.startswith("pnetkit.")]  # each look-up goes through all points
+    return EntryPoints(_standard(point) for group in groups for point in found.select(group=group))
 
 
 def _standard(point: Any) -> EntryPoint:

@@ -23,7 +23,7 @@ os.environ.pop("COLUMNS", None)  # what commands print into a pipe is as wide as
 os.unsetenv("COLUMNS")  # readline sets it for the processes that tests start, and os.environ does not know
 
 # Examples are drawn from a fixed seed, so that a test fails for everyone or for no one; busy machines miss deadlines.
-settings.register_profile("pnetkit", deadline=None, derandomize=True)
+settings.register_profile("pnetkit", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("pnetkit")
 
 

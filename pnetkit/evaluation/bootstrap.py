@@ -31,11 +31,10 @@ def bootstrap_interval(
     cases = np.array([index for group in groups.values() for index in group], dtype=np.int64)
     sizes = np.array([len(group) for group in groups.values()], dtype=np.int64)
     starts = np.cumsum(sizes) - sizes
-    rng = np.random.default_rng(seed)
+    one_each = len(cases) == len(sizes)
     values = []
-    for _ in range(resamples):
-        drawn = rng.integers(len(sizes), size=len(sizes))
-        value = statistic(cases[_runs(starts[drawn], sizes[drawn])])
+    for drawn in np.random.default_rng(seed).integers(len(sizes), size=(resamples, len(sizes))):
+        value = statistic(cases[drawn if one_each else _runs(starts[drawn], sizes[drawn])])
         if value is not None:
             values.append(value)
     if 2 * len(values) < resamples:

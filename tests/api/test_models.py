@@ -85,6 +85,7 @@ def test_a_phase_that_is_missing_is_said_and_a_phase_that_is_none_is_refused(mod
         model.screen(str(scans["arterial"]))
 
 
+@pytest.mark.slow
 def test_importing_pnetkit_is_light_and_names_what_it_has():
     code = (
         "import json, sys, pnetkit\n"

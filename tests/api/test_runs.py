@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from pnetkit import extras
@@ -52,6 +51,8 @@ def test_values_are_numbers_truths_lists_and_texts_and_what_is_not_known_is_none
 
 
 def test_cases_are_a_dataframe_by_case_id_whose_numbers_are_numbers():
+    import pandas as pd  # slow to import
+
     cases = run().cases
     assert list(cases.index) == ["007", "8"]
     assert cases["probability"].dtype == float

@@ -10,16 +10,16 @@ from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.cohort.phantom.generate import phantom_case
 from pnetkit.errors import CohortError
 
-SMALL = PhantomSpec(cases=4, seed=3, shape=(48, 48, 32))
+SMALL = PhantomSpec(cases=4, seed=3, shape=(32, 32, 24))
 
 
 @pytest.fixture(name="patients", scope="module")
 def many_patients():
-    return [phantom_case(PhantomSpec(seed=9), index) for index in range(8)]
+    return [phantom_case(PhantomSpec(seed=9), index) for index in range(4)]
 
 
 def test_a_phantom_depends_on_seed_and_index_alone():
-    few, many = PhantomSpec(cases=4, seed=5, shape=(48, 48, 32)), PhantomSpec(cases=40, seed=5, shape=(48, 48, 32))
+    few, many = PhantomSpec(cases=4, seed=5, shape=(24, 24, 16)), PhantomSpec(cases=40, seed=5, shape=(24, 24, 16))
     for phase in ("arterial", "venous"):
         first, again = phantom_case(few, 2).scans[phase], phantom_case(many, 2).scans[phase]
         assert np.array_equal(first.hu, again.hu)
@@ -29,7 +29,7 @@ def test_a_phantom_depends_on_seed_and_index_alone():
 
 
 def test_normal_and_abnormal_patients_alternate_in_the_asked_share():
-    spec = PhantomSpec(cases=8, abnormal_fraction=0.25, shape=(48, 48, 32))
+    spec = PhantomSpec(cases=8, abnormal_fraction=0.25, shape=(16, 16, 16))
     assert [phantom_case(spec, i).abnormal for i in range(8)] == [False, False, False, True] * 2
 
 
@@ -42,6 +42,7 @@ def test_only_abnormal_patients_have_tumors_and_all_of_them_in_both_phases(patie
             assert patient.abnormal or not (scan.labels == 3).any()
 
 
+@pytest.mark.slow
 def test_tumors_enhance_over_the_pancreas_more_in_the_arterial_phase(patients):
     def contrast(patient, phase):
         scan = patient.scans[phase]
@@ -56,7 +57,7 @@ def test_tumors_enhance_over_the_pancreas_more_in_the_arterial_phase(patients):
 @pytest.mark.slow
 def test_some_ducts_are_dilated_and_dark():
     found = 0
-    for index in range(1, 24, 2):
+    for index in range(1, 12, 2):
         patient = phantom_case(PhantomSpec(seed=1), index)
         for scan in patient.scans.values():
             duct = scan.labels == 3
@@ -64,9 +65,10 @@ def test_some_ducts_are_dilated_and_dark():
             if duct.any():
                 found += 1
                 assert scan.hu[duct].mean() < scan.hu[scan.labels == 1].mean() - 15
-    assert 4 <= found <= 20
+    assert found == 4  # two of six patients, in both phases
 
 
+@pytest.mark.slow
 def test_phases_lie_on_different_grids(patients):
     for patient in patients:
         arterial, venous = patient.scans["arterial"], patient.scans["venous"]
@@ -77,7 +79,7 @@ def test_phases_lie_on_different_grids(patients):
 @pytest.mark.slow
 def test_difficulty_makes_tumors_smaller_and_fainter():
     def lesions(difficulty):
-        spec = PhantomSpec(seed=2, difficulty=difficulty, shape=(24, 24, 16))
+        spec = PhantomSpec(seed=2, difficulty=difficulty, shape=(16, 16, 16))
         return [lesion for i in range(1, 40, 2) for lesion in phantom_case(spec, i).anatomy.lesions]
 
     easy, hard = lesions(0.0), lesions(1.0)

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
 
 from pnetkit.evaluation.bootstrap import bootstrap_interval
 
 
 def test_the_interval_of_a_mean_is_close_to_scipy_s():
+    from scipy.stats import bootstrap  # slow to import
+
     values = np.random.default_rng(0).normal(5, 2, 200)
     low, high = bootstrap_interval(lambda drawn: float(values[drawn].mean()), range(200))
     expected = bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(1)).confidence_interval

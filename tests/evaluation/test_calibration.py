@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import brier_score_loss
 
 from pnetkit.evaluation.calibration import calibration, reliability_bins
 
@@ -28,6 +25,9 @@ def test_figures_of_four_cases_are_those_computed_by_hand():
 
 
 def test_brier_score_and_bins_are_scikit_learn_s():
+    from sklearn.calibration import calibration_curve  # slow to import
+    from sklearn.metrics import brier_score_loss
+
     values, truth = drawn()
     found = calibration(values.tolist(), truth.tolist())
     assert found.brier == pytest.approx(brier_score_loss(truth, values), abs=1e-12)
@@ -37,7 +37,10 @@ def test_brier_score_and_bins_are_scikit_learn_s():
     assert sum(of.cases for of in found.bins) == 300
 
 
+@pytest.mark.slow
 def test_slope_and_intercept_are_those_of_statsmodels_logistic_regression():
+    import statsmodels.api as sm  # slow to import
+
     values, truth = drawn()
     logits = np.log(values / (1 - values))
     found = calibration(values.tolist(), truth.tolist())

@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from picai_eval.eval import evaluate_case
-from picai_eval.metrics import Metrics
 from scipy import ndimage
 
 from pnetkit.evaluation.lesions import (
@@ -36,9 +34,12 @@ def match(predicted, reference, least_iou=0.1):
     return match_lesions(predicted, reference, least_iou=least_iou, voxel_mm3=1.0)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(MASKS, MASKS)
 def test_lesions_and_false_positives_are_those_of_picai_eval(predicted, reference):
+    from picai_eval.eval import evaluate_case  # slow to import
+
     expected, *_ = evaluate_case(detection_map(predicted), reference.astype(np.int32))
     found = match(predicted, reference)
     ours = [(1, lesion.confidence, lesion.iou) for lesion in found.lesions]
@@ -48,9 +49,13 @@ def test_lesions_and_false_positives_are_those_of_picai_eval(predicted, referenc
     np.testing.assert_allclose(np.array(sorted(ours)), np.array(theirs), atol=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.lists(st.tuples(MASKS, MASKS), min_size=1, max_size=4))
 def test_the_froc_is_picai_eval_s_at_its_own_false_positive_rates(scans):
+    from picai_eval.eval import evaluate_case  # slow to import
+    from picai_eval.metrics import Metrics
+
     matches = [match(predicted, reference) for predicted, reference in scans]
     if not any(found.lesions for found in matches):
         assert froc_sensitivity(matches, 1.0) is None

@@ -6,8 +6,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from monai.metrics import compute_dice
-from sklearn.metrics import f1_score
 
 from pnetkit.evaluation.overlap import dice
 
@@ -44,9 +42,13 @@ def test_masks_of_different_shapes_are_refused_even_if_they_broadcast():
         dice(mask("#..."), mask("#"))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(PAIRS)
 def test_dice_equals_scikit_learn_and_monai(pair):
+    from monai.metrics import compute_dice  # slow to import, and each process of the tests reads each file
+    from sklearn.metrics import f1_score
+
     prediction, reference = pair
     ours = dice(prediction, reference)
     if not (prediction.any() or reference.any()):

@@ -2,11 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from MLstatkit import Delong_test
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 
 from pnetkit.evaluation.paired import auc_difference, discordance, holm, rate_difference, signed_rank
 
@@ -34,14 +31,19 @@ def test_the_interval_of_a_paired_difference_is_newcombe_s(counts, low, high):
     assert (found.low, found.high) == pytest.approx((low, high), abs=5e-4)
 
 
+@pytest.mark.slow
+@settings(max_examples=50)
 @given(COUNTS)
 def test_mcnemar_s_exact_p_is_that_of_statsmodels(counts):
+    from statsmodels.stats.contingency_tables import mcnemar  # slow to import
+
     assume(sum(counts))
     both, only_first, only_second, neither = counts
     expected = mcnemar([[both, only_first], [only_second, neither]], exact=True).pvalue
     assert rate_difference(*table(*counts)).p_value == pytest.approx(min(expected, 1.0), abs=1e-12)
 
 
+@settings(max_examples=50)
 @given(COUNTS)
 def test_a_difference_turns_its_sign_with_the_order_and_lies_in_its_interval(counts):
     assume(sum(counts))
@@ -64,8 +66,12 @@ SCORES = st.integers(6, 40).flatmap(
 )
 
 
+@pytest.mark.slow
+@settings(max_examples=50)
 @given(SCORES)
 def test_delong_s_test_is_that_of_mlstatkit(drawn):
+    from MLstatkit import Delong_test  # slow to import
+
     first, second, seed = drawn
     labels = np.random.default_rng(seed).permutation(np.arange(len(first)) % 2 == 0)
     found = auc_difference(first, second, labels.tolist())
@@ -82,6 +88,9 @@ def test_scores_without_variance_have_a_difference_and_no_p():
 
 
 @pytest.mark.slow
+@settings(max_examples=25)  # ties of few pairs take SciPy a permutation of all
+@example([(0.5, 0.5)])
+@example([(0.1, 0.1), (0.2, 0.5), (0.5, 0.2), (0.0, 1.0)])
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30))
 def test_the_signed_rank_test_is_scipy_s_without_zeros(pairs):
     from scipy.stats import wilcoxon
@@ -96,6 +105,8 @@ def test_the_signed_rank_test_is_scipy_s_without_zeros(pairs):
 @settings(max_examples=12)
 @given(st.lists(st.none() | st.floats(0, 1), max_size=8))
 def test_holm_s_correction_is_that_of_statsmodels_over_the_known_values(values):
+    from statsmodels.stats.multitest import multipletests  # slow to import
+
     known = [v for v in values if v is not None]
     expected = multipletests(known, method="holm")[1].tolist() if known else []
     assert [v for v in holm(values) if v is not None] == pytest.approx(expected)

@@ -6,7 +6,6 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.stats.proportion import proportion_confint
 
 from pnetkit.evaluation.rates import Rate, wilson_rate
 
@@ -45,9 +44,12 @@ def test_one_of_two_by_hand():
     assert (rate.low, rate.high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-12)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(COUNTS, st.sampled_from([0.8, 0.9, 0.95, 0.99]))
 def test_wilson_interval_equals_statsmodels(counts, confidence):
+    from statsmodels.stats.proportion import proportion_confint  # slow to import
+
     rate = wilson_rate(*counts, confidence=confidence)
     assert (rate.low, rate.high) == pytest.approx(
         proportion_confint(*counts, alpha=1 - confidence, method="wilson"), abs=1e-12

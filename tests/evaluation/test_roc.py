@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
 
 from pnetkit.evaluation.roc import auc
 
@@ -41,6 +40,8 @@ def test_auc_counts_pairs_one_by_one(rows):
 @settings(deadline=None, max_examples=50)
 @given(BOTH_CLASSES)
 def test_auc_equals_scikit_learn(rows):
+    from sklearn.metrics import roc_auc_score  # slow to import
+
     scores, abnormal = columns(rows)
     assert auc(scores, abnormal) == pytest.approx(roc_auc_score(abnormal, scores), abs=1e-12)
 

@@ -9,7 +9,6 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 
 from pnetkit.evaluation.surfaces import SurfaceAgreement, summarize_surfaces, surface_agreement
 
@@ -24,6 +23,8 @@ def box(shape, start, stop):
 
 
 def of_monai(predicted, reference, tolerance_mm=2.0):
+    from monai.metrics import compute_hausdorff_distance, compute_surface_dice  # slow to import
+
     one, two = (torch.from_numpy(mask)[None, None] for mask in (predicted, reference))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of empty masks
@@ -32,6 +33,7 @@ def of_monai(predicted, reference, tolerance_mm=2.0):
     return float(nsd), float(far)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(MASKS, MASKS)
 def test_both_figures_are_monai_s_on_anisotropic_voxels(predicted, reference):
@@ -44,7 +46,6 @@ def test_one_voxel_against_another_two_slices_on_lies_as_far_as_its_millimeters(
     one, two = box((5, 5, 5), (2, 2, 1), (3, 3, 2)), box((5, 5, 5), (2, 2, 3), (3, 3, 4))
     assert surface_agreement(one, two, SPACING) == SurfaceAgreement(0.0, 5.0)
     assert surface_agreement(one, two, SPACING, tolerance_mm=5.0).nsd == 1.0
-    assert of_monai(one, two, 5.0) == (1.0, 5.0)
 
 
 def test_a_mask_that_touches_the_border_has_a_surface_there():
@@ -61,6 +62,13 @@ def test_two_empty_masks_are_undefined_and_one_is_unbounded():
     assert surface_agreement(empty, empty, SPACING) == SurfaceAgreement(None, None)
     assert surface_agreement(full, empty, SPACING) == SurfaceAgreement(0.0, math.inf)
     assert surface_agreement(empty, full, SPACING) == SurfaceAgreement(0.0, math.inf)
+
+
+@pytest.mark.slow
+def test_monai_says_the_same_of_one_voxel_and_has_other_words_for_empty_masks():
+    one, two = box((5, 5, 5), (2, 2, 1), (3, 3, 2)), box((5, 5, 5), (2, 2, 3), (3, 3, 4))
+    assert of_monai(one, two, 5.0) == (1.0, 5.0)
+    empty, full = np.zeros((3, 3, 3), dtype=bool), box((3, 3, 3), (1, 1, 1), (2, 2, 2))
     assert of_monai(full, empty) == pytest.approx((0.0, math.nan), nan_ok=True)  # a percentile of infinite ones is NaN
     assert math.isnan(of_monai(empty, empty)[0])  # MONAI's word for undefined
 

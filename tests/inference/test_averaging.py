@@ -5,8 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from monai.data.utils import compute_importance_map
-from monai.inferers import sliding_window_inference
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
@@ -29,9 +27,12 @@ class Net(nn.Module):
         return BackboneOutput(self.conv(x) * 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 5])
 @pytest.mark.parametrize(("weights", "mode"), [("uniform", "constant"), ("gaussian", "gaussian")])
 def test_the_mean_probability_of_overlapping_windows_is_monai_s(batch_size, weights, mode):
+    from monai.inferers import sliding_window_inference  # slow to import
+
     torch.manual_seed(0)
     net = Net().eval()
     x = np.random.default_rng(0).standard_normal((1, 16, 24, 12), dtype=np.float32)
@@ -49,7 +50,10 @@ def test_the_mean_probability_of_overlapping_windows_is_monai_s(batch_size, weig
     assert found.votes is None
 
 
+@pytest.mark.slow
 def test_the_mean_logit_of_overlapping_windows_is_monai_s():
+    from monai.inferers import sliding_window_inference  # slow to import
+
     torch.manual_seed(0)
     net = Net().eval()
     x = np.random.default_rng(0).standard_normal((1, 16, 24, 12), dtype=np.float32)
@@ -67,7 +71,10 @@ def test_the_mean_logit_of_overlapping_windows_is_monai_s():
     assert np.allclose(kept.shares, mean.softmax(0).numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_weights_of_a_window_are_monai_s_and_fall_to_a_thousandth():
+    from monai.data.utils import compute_importance_map  # slow to import
+
     for window in [(8, 8, 4), (16, 9, 12)]:
         weights = gaussian_weights(window)
         theirs = compute_importance_map(window, mode="gaussian", sigma_scale=0.125, dtype=torch.float64)

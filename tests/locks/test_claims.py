@@ -176,10 +176,12 @@ from pathlib import Path
 from pnetkit.locks.holding import hold_if_free
 from pnetkit.locks.way import way_of
 
-root, seconds = Path(sys.argv[1]), float(sys.argv[2])
-way, until, held, violations = way_of(root), time.monotonic() + seconds, 0, 0
-print("begun", flush=True)
-while time.monotonic() < until:
+root, processes, times = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+way, until, held, violations = way_of(root), time.monotonic() + 90, 0, 0
+(root / f"begun {os.getpid()}").touch()
+while len(list(root.glob("begun *"))) < processes:
+    time.sleep(0.01)
+while held < times and time.monotonic() < until:
     hold = hold_if_free(root / "locks" / "one", way)
     if hold is None:
         time.sleep(0.001)
@@ -198,15 +200,18 @@ print(held, violations)
 """
 
 
-def contended(hosts, kind, seconds=4.0, each=2):
-    """Let processes of several hosts hold one thing in turn; give how often it was held, and by two at once."""
+def contended(hosts, kind, times=30, each=2):
+    """Let processes of several hosts hold one thing in turn; give how often it was held, and by two at once.
+
+    All begin at once, when the last one is there.
+    """
     (hosts[0] / NOTE).write_text(json.dumps({"locks": kind, "asked": True, "beat_s": 0.5, "stale_s": 5.0}))
     command = [sys.executable, "-c", textwrap.dedent(HOLDER)]
     processes = [
-        subprocess.Popen([*command, str(host), str(seconds)], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([*command, str(host), str(len(hosts) * each), str(times)], stdout=subprocess.PIPE, text=True)
         for host in hosts * each
     ]
-    said = [process.communicate(timeout=120)[0].split()[1:] for process in processes]
+    said = [process.communicate(timeout=120)[0].split() for process in processes]
     return sum(int(held) for held, _ in said), sum(int(violations) for _, violations in said)
 
 
@@ -215,5 +220,5 @@ def contended(hosts, kind, seconds=4.0, each=2):
 def test_claims_hold_between_machines_where_flock_does_not(tmp_path, kind):
     with two_hosts(tmp_path) as hosts:
         held, violations = contended(hosts, kind)
-        assert held > 100
+        assert held == 4 * 30
         assert (violations > 0) == (kind == "flock")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from sklearn.linear_model import LogisticRegression
 
 from pnetkit.cli.main import cli
 from pnetkit.cohort.phantom import PhantomSpec, write_cohort
@@ -46,6 +45,8 @@ def features(row):
 
 
 def fitted_by_scikit_learn(cases):
+    from sklearn.linear_model import LogisticRegression  # slow to import
+
     model = LogisticRegression(C=1.0, tol=1e-12, max_iter=10000, solver="newton-cholesky")
     return model.fit([features(row) for row in cases], [int(row["abnormal"]) for row in cases])
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from pnetkit.cli.main import cli
 from pnetkit.pipeline.follow import page
-from pnetkit.report.page.live import RELOAD_S
+from pnetkit.report.page import live
 from tests.system.conftest import results
 
 pytestmark = pytest.mark.slow
@@ -57,7 +57,8 @@ def test_an_extra_that_is_missing_is_told_before_anything_is_made(warm, monkeypa
     assert not (warm.folder / "out").exists()
 
 
-def test_a_page_loads_itself_anew_in_a_browser_and_says_nothing_on_its_console(tmp_path):
+def test_a_page_loads_itself_anew_in_a_browser_and_says_nothing_on_its_console(tmp_path, monkeypatch):
+    monkeypatch.setattr(live, "RELOAD_S", 1)
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
@@ -76,7 +77,7 @@ def test_a_page_loads_itself_anew_in_a_browser_and_says_nothing_on_its_console(t
         tab.get_by_label("Load this page anew").uncheck()
         found = axe.Axe().run(tab).response["violations"]
         follower.ended("done")
-        tab.wait_for_timeout(1000 * (RELOAD_S + 1))
+        tab.wait_for_timeout(1500)
         assert tab.get_by_text("Goes on, as of").count() == 1  # the reader has stopped it
         tab.get_by_label("Load this page anew").click()
         tab.wait_for_selector("text=Is done", timeout=20_000)

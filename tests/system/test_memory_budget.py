@@ -29,10 +29,9 @@ def test_what_workers_held_was_predicted_and_results_are_those_without_a_budget(
 
 
 @pytest.mark.slow
-def test_a_worker_that_only_segments_holds_no_more_than_was_predicted_for_that(tiny):
-    tiny("first", workers=1, sets=["training.iterations=3"])
-    window = ["training.iterations=3", "inference.window_size=[32, 32, 16]", "inference.batch_size=8"]
-    result = tiny("second", workers=1, sets=window, ram_bytes=6_000_000_000)  # the trainings are there
+def test_a_worker_that_only_segments_holds_no_more_than_was_predicted_for_that(warm):
+    window = ["inference.window_size=[32, 32, 16]", "inference.batch_size=8"]
+    result = warm("second", workers=1, sets=window, ram_bytes=6_000_000_000)  # the trainings are there
     memory = json.loads((result.folder / "run.json").read_text())["memory"]
     predicted, measured = memory["predicted_mib"]["segment"], memory["measured_mib"]["segment"]
     assert "train" not in memory["measured_mib"]

@@ -26,7 +26,11 @@ def imported(model, tmp_path, monkeypatch):
 
 
 def test_networks_start_from_weights_and_tables_record_and_model_say_so(tiny, imported, tmp_path, monkeypatch):
-    sets = [f"training.start_from.weights={imported}", "training.start_from.freeze_iterations=5"]
+    sets = [
+        f"training.start_from.weights={imported}",
+        "training.start_from.freeze_iterations=5",
+        "training.iterations=6",
+    ]
     made = tiny("begun", sets=sets)
     record = json.loads((made.folder / "run.json").read_text())
     (started,) = record["started_from"]

@@ -5,16 +5,18 @@ from pnetkit.store.store import Store
 from pnetkit.training.watch import from_csv
 
 SETTINGS = (
+    'phases=["venous"]',
+    "training.iterations=8",
     "training.optimizer=adamw",
     "training.learning_rate=0.01",
     "training.schedule=cosine",
-    "training.warmup_iterations=4",
+    "training.warmup_iterations=2",
     "training.decay=weights",
     "training.loss=dice-cross-entropy",
     "training.accumulation=2",
     "training.average_decay=0.9",
     "training.gradient_checkpointing=true",
-    "training.watch={patients: 1, patches: 2, every: 10}",
+    "training.watch={patients: 1, patches: 2, every: 4}",
 )
 
 
@@ -23,11 +25,11 @@ def test_a_run_with_modern_settings_says_what_was_trained_and_what_was_held_back
     out, record = tiny.folder / "out", read_json(tiny.folder / "out" / "run.json")
     trainings = [of for of in record["stages"] if of["stage"] == "train"]
     store = Store(tiny.folder / "store")
-    assert len(trainings) == 4
+    assert len(trainings) == 2
     for of in trainings:
         folder = next((tiny.folder / "store" / "train").glob(f"{of['key'][:32]}*"))
         seen = from_csv((folder / "watched.csv").read_text())
-        assert [point.iteration for point in seen] == [10, 20]
+        assert [point.iteration for point in seen] == [4, 8]
         assert all(point.loss is not None for point in seen)
         details = store.record("train", of["key"])["details"]
         assert details["weights"] == "an exponential moving average of the weights (decay 0.9)"

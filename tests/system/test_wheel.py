@@ -11,6 +11,8 @@ import pytest
 
 from tests.unpacking import unpack
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SHIPPED = "pnetkit/shipped_recipes/"
 
@@ -47,7 +49,6 @@ def test_a_wheel_that_is_built_from_the_source_distribution_is_the_same(built, t
     assert again.read_bytes() == wheel.read_bytes()
 
 
-@pytest.mark.slow
 def test_an_installation_from_the_wheel_lists_its_own_recipes_and_composes_them(built, tmp_path):
     site, empty = tmp_path / "site", tmp_path / "empty"
     empty.mkdir()

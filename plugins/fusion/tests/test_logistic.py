@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pnetkit_fusion import regression
 from pnetkit_fusion.logistic import MODEL, Logistic
 from pnetkit_fusion.regression import fit_regression
-from sklearn.linear_model import LogisticRegression
 
 from pnetkit.errors import MissingPhaseError, StoreError, TrainingError
 from pnetkit.interfaces import ProbabilityPhaseFusion, TrainedPhaseFusion
@@ -50,6 +49,8 @@ def stored(fusion, folder):
 @pytest.mark.parametrize("l2", [0.01, 1.0, 30.0])
 @pytest.mark.parametrize("cases", [6, 41, 300])
 def test_weights_and_intercept_are_scikit_learn_s(cases, l2, phases, tmp_path):
+    from sklearn.linear_model import LogisticRegression  # slow to import
+
     found, abnormal = drawn(cases, cases, phases)
     floor = 0.01
     features = [[math.log((of[phase].relative_score + floor) / (1 + floor)) for phase in phases] for of in found]

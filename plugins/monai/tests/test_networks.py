@@ -10,12 +10,13 @@ from pnetkit.errors import BrokenPluginError
 from pnetkit.parameters import construct
 from pnetkit.recipe.models import TrainingSettings
 
+pytestmark = pytest.mark.slow
+
 
 def small_unetr(size=(32, 32, 32)):
     return UNETR(size=size, width=4, hidden=24, heads=2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -52,7 +53,6 @@ def test_more_side_outputs_than_levels_are_refused():
         construct("backbone", "monai-dynunet", DynUNet, {"levels": 4, "supervised": 4})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

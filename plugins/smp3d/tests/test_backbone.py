@@ -39,6 +39,11 @@ def _on_meta(**params: object) -> Smp3D:
         return Smp3D(**params)
 
 
+@pytest.fixture(scope="module")
+def on_meta() -> Smp3D:
+    return _on_meta(encoder="resnet18")
+
+
 def test_torchvision_is_imported_when_a_network_is_built_and_not_before_and_without_a_warning() -> None:
     script = """
 import sys
@@ -132,8 +137,10 @@ def test_unknown_names_are_refused_with_the_nearest_known_one() -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(size=st.tuples(*[st.integers(1, 130)] * 3))
-def test_sizes_are_taken_exactly_when_every_axis_is_a_multiple_of_32(size: tuple[int, int, int]) -> None:
-    network = _META
+def test_sizes_are_taken_exactly_when_every_axis_is_a_multiple_of_32(
+    on_meta: Smp3D, size: tuple[int, int, int]
+) -> None:
+    network = on_meta
     x = torch.empty(2, 1, *size, device="meta")
     if all(n % 32 == 0 for n in size):
         assert network(x).logits.shape == (2, 4, *size)
@@ -144,9 +151,6 @@ def test_sizes_are_taken_exactly_when_every_axis_is_a_multiple_of_32(size: tuple
         with pytest.raises(ValueError, match="Every axis") as caught:
             call()
         assert text in str(caught.value)
-
-
-_META = _on_meta(encoder="resnet18")
 
 
 def test_a_single_patch_of_one_coarse_voxel_is_refused_in_training_only(unet: Smp3D) -> None:
@@ -290,8 +294,8 @@ def test_the_network_is_a_backbone_that_publishes_features_and_its_signature_is_
     assert network.spec.divisor == (32, 32, 32)
 
 
-def test_channels_grow_with_the_depth_of_a_resnet() -> None:
-    channels = [spec.channels for spec in _META.spec.features.values()]
+def test_channels_grow_with_the_depth_of_a_resnet(on_meta: Smp3D) -> None:
+    channels = [spec.channels for spec in on_meta.spec.features.values()]
     assert channels == [64, 64, 128, 256, 512]
     assert all(a <= b for a, b in pairwise(channels))
-    assert sum(p.numel() for p in _META.parameters()) == 42_612_420
+    assert sum(p.numel() for p in on_meta.parameters()) == 42_612_420

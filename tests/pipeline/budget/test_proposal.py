@@ -60,6 +60,12 @@ def recipe():
     return load_recipe(RECIPE).recipe
 
 
+@pytest.fixture(scope="module")
+def narrow(recipe):
+    """The recipe with the narrowest network, for what does not depend on it."""
+    return recipe.model_copy(update={"backbone": PluginChoice(plugin="s4c", params={"width": 1})})
+
+
 class OneConvolution(nn.Module):
     """A network of which it is known what it keeps: its input and its output, after a ReLU."""
 
@@ -84,17 +90,17 @@ def test_more_memory_takes_larger_parts_of_the_paper_s_batch(recipe):
     assert small["accumulation"] > large["accumulation"]
 
 
-def test_thresholds_are_the_paper_s_in_mm3_of_the_cohort_s_voxels(recipe):
-    sections = propose(recipe, found(), vram_bytes=24 * 10**9).sections
+def test_thresholds_are_the_paper_s_in_mm3_of_the_cohort_s_voxels(narrow):
+    sections = propose(narrow, found(), vram_bytes=24 * 10**9).sections
     assert sections["classifier"]["params"]["tumor_mm3"] == pytest.approx(40 * 0.49, abs=0.01)
     assert sections["classifier"]["params"]["duct_mm3"] == pytest.approx(500 * 0.49, abs=0.01)
     (components,) = [choice for choice in sections["postprocess"] if choice["plugin"] == "components"]
     assert components["params"]["gap_mm"] == pytest.approx(27 * 0.49 ** (1 / 3), abs=0.06)
 
 
-def test_a_tumor_smaller_than_the_threshold_lowers_it_and_says_so(recipe):
+def test_a_tumor_smaller_than_the_threshold_lowers_it_and_says_so(narrow):
     phases = {"arterial": phase(tumor=10.0), "venous": phase()}
-    proposal = propose(recipe, found(**phases), vram_bytes=24 * 10**9)
+    proposal = propose(narrow, found(**phases), vram_bytes=24 * 10**9)
     assert proposal.sections["classifier"]["params"]["tumor_mm3"] == 5.0
     assert any("chosen on this cohort's labels" in reason for reason in proposal.reasons)
 
@@ -107,34 +113,34 @@ def test_thin_scans_and_little_memory_make_patches_smaller_and_too_little_is_ref
         propose(recipe, found(), vram_bytes=10**8)
 
 
-def test_a_network_of_one_size_gets_that_size_whatever_the_recipe_and_the_scans_say(recipe, install):
+def test_a_network_of_one_size_gets_that_size_whatever_the_recipe_and_the_scans_say(narrow, install):
     install("acme-one", "acme_one", OF_ONE_SIZE, backbone={"acme-one": "acme_one:Net"})
-    only = recipe.model_copy(update={"backbone": PluginChoice(plugin="acme-one")})
+    only = narrow.model_copy(update={"backbone": PluginChoice(plugin="acme-one")})
     thin = {name: phase(shape=(512, 512, 12)) for name in ("arterial", "venous")}
     proposal = propose(only, found(**thin), vram_bytes=24 * 10**9)
     assert proposal.sections["training"]["patch_size"] == [24, 24, 16]
     assert proposal.sections["inference"] == {"window_size": [24, 24, 16]}
     assert any("24 x 24 x 16 alone" in reason for reason in proposal.reasons)
-    assert "inference" not in propose(recipe, found(), vram_bytes=24 * 10**9).sections
+    assert "inference" not in propose(narrow, found(), vram_bytes=24 * 10**9).sections
     mixed = only.training.model_copy(update={"mixed_patches": (MixedPatchSettings(size=(32, 32, 32), share=0.5),)})
     with pytest.raises(PluginError, match=r"mixed_patches\.size is \(32, 32, 32\).*no other size"):
         propose(only.model_copy(update={"training": mixed}), found(), vram_bytes=24 * 10**9)
 
 
-def test_uneven_spacing_is_evened_out_unless_the_recipe_does_and_a_missing_phase_refused(recipe):
+def test_uneven_spacing_is_evened_out_unless_the_recipe_does_and_a_missing_phase_refused(narrow):
     uneven = {name: phase(spacing=((0.7, 0.7), (0.7, 0.7), (1, 5))) for name in ("arterial", "venous")}
     assert any(
         "along z the arterial scans differ" in reason
-        for reason in propose(recipe, found(**uneven), vram_bytes=24 * 10**9).reasons
+        for reason in propose(narrow, found(**uneven), vram_bytes=24 * 10**9).reasons
     )
-    assert propose(recipe, found(**uneven), vram_bytes=24 * 10**9).sections["preprocess"] == {"spacing_mm": "median"}
-    assert "preprocess" not in propose(recipe, found(), vram_bytes=24 * 10**9).sections
-    at_one = recipe.model_copy(update={"preprocess": PreprocessSettings(spacing_mm=1.0)})
+    assert propose(narrow, found(**uneven), vram_bytes=24 * 10**9).sections["preprocess"] == {"spacing_mm": "median"}
+    assert "preprocess" not in propose(narrow, found(), vram_bytes=24 * 10**9).sections
+    at_one = narrow.model_copy(update={"preprocess": PreprocessSettings(spacing_mm=1.0)})
     evened = propose(at_one, found(**uneven), vram_bytes=24 * 10**9)
     assert "preprocess" not in evened.sections
     assert not any("differ by more" in reason for reason in evened.reasons)
     with pytest.raises(RecipeError, match="no scan of it"):
-        propose(recipe, found(venous=phase()), vram_bytes=24 * 10**9)
+        propose(narrow, found(venous=phase()), vram_bytes=24 * 10**9)
 
 
 @pytest.mark.slow

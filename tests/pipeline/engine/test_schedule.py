@@ -389,6 +389,7 @@ def test_the_pool_works_in_other_processes_with_its_number_of_threads():
         assert pool.submit(torch.get_num_threads).result() == 1
 
 
+@pytest.mark.slow
 def test_leaving_the_pool_by_an_error_stops_its_processes():
     import multiprocessing
     import time

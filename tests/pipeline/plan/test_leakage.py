@@ -18,6 +18,7 @@ from pnetkit.evaluation.summary import CaseRow, PhaseRow
 from pnetkit.interfaces import PhaseFusion
 from pnetkit.method.plugins import build, identify
 from pnetkit.pipeline.outcome.tuning import tune
+from pnetkit.pipeline.plan import graph as graph_module
 from pnetkit.pipeline.plan.graph import make_graph
 from pnetkit.pipeline.stages.fit import FitSpec
 from pnetkit.pipeline.stages.prepare import PrepareSpec
@@ -29,6 +30,22 @@ from pnetkit.types import Case, Grid, PhaseFinding, ScanFiles
 RECIPES = Path(__file__).parents[3] / "recipes"
 PHASES = ("arterial", "venous")
 GRID = Grid((16, 16, 16), np.eye(4))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def taken_apart_once():
+    """Build the plugins of each recipe once, and not for every cohort that it is planned for."""
+    known, take_apart = {}, graph_module.take_apart
+
+    def once(recipe, sources):
+        assert not sources
+        if id(recipe) not in known:
+            known[id(recipe)] = recipe, take_apart(recipe, sources)  # the recipe too, so that no other has its number
+        return known[id(recipe)][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graph_module, "take_apart", once)
+        yield
 
 
 SCAN = st.sampled_from(["labeled", "labeled", "labeled", "bare"])
