@@ -8,7 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pnetkit.pipeline.engine.schedule import run_nodes
 from pnetkit.pipeline.engine.task import Attempted
+from pnetkit.pipeline.engine.workers import SerialExecutor
+from pnetkit.pipeline.stages.context import Context
+from pnetkit.pipeline.stages.stage import Stage
+from pnetkit.pipeline.stages.table import STAGES
 from pnetkit.store.node import File, Node, Ref, Subject
 
 
@@ -43,3 +48,28 @@ def killed_or_made(node, context):
         ctypes.string_at(0)
     time.sleep(node.spec.identity.get("seconds", 0))
     return Attempted(context.store.produce(node.stage, node.key, lambda _: {"name": name}))
+
+
+def make_numbers(connection, root, count, seconds):
+    """Make results that hold numbers, in a process of its own: says when it is ready, waits for a word, says the rest.
+
+    A stage sleeps, so that the time does not depend on the cores that a test has.
+    """
+
+    def work(spec, context, folder):
+        del context
+        time.sleep(seconds)
+        number = str(spec.identity["number"])
+        (folder / "result").write_text(number)
+        with (root / "made.log").open("a") as log:
+            log.write(f"{number}\n")
+        return {}
+
+    STAGES["measure"] = Stage("measure", work)
+    nodes = [Node(AnySpec(identity={"number": number}), Subject(str(number), "P1")) for number in range(count)]
+    connection.send("ready")
+    connection.recv()
+    begun = time.monotonic()
+    outcome = run_nodes(nodes, SerialExecutor(), Context(root, "cpu", 1))
+    of = {"made": len(outcome.made), "failed": len(outcome.failed), "others": len(outcome.by_others(nodes))}
+    connection.send({"seconds": time.monotonic() - begun, **of})

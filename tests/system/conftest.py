@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.pipeline.engine.session import Listener
 from pnetkit.pipeline.outcome.export import export_model
 from pnetkit.pipeline.plan.request import RunRequest
@@ -126,3 +127,9 @@ def model(finished, tmp_path_factory) -> Path:
 @pytest.fixture
 def table(finished) -> Path:
     return next((finished[0].folder / "store").rglob("cohort.csv"))
+
+
+@pytest.fixture
+def cohort(tmp_path) -> Path:
+    """The table of four small phantoms, which a test may change."""
+    return write_cohort(tmp_path / "cohort", PhantomSpec(cases=4, seed=1, shape=(32, 32, 24), difficulty=0))

@@ -9,18 +9,13 @@ import time
 import pytest
 
 from pnetkit.store.store import Store
+from tests.forked import dask_workers
 from tests.system.conftest import results
 
 
 @pytest.fixture
 def cluster():
-    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
-    with (
-        dask.config.set({"distributed.worker.daemon": False}),
-        distributed.LocalCluster(
-            n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
-        ) as found,
-    ):
+    with dask_workers(3) as found:
         yield found
 
 

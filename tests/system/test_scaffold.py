@@ -1,7 +1,6 @@
 """A plugin that lives outside of the repository: scaffolded, installed, checked, trained, compared."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -18,6 +17,7 @@ from pnetkit.errors import PluginError
 from pnetkit.recipe.check import load_recipe
 from pnetkit.registry import plugin_info
 from pnetkit.scaffold import write
+from tests.forked import begin_module
 from tests.system.conftest import TINY
 
 KINDS = {
@@ -29,12 +29,12 @@ KINDS = {
 
 
 def call(*arguments, site, folder):
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=folder, env=environment
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    """Give what `python -m` says to these where a site's plugins are installed."""
+    said = folder / "said.txt"
+    process = begin_module(said, *map(str, arguments), site=site, folder=folder)
+    process.join()
+    assert process.exitcode == 0, said.read_text()
+    return said.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -53,30 +53,36 @@ def outside(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def checked(outside):
+    """What `pnetkit plugins check` says of each of them."""
+    site = {"site": outside / "site", "folder": outside}
+    return {name: call("pnetkit", "plugins", "check", name, **site) for name in KINDS.values()}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_every_scaffolded_plugin_conforms_by_its_own_tests_and_by_the_command(outside):
+def test_every_scaffolded_plugin_conforms_by_its_own_tests_and_by_the_command(outside, checked):
     tests = [outside / f"pnetkit-{name}" / "tests" for name in KINDS.values()]
     options = ["-q", "-rA", "--rootdir", outside, "--import-mode=importlib", "-p", "no:cacheprovider"]
-    said = call("-m", "pytest", *tests, *options, site=outside / "site", folder=outside)
+    said = call("pytest", *tests, *options, site=outside / "site", folder=outside)
     assert "failed" not in said
     for kind, name in KINDS.items():
         assert f"PASSED pnetkit-{name}/tests/" in said
-        said_of = call("-m", "pnetkit", "plugins", "check", name, site=outside / "site", folder=outside)
-        assert f"{name} conforms." in said_of
-        assert kind != "backbone" or "M parameters" in said_of
+        assert f"{name} conforms." in checked[name]
+        assert kind != "backbone" or "M parameters" in checked[name]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_plugin_from_outside_is_trained_and_compared_beside_the_paper_s(outside):
-    (outside / "tiny.yaml").write_text(TINY)
+    (outside / "tiny.yaml").write_text(TINY.replace("iterations: 20", "iterations: 1"))
     (outside / "mine.yaml").write_text(
         "extends: tiny.yaml\nname: mine\nbackbone: {plugin: tiny-net}\nclassifier: {plugin: by-volume}\n"
         "postprocess: [{plugin: no-specks}]\nfusion: {plugin: on-average}\n"
     )
     arguments = ["compare", "mine.yaml", "--baseline", "tiny.yaml", "--profile", "demo", "--format", "json"]
-    call("-m", "pnetkit", *arguments, "--workers", 0, "--out", "table.json", site=outside / "site", folder=outside)
+    call("pnetkit", *arguments, "--workers", 0, "--out", "table.json", site=outside / "site", folder=outside)
     text = (outside / "table.json").read_text()
     assert "mine" in text
     json.loads(text)
@@ -182,27 +188,29 @@ def test_the_tutorial_begins_with_an_environment_that_has_what_its_recipe_names(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_the_tutorial_s_own_code_leads_to_a_row_in_a_comparison(outside, tmp_path):
+def test_the_tutorial_s_own_code_leads_to_a_row_in_a_comparison(outside, checked, tmp_path):
     first, install, check, tests = commands(1)
     assert first == ["pnetkit", "plugins", "new", "backbone", "tiny-net"]
     assert install == ["pip", "install", "-e", "pnetkit-tiny-net[test]"]  # the fixture installed the very same files
     assert tests == ["python", "-m", "pytest", "pnetkit-tiny-net"]
     site = {"site": outside / "site", "folder": tmp_path}
-    said = call("-m", *first, site=tmp_path, folder=tmp_path)  # where it is installed, its name is refused
+    said = call(*first, site=tmp_path, folder=tmp_path)  # where it is installed, its name is refused
     for printed in (install, check, tests):
         assert printed in [shlex.split(line) for line in said.splitlines()[1:]]
     ours, installed = (folder / "pnetkit-tiny-net" / "pnetkit_tiny_net" for folder in (tmp_path, outside))
     assert (ours / "backbone.py").read_bytes() == (installed / "backbone.py").read_bytes()
-    assert "conforms." in call("-m", *check, **site)
+    assert check == ["pnetkit", "plugins", "check", "tiny-net"]
+    assert "conforms." in checked["tiny-net"]
     (tmp_path / "test_page.py").write_text(block("python", 1))
-    assert "failed" not in call("-m", "pytest", "-q", "test_page.py", "-p", "no:cacheprovider", **site)
+    assert "failed" not in call("pytest", "-q", "test_page.py", "-p", "no:cacheprovider", **site)
     (tmp_path / "s4c_dual").write_text(TINY)  # in the place of the shipped recipe, whose networks are larger
     assert "extends: pnetkit:s4c_dual\n" in block("yaml")
     (tmp_path / "mine.yaml").write_text(block("yaml").replace("pnetkit:s4c_dual", "s4c_dual"))
     (command,) = commands(2)
     assert command[:2] == ["pnetkit", "compare"]
-    fewer = ["--set", "training.iterations=20", "--set", "cohort.phantom.cases=4"]  # what is set last counts
-    said = call("-m", *command, *fewer, "--workers", 0, "--format", "markdown", **site)
+    sets = ("training.iterations=1", "cohort.phantom.cases=4", "phases=[venous]")  # what is set last counts
+    fewer = [word for value in sets for word in ("--set", value)]
+    said = call(*command, *fewer, "--workers", 0, "--format", "markdown", **site)
     assert "tiny_net" in said
 
 

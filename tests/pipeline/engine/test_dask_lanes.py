@@ -11,6 +11,7 @@ from pnetkit.pipeline.engine.dask_task import Seen, carry_out, look
 from pnetkit.pipeline.engine.schedule import run_nodes
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.needs import CPU, WHOLE_GPU
+from tests.forked import dask_workers
 from tests.nodes import a_node, killed_or_made
 
 PLUGINS = (("case-classifier", "voxel-count"),)
@@ -157,14 +158,7 @@ def test_an_engine_that_is_not_there_is_said_in_words(tmp_path, monkeypatch):
 @pytest.fixture
 def cluster():
     """Three worker processes; the scheduler gives a task up at the first death, and so blames the most it can."""
-    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
-    settings = {"distributed.scheduler.allowed-failures": 0, "distributed.worker.daemon": False}
-    with (
-        dask.config.set(settings),
-        distributed.LocalCluster(
-            n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
-        ) as found,
-    ):
+    with dask_workers(3, **{"distributed.scheduler.allowed-failures": 0}) as found:
         yield found
 
 

@@ -1,10 +1,8 @@
 """Tests of runs that share a store from several processes: as on one machine, and as on several."""
 
 import json
+import multiprocessing
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 
@@ -19,51 +17,39 @@ from pnetkit.pipeline.engine.workers import SerialExecutor
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.pipeline.stages.table import STAGES
-from tests.nodes import a_node
+from tests.forked import begin
+from tests.nodes import a_node, make_numbers
 from tests.two_hosts import two_hosts
-
-PROCESS = """
-import json, sys, time
-from pathlib import Path
-from pnetkit.pipeline.engine.schedule import run_nodes
-from pnetkit.pipeline.engine.workers import SerialExecutor
-from pnetkit.pipeline.stages.context import Context
-from pnetkit.pipeline.stages.stage import Stage
-from pnetkit.pipeline.stages.table import STAGES
-from pnetkit.store.node import Node, Subject
-from tests.nodes import AnySpec
-
-root, count, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-
-def work(spec, context, folder):
-    time.sleep(seconds)
-    (folder / "result").write_text(str(spec.identity["number"]))
-    with (root / "made.log").open("a") as log:
-        log.write(f"{spec.identity['number']}\\n")
-    return {}
-
-STAGES["measure"] = Stage("measure", work)
-nodes = [Node(AnySpec(identity={"number": number}), Subject(str(number), "P1")) for number in range(count)]
-print("ready", flush=True)
-sys.stdin.readline()
-begun = time.monotonic()
-outcome = run_nodes(nodes, SerialExecutor(), Context(root, "cpu", 1))
-print(json.dumps({"seconds": time.monotonic() - begun, "made": len(outcome.made), "failed": len(outcome.failed),
-                  "others": len(outcome.by_others(nodes))}))
-"""
 
 
 def begun(root, *, count, seconds):
-    """Start a process that waits for a word to begin."""
-    command = [sys.executable, "-c", PROCESS, str(root), str(count), str(seconds)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "ready\n"
-    return process
+    """Start a process that waits for a word to begin; gives it, and where to say that word and hear of its outcome."""
+    ours, its = multiprocessing.Pipe()
+    process = begin(make_numbers, its, root, count, seconds)
+    its.close()
+    assert ours.recv() == "ready"
+    return process, ours
 
 
-def let_run(process):
-    process.stdin.write("go\n")
-    process.stdin.flush()
+def let_run(started):
+    started[1].send("go")
+
+
+def said_by(started):
+    """Wait for a process to end, and give what it said of its outcome."""
+    process, ours = started
+    assert ours.poll(120)
+    said = ours.recv()
+    process.join()
+    assert process.exitcode == 0
+    return said
+
+
+def kill(started):
+    process, ours = started
+    process.kill()
+    process.join()
+    ours.close()
 
 
 def bytes_in(root):
@@ -109,15 +95,16 @@ def test_work_of_equal_length_is_shared_evenly_and_each_result_made_once(tmp_pat
     """Stages sleep, so that the time does not depend on the cores that the test has."""
     with two_hosts(tmp_path) as hosts:
         noted(hosts[0])
-        started = [begun(hosts[number % 2], count=6, seconds=2.0) for number in range(processes)]
+        started = [begun(hosts[number % 2], count=6, seconds=1.0) for number in range(processes)]
         for process in started:
             let_run(process)
-        said = [json.loads(process.communicate(timeout=120)[0]) for process in started]
+        said = [said_by(process) for process in started]
         assert sorted((tmp_path / "disk" / "made.log").read_text().split()) == [str(number) for number in range(6)]
         assert sum(of["made"] for of in said) == 6
         assert all(of["made"] + of["others"] == 6 and not of["failed"] for of in said)
         rounds = {2: 3, 4: 2}[processes]  # six of them cannot be shared evenly among four
-        assert rounds * 2.0 <= max(of["seconds"] for of in said) < rounds * 2.0 + 2.0
+        assert max(of["made"] for of in said) == rounds
+        assert rounds * 1.0 <= max(of["seconds"] for of in said) < rounds * 1.0 + 2.0
         assert sorted(bytes_in(hosts[0]).values()) == [str(number).encode() for number in range(6)]
 
 
@@ -133,18 +120,16 @@ def test_processes_that_are_killed_at_any_moment_cost_only_what_they_were_at(tmp
                 let_run(process)
             time.sleep(rng.uniform(0.05, 0.6))
             victim, survivor = rng.sample(started, 2)
-            victim.send_signal(signal.SIGKILL)
-            victim.communicate()
+            kill(victim)
             time.sleep(rng.uniform(0, 0.2))
-            survivor.send_signal(signal.SIGKILL)
-            survivor.communicate()
+            kill(survivor)
             killed += 2
             now = bytes_in(hosts[0])
             assert now.items() >= there.items()
             there = now
         last = begun(hosts[0], count=40, seconds=0.0)
         let_run(last)
-        assert not json.loads(last.communicate(timeout=120)[0])["failed"]
+        assert not said_by(last)["failed"]
         assert sorted(map(int, bytes_in(hosts[1]).values())) == list(range(40))
         times = Counter((tmp_path / "disk" / "made.log").read_text().split())
         assert sum(times.values()) <= 40 + killed  # what was being put into its place may be made again, no more
