@@ -1,4 +1,4 @@
-"""The paper's way of training, for benchmarks to change in what they measure."""
+"""The paper's way of training, for tests and benchmarks to change in what they are about."""
 
 from typing import Any
 

@@ -1,6 +1,5 @@
 """A fusion that learns, through everything: runs, predictions, comparisons, models, screening."""
 
-import csv
 import json
 import math
 import pickle
@@ -24,13 +23,10 @@ from pnetkit.screening.screen import screen_cases
 from pnetkit.screening.screener import load_screener
 from pnetkit.store.store import Store
 from tests.system.conftest import results
+from tests.system.written import edit, rows
 
 LOGISTIC = ["fusion={plugin: logistic}", "name=learned"]
 PHASES = ("arterial", "venous")
-
-
-def rows(folder):
-    return list(csv.DictReader((folder / "cases.csv").read_text().splitlines()))
 
 
 @pytest.fixture(scope="module")
@@ -136,13 +132,7 @@ def test_an_operating_point_beside_it_is_refused(finished):
 
 def edited(tmp_path, change):
     table = write_cohort(tmp_path / "cohort", PhantomSpec(cases=4, seed=1, shape=(32, 32, 24), difficulty=0))
-    lines = list(csv.DictReader(table.read_text().splitlines()))
-    for line in lines:
-        change(line)
-    with table.open("w", newline="") as file:
-        writer = csv.DictWriter(file, lines[0])
-        writer.writeheader()
-        writer.writerows(lines)
+    edit(table, change)
     return table
 
 

@@ -7,9 +7,9 @@ from torch import nn
 
 from pnetkit.imaging.intensity import Intensity
 from pnetkit.interfaces import BackboneOutput
-from pnetkit.training.plan import TrainingPlan
 from pnetkit.training.sampling import Sampling, TrainingCase, foreground_indices
 from pnetkit.types import AuxHead, BackboneSpec
+from tests.benchmarks.plans import paper_plan
 
 
 class TinyNet(nn.Module):
@@ -65,19 +65,9 @@ def plan():
         settings = {
             "iterations": 12,
             "sampling": Sampling((8, 8, 8), 2, 0.5, 0.5, "uniform"),
-            "rotations": "all-planes",
-            "flips": True,
             "learning_rate": 0.05,
-            "poly_power": 0.9,
-            "momentum": 0.9,
-            "weight_decay": 5e-4,
-            "nesterov": False,
-            "accumulation": 1,
-            "gradient_clip": None,
-            "class_weights": None,
-            "precision": "fp32",
             "checkpoint_every": 5,
         }
-        return TrainingPlan(**(settings | changes))
+        return paper_plan(**(settings | changes))
 
     return build
