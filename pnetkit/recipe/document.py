@@ -75,7 +75,7 @@ def parse(text: str, name: str) -> Document:
     if not isinstance(node, yaml.MappingNode):
         raise RecipeError("The recipe cannot be used:", [Fault(f"{name}:1", "wanted keys and values, as in `name: …`")])
     data = builder.value(node, ())
-    if not any(NOT_FOR_RECIPES in fault.message for fault in builder.faults):
+    if "&" in text and not any(NOT_FOR_RECIPES in fault.message for fault in builder.faults):
         builder.faults += _anchors(text, name)
     if builder.faults:
         raise RecipeError(f"The recipe {name} has faults:", builder.faults)

@@ -1,6 +1,7 @@
 """Coarse-to-fine: inside the region the labels are those of the exhaustive search, to the bit."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -46,10 +47,14 @@ def run(x, body=None, **changes):
     return segment(Blurred().eval(), x, Grid(x.shape[1:], np.eye(4)), settings(**changes), body=body)
 
 
-@pytest.mark.slow
+@cache
+def in_scene(**changes):
+    """The search of the scene as it is: several tests compare with the same ones, and none changes them."""
+    return run(scene(), **changes)
+
+
 def test_the_region_gets_the_labels_of_the_exhaustive_search():
-    x = scene()
-    full, fine = run(x), run(x, coarse=COARSE)
+    full, fine = in_scene(), in_scene(coarse=COARSE)
     assert (full.segmentation.labels > 0).sum() > 300
     assert np.array_equal(fine.segmentation.labels, full.segmentation.labels)
     assert fine.fallback == ""
@@ -99,7 +104,7 @@ def body(shape):
 def test_skipping_windows_without_body_changes_no_label_inside_it(combine):
     x = scene()
     mask = body(x.shape[1:])
-    plain, masked = run(x, combine=combine), run(x, mask, combine=combine)
+    plain, masked = in_scene(combine=combine), run(x, mask, combine=combine)
     assert masked.windows < plain.windows
     expected = np.where(mask, plain.segmentation.labels, 0)
     assert np.array_equal(masked.segmentation.labels, expected)
@@ -138,7 +143,7 @@ def test_a_batch_that_does_not_fit_is_run_in_smaller_ones_and_not_tried_again():
 
     x = scene()
     found = segment(Small(), x, Grid(x.shape[1:], np.eye(4)), settings(batch_size=7))
-    assert np.array_equal(found.segmentation.labels, run(x).segmentation.labels)
+    assert np.array_equal(found.segmentation.labels, in_scene().segmentation.labels)
     assert [size for size in sizes if size > 2] == [7, 3]
 
 
@@ -162,9 +167,8 @@ def test_the_region_follows_a_slanted_candidate_instead_of_its_box():
 
 
 def test_an_inset_runs_fewer_windows_and_leaves_every_voxel_of_the_region_a_vote():
-    x = scene()
-    fine = run(x, coarse=COARSE)
-    fewer = run(x, coarse=replace(COARSE, inset_voxels=2))
+    fine = in_scene(coarse=COARSE)
+    fewer = in_scene(coarse=replace(COARSE, inset_voxels=2))
     assert fewer.windows < fine.windows
     assert np.array_equal(fewer.region, fine.region)
     assert (fewer.segmentation.voters[fewer.region] > 0).all()
@@ -174,7 +178,7 @@ def test_an_inset_runs_fewer_windows_and_leaves_every_voxel_of_the_region_a_vote
 
 @pytest.mark.parametrize("changes", [{}, {"coarse": replace(COARSE, largest_share=0.01)}])
 def test_there_is_no_region_where_everything_was_searched(changes):
-    assert run(scene(), **changes).region is None
+    assert in_scene(**changes).region is None
 
 
 def test_the_region_of_a_body_in_its_box_lies_on_the_whole_grid():
@@ -188,9 +192,8 @@ WITH_LESIONS = replace(COARSE, region_stride=(6, 6, 6), lesion_margin_voxels=3)
 
 
 def test_near_lesions_the_labels_are_those_of_the_full_grid_and_elsewhere_those_of_the_regions_own_stride():
-    x = scene()
-    dense, sparse = run(x, coarse=COARSE), run(x, coarse=replace(COARSE), stride=(6, 6, 6))
-    found = run(x, coarse=WITH_LESIONS)
+    dense, sparse = in_scene(coarse=COARSE), in_scene(coarse=COARSE, stride=(6, 6, 6))
+    found = in_scene(coarse=WITH_LESIONS)
     near = near_lesions(sparse.segmentation.labels, WITH_LESIONS) & found.region
     assert near.any()
     assert not near[found.region].all()
@@ -214,10 +217,9 @@ def test_without_a_lesion_the_region_is_searched_at_its_own_stride_alone():
 
 
 def test_probabilities_may_be_averaged_in_both_passes():
-    x = scene()
-    found = run(x, coarse=WITH_LESIONS, combine="mean-softmax")
+    found = in_scene(coarse=WITH_LESIONS, combine="mean-softmax")
     assert found.segmentation.votes is None
-    assert np.array_equal(found.segmentation.labels > 1, run(x, combine="mean-softmax").segmentation.labels > 1)
+    assert np.array_equal(found.segmentation.labels > 1, in_scene(combine="mean-softmax").segmentation.labels > 1)
 
 
 def test_near_a_lesion_is_a_margin_around_tumor_and_duct_and_not_around_pancreas():
@@ -247,8 +249,7 @@ ON_A_CHESSBOARD = replace(COARSE, chessboard=True)
 
 
 def test_a_chessboard_finds_the_region_with_fewer_windows():
-    x = scene()
-    every, dealt = run(x, coarse=COARSE), run(x, coarse=ON_A_CHESSBOARD)
+    every, dealt = in_scene(coarse=COARSE), in_scene(coarse=ON_A_CHESSBOARD)
     assert dealt.coarse_windows < 0.75 * every.coarse_windows
     assert np.array_equal(dealt.segmentation.labels, every.segmentation.labels)
     assert dealt.fallback == ""
