@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import importlib
 import os
 import resource
@@ -12,6 +13,8 @@ import torch
 from beartype import BeartypeConf
 from beartype.claw import beartype_package
 from hypothesis import settings
+
+gc.disable()  # until the tests begin: what is imported stays, and going through it time and again is a tenth of a run
 
 beartype_package("pnetkit", conf=BeartypeConf(is_pep484_tower=True))  # every call is held to its annotations
 
@@ -31,6 +34,13 @@ LIMITS = [name for name in dir(resource) if name.startswith("RLIMIT_")]
 
 TRAINED = {"tiny", "warm", "finished", "model", "workplace", "archive"}
 """Fixtures of tests/system that train networks."""
+
+
+def pytest_collection_finish():
+    """Look for garbage from now on, seldom, and not among what stays until the process ends."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):
