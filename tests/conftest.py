@@ -19,6 +19,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # test processes side by side: more thr
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 
+os.fsync = os.fstat  # no test pulls the plug: what is written need not be on the disk, and waiting for that is long
+
 os.environ.pop("COLUMNS", None)  # what commands print into a pipe is as wide as it is, wherever the tests run
 os.unsetenv("COLUMNS")  # readline sets it for the processes that tests start, and os.environ does not know
 
