@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -147,20 +147,12 @@ def held_still(paths: Iterable[Path]) -> Iterator[None]:
     started = time.time_ns()
     before = {path: _state(path, started) for path in paths}
 
-    def require_unchanged() -> None:
-        changed = [path for path, state in before.items() if _state(path, started) != state]
-        if changed:
-            raise ImageError(
-                f"{changed[0]}: was changed while it was read. Wait until nothing writes it any more, and run the same "
-                f"command again."
-            )
-
     try:
         yield
     except Exception:
-        require_unchanged()  # half a file may have been read, and be what the error speaks of
+        _require_unchanged(before, started)  # half a file may have been read, and be what the error speaks of
         raise
-    require_unchanged()
+    _require_unchanged(before, started)
 
 
 def require_digest(path: Path, wanted: str) -> None:
@@ -176,6 +168,15 @@ def require_digest(path: Path, wanted: str) -> None:
         raise ImageError(
             f"{path}: has changed since it was checked (SHA-256 {found[:12]}…, wanted {wanted[:12]}…). Run the same "
             f"command again: what depends on the file is then made of what it holds now."
+        )
+
+
+def _require_unchanged(before: Mapping[Path, tuple[int, int, int, str] | None], started_ns: int) -> None:
+    changed = [path for path, state in before.items() if _state(path, started_ns) != state]
+    if changed:
+        raise ImageError(
+            f"{changed[0]}: was changed while it was read. Wait until nothing writes it any more, and run the same "
+            f"command again."
         )
 
 

@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
@@ -101,17 +101,11 @@ def load_factory(kind: str, name: str) -> Factory:
             f"{what} cannot be imported: its entry point is {info.target!r}, wanted package.module:name. Correct it in "
             f"the distribution's pyproject.toml and install that again."
         )
-
-    def broken(error: BaseException) -> BrokenPluginError:
-        return BrokenPluginError(f"{what} cannot be imported: {type(error).__name__}: {error}")
-
-    def on_failure(_manager: Any, _point: EntryPoint, error: BaseException) -> None:
-        raise broken(error) from error
-
+    on_failure = partial(_say_broken, what)
     try:
         manager = _DriverManager(GROUPS[kind], name, invoke_on_load=False, on_load_failure_callback=on_failure)
     except (AssertionError, SystemExit) as error:  # stevedore lets these two pass by its callback
-        raise broken(error) from error
+        raise _broken(what, error) from error
     factory = manager[name].plugin
     if not callable(factory):
         raise BrokenPluginError(
@@ -119,6 +113,14 @@ def load_factory(kind: str, name: str) -> Factory:
             f"parameters."
         )
     return factory
+
+
+def _say_broken(what: str, _manager: Any, _point: EntryPoint, error: BaseException) -> None:
+    raise _broken(what, error) from error
+
+
+def _broken(what: str, error: BaseException) -> BrokenPluginError:
+    return BrokenPluginError(f"{what} cannot be imported: {type(error).__name__}: {error}")
 
 
 def without_extras(requirements: Iterable[str]) -> Iterator[Requirement]:

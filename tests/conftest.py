@@ -20,7 +20,10 @@ beartype_package("pnetkit", conf=BeartypeConf(is_pep484_tower=True))  # every ca
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # test processes side by side: more threads than cores wait for each other
     torch.set_num_threads(1)
+    torch.set_num_threads = lambda _: None  # commands as `screen` take all cores, and would keep them for later tests
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+
+os.fsync = os.fstat  # no test pulls the plug: what is written need not be on the disk, and waiting for that is long
 
 os.environ.pop("COLUMNS", None)  # what commands print into a pipe is as wide as it is, wherever the tests run
 os.unsetenv("COLUMNS")  # readline sets it for the processes that tests start, and os.environ does not know
@@ -56,8 +59,9 @@ def left_as_it_was():
 
     A limit of memory that one test set once ended browsers, and torch with a fault, in tests long after it.
     """
-    before = _process()
+    before, threads = _process(), torch.get_num_threads()
     yield
+    torch.set_num_threads(threads)
     after = _process()
     assert {name: after[name] for name in after if after[name] != before[name]} == {}
 

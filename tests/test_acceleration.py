@@ -28,7 +28,8 @@ def trained(network):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "folded"),
-    [(lambda: S4C(width=4), 13), (UNet3D, None), (VNet, None)],
+    [(lambda: S4C(width=4), 13), (lambda: UNet3D(width=4), None), (lambda: VNet(width=4), None)],
+    ids=["S4C", "UNet3D", "VNet"],
 )
 def test_a_folded_network_answers_the_same_up_to_rounding(make, folded):
     network = trained(make())

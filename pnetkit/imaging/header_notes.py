@@ -5,8 +5,9 @@ which file it is.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import get_ident
 
 from nibabel import imageglobals
@@ -21,22 +22,10 @@ def held_back() -> Iterator[list[str]]:
     An ImageError of the block is to say them; otherwise they are passed on in the end. Only the handlers by which
     nibabel itself writes to a stream wait for that: what a program has set up for its own log gets every note at once.
     """
-    thread = get_ident()
     held: list[tuple[logging.Handler, logging.LogRecord]] = []
     notes: list[str] = []
-
-    def holding(handler: logging.Handler) -> Callable[[logging.LogRecord], bool]:
-        def hold(record: logging.LogRecord) -> bool:
-            if get_ident() != thread:
-                return True
-            held.append((handler, record))
-            notes.append(record.getMessage().partition(";")[0])
-            return False
-
-        return hold
-
     plain = [handler for handler in imageglobals.logger.handlers if type(handler) is logging.StreamHandler]
-    filters = [(handler, holding(handler)) for handler in plain]
+    filters = [(handler, partial(_hold, get_ident(), handler, held, notes)) for handler in plain]
     for handler, hold in filters:
         handler.addFilter(hold)
     try:
@@ -49,3 +38,18 @@ def held_back() -> Iterator[list[str]]:
             handler.removeFilter(hold)
         for waiting, record in held:
             waiting.handle(record)
+
+
+def _hold(
+    thread: int,
+    handler: logging.Handler,
+    held: list[tuple[logging.Handler, logging.LogRecord]],
+    notes: list[str],
+    record: logging.LogRecord,
+) -> bool:
+    """Keep a record of this thread from its handler; say whether it may pass."""
+    if get_ident() != thread:
+        return True
+    held.append((handler, record))
+    notes.append(record.getMessage().partition(";")[0])
+    return False

@@ -1,5 +1,6 @@
 """A network compiled by torch."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -41,11 +42,19 @@ print("the same")
 """
 
 
+QUICK = {
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",  # without processes that compile, each of which imports torch
+    "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",  # which pays for many kernels; here are two
+    "TORCHINDUCTOR_VEC_ISA_OK": "1",  # torch need not try what the processor can do
+}
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="there is no C++ compiler here")
 def test_a_compiled_network_answers_the_same_up_to_rounding_and_always_the_same():
     """In a process of its own: the tests' type checks at run time cannot be compiled."""
-    done = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", COMPILE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | QUICK)
     assert done.stdout == "the same\n", done.stderr[-2000:]
 
 

@@ -2,11 +2,12 @@
 
 import shutil
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
-from pnetkit.cohort.phantom import PhantomSpec, write_cohort
+from pnetkit.cohort.phantom import PhantomSpec, generate, write_cohort
 from pnetkit.pipeline.engine.session import Listener
 from pnetkit.pipeline.outcome.export import export_model
 from pnetkit.pipeline.plan.request import RunRequest
@@ -37,6 +38,17 @@ profiles:
     cohort:
       phantom: {cases: 4, shape: [32, 32, 24], difficulty: 0}
 """
+
+
+KEPT = lru_cache(64)(generate.phantom_case)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def phantoms_are_drawn_once():
+    """Keep the phantoms that were drawn: nearly every test here begins with the same four, which take half a second."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(generate, "phantom_case", KEPT)
+        yield
 
 
 @dataclass(frozen=True)

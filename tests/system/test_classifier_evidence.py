@@ -60,14 +60,14 @@ class Looks:
 
 
 @pytest.fixture
-def looked(tiny, install):
+def looked(warm, install):
     """A run of one phase with a classifier that notes what it sees, and the files of its cohort by case."""
     install("acme-looks", "acme_looks", LOOKS, case_classifier={"looks": "acme_looks:Looks"})
-    result = tiny(sets=["phases=[venous]", "classifier={plugin: looks}", "postprocess=[]"])
+    result = warm(sets=["phases=[venous]", "classifier={plugin: looks}", "postprocess=[]"])
     record = json.loads((result.folder / "run.json").read_text())
     assert record["failed"] == []
-    table = next((tiny.folder / "store").rglob("cohort.csv")).parent
-    return result, record, Store(tiny.folder / "store"), table
+    table = next((warm.folder / "store").rglob("cohort.csv")).parent
+    return result, record, Store(warm.folder / "store"), table
 
 
 def made(record, stage, **of):

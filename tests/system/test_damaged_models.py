@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pnetkit.model.folder import SUMS, read_model, write_sums
+from pnetkit.screening import screener
+from pnetkit.screening.screener import load_screener
 from tests.dicom.synthetic import AFFINE, some_hu, write_series
 from tests.system.damage import Damage, Kind, cut, each, end, flip, require_error
 
@@ -15,8 +18,6 @@ pytestmark = pytest.mark.slow
 
 def model_json(change):
     def do(folder):
-        from pnetkit.model.folder import SUMS, write_sums
-
         path = folder / "model.json"
         content = json.loads(path.read_text())
         change(content)
@@ -107,21 +108,30 @@ SERIES = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def in_memory(model):
+    return load_screener(read_model(model), device="cpu")
+
+
+@pytest.fixture
+def screen(model, in_memory, tmp_path, monkeypatch, capsys):
+    """Screen the series in `ct` by a sound model, which is loaded once for all of them."""
+    monkeypatch.setattr(screener, "load_screener", lambda *_, **__: in_memory)
+    arguments = ("screen", model, tmp_path / "ct", "--out", tmp_path / "out", "--device", "cpu")
+    return lambda: end(monkeypatch, capsys, *arguments)
+
+
 @pytest.mark.parametrize("name", SERIES)
-def test_a_damaged_series_is_an_error_in_words(name, model, tmp_path, monkeypatch, capsys):
+def test_a_damaged_series_is_an_error_in_words(name, screen, tmp_path):
     kind, change, mentions = SERIES[name]
     write_series(tmp_path / "ct", some_hu(), AFFINE, description="venous", change=change)
-    code, text = end(
-        monkeypatch, capsys, "screen", model, tmp_path / "ct", "--out", tmp_path / "out", "--device", "cpu"
-    )
+    code, text = screen()
     require_error(kind, mentions, code, text)
 
 
 @pytest.mark.parametrize("place", np.linspace(0.02, 0.98, 12))
-def test_a_series_with_a_file_that_was_cut_is_an_error_in_words(place, model, tmp_path, monkeypatch, capsys):
+def test_a_series_with_a_file_that_was_cut_is_an_error_in_words(place, screen, tmp_path):
     write_series(tmp_path / "ct", some_hu(), AFFINE, description="venous")
     cut("IM0002", place)(tmp_path / "ct")
-    code, text = end(
-        monkeypatch, capsys, "screen", model, tmp_path / "ct", "--out", tmp_path / "out", "--device", "cpu"
-    )
+    code, text = screen()
     require_error(CUT, "", code, text)

@@ -184,7 +184,7 @@ def test_a_missing_phase_is_decided_and_named_or_refused(tiny, tmp_path):
             line["venous_image"] = line["venous_label"] = ""
 
     table = edited(tmp_path, drop)
-    result = tiny(table=table, sets=LOGISTIC)
+    result = tiny(table=table, sets=[*LOGISTIC, "training.iterations=1"])
     assert [(row["status"], row["missing"]) for row in rows(result.folder)][1] == ("ok", "venous")
 
 

@@ -21,21 +21,22 @@ def run(tiny, *options):
 
 
 def test_a_run_that_is_followed_has_the_same_keys_and_results(tiny, trained_once):
-    done = run(tiny, "--live")
+    done = run(tiny, "--live", "--set", "phases=[venous]")
     assert done.exit_code == 0, done.output
     assert f"To follow: {tiny.folder / 'out' / 'live.html'}" in done.output.replace("\n", "")
     alone, followed = (folder / "out" for folder in (trained_once, tiny.folder))
     stages = [json.loads((folder / "run.json").read_text())["stages"] for folder in (alone, followed)]
-    assert stages[0] == stages[1]
+    assert [of for of in stages[0] if of["input"] == "venous"] == stages[1]
     text = (followed / "live.html").read_text(encoding="utf-8")
-    (followed / "live.html").unlink()
-    assert results(followed) == results(alone)
+    expected = {name: data for name, data in results(alone).items() if name.endswith("_venous.nii.gz")}
+    assert len(expected) == 4
+    assert expected.items() <= results(followed).items()
     assert "Is done, as of" in text
     trainings = re.findall(r'<tr><th scope="row">\w+, fold \d.*?</tr>', text)
-    assert len(trainings) == 4
+    assert len(trainings) == 2
     done_in_full = r'max="(\d+)" value="\1".*<td>done</td>'
     assert all(re.search(done_in_full, of) for of in trainings)
-    assert text.count("<polyline") == 4
+    assert text.count("<polyline") == 2
 
 
 def test_a_page_that_cannot_be_written_is_told_of_once_and_the_run_ends_well(warm, monkeypatch):
@@ -58,7 +59,7 @@ def test_an_extra_that_is_missing_is_told_before_anything_is_made(warm, monkeypa
 
 
 def test_a_page_loads_itself_anew_in_a_browser_and_says_nothing_on_its_console(tmp_path, monkeypatch):
-    monkeypatch.setattr(live, "RELOAD_S", 1)
+    monkeypatch.setattr(live, "RELOAD_S", 0.5)
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
@@ -77,7 +78,7 @@ def test_a_page_loads_itself_anew_in_a_browser_and_says_nothing_on_its_console(t
         tab.get_by_label("Load this page anew").uncheck()
         found = axe.Axe().run(tab).response["violations"]
         follower.ended("done")
-        tab.wait_for_timeout(1500)
+        tab.wait_for_timeout(900)
         assert tab.get_by_text("Goes on, as of").count() == 1  # the reader has stopped it
         tab.get_by_label("Load this page anew").click()
         tab.wait_for_selector("text=Is done", timeout=20_000)

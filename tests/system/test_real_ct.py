@@ -33,28 +33,45 @@ SETS = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def cohort(tmp_path):
-    """A table of the three scans; TotalSegmentator's label values are written as AMOS's, so that one mapping serves."""
-    image = nib.load(SCANS["total"][1])
-    pancreas = np.asarray(image.dataobj) == TOTAL_PANCREAS
-    renamed = nib.Nifti1Image(np.where(pancreas, AMOS_PANCREAS, 0).astype(np.uint8), image.affine)
-    nib.save(renamed, tmp_path / "total_labels.nii.gz")
-    labels = {name: pair[1] for name, pair in SCANS.items()} | {"total": tmp_path / "total_labels.nii.gz"}
-    with (tmp_path / "cohort.csv").open("w", newline="") as file:
+MARGIN = 32
+"""Voxels beside the pancreas that are kept: a whole slab takes ten times as long, and is no other format."""
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    """What lies around the pancreas of the three scans, as files, and as tables name them; values as AMOS has them."""
+    folder, made = tmp_path_factory.mktemp("scans"), {}
+    for name, paths in SCANS.items():
+        image, label = map(nib.load, paths)
+        pancreas = np.asarray(label.dataobj) == (TOTAL_PANCREAS if name == "total" else AMOS_PANCREAS)
+        low, high = (edge(np.argwhere(pancreas), axis=0)[:2] for edge in (np.min, np.max))
+        around = tuple(slice(max(0, a - MARGIN), b + MARGIN) for a, b in zip(low, high, strict=True))
+        if name == "total":  # its values are written as AMOS's, so that one mapping serves
+            label = nib.Nifti1Image(np.where(pancreas, AMOS_PANCREAS, 0).astype(np.uint8), label.affine)
+        made[name] = folder / f"{name}.nii.gz", folder / f"{name}_labels.nii.gz"
+        for of, path in zip((image, label), made[name], strict=True):
+            nib.save(of.slicer[around], path)
+    return made
+
+
+@pytest.fixture(scope="module")
+def cohort(scans, tmp_path_factory):
+    """A table of the three."""
+    table = tmp_path_factory.mktemp("cohort") / "cohort.csv"
+    with table.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["case_id", "patient_id", "abnormal", "scan_image", "scan_label"])
-        writer.writerows([name, name, "", SCANS[name][0], labels[name]] for name in SCANS)
-    return tmp_path / "cohort.csv"
+        writer.writerows([name, name, "", *paths] for name, paths in scans.items())
+    return table
 
 
-def test_real_slabs_run_from_training_to_report_and_overlay_their_scans(cohort, tiny):
+def test_real_slabs_run_from_training_to_report_and_overlay_their_scans(cohort, scans, tiny):
     result = tiny(table=cohort, sets=SETS)
     rows = list(csv.DictReader((result.folder / "cases.csv").read_text().splitlines()))
     assert [(row["case_id"], row["status"]) for row in rows] == [(name, "ok") for name in sorted(SCANS)]
     assert all(0 <= float(row["scan_pancreas_dice"]) <= 1 for row in rows)
     assert {row["scan_tumor_dice"] for row in rows} <= {"undefined", "0.0"}  # no tumor is marked in any of them
-    for name, (image_path, _) in SCANS.items():
+    for name, (image_path, _) in scans.items():
         image, found = nib.load(image_path), nib.load(result.folder / "segmentations" / f"{name}_scan.nii.gz")
         assert found.shape == image.shape
         assert np.array_equal(found.affine, image.affine)
@@ -93,11 +110,11 @@ class Bright(nn.Module):
 '''
 
 
-def test_each_voxel_of_a_result_lies_on_the_voxel_of_the_file_that_it_came_from(cohort, tiny, install):
+def test_each_voxel_of_a_result_lies_on_the_voxel_of_the_file_that_it_came_from(cohort, scans, tiny, install):
     install("acme-bright", "acme_bright", THRESHOLD, backbone={"bright": "acme_bright:Bright"})
     plain = ["backbone.plugin=bright", "intensity.normalization=none", "postprocess=[]", "inference.body=none"]
     result = tiny(table=cohort, sets=[*SETS, *plain])
-    for name, (image_path, _) in SCANS.items():
+    for name, (image_path, _) in scans.items():
         hu = np.asarray(nib.load(image_path).dataobj, dtype=np.float32)
         found = np.asarray(nib.load(result.folder / "segmentations" / f"{name}_scan.nii.gz").dataobj)
         assert np.array_equal(found == 1, hu > 100)

@@ -7,10 +7,12 @@ from dataclasses import replace
 import nibabel as nib
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from pnetkit.cohort.phantom import PhantomSpec, write_cohort
+from pnetkit.cli.main import cli
 from pnetkit.errors import StoreError
 from pnetkit.recipe.check import load_recipe, resolved
+from tests.system.conftest import TINY, copy_store
 from tests.system.written import rows
 
 
@@ -36,6 +38,23 @@ def test_every_table_says_that_phantoms_are_no_patients(finished):
     text = (finished[1].folder / "tables.md").read_text()
     assert text.count("generated phantoms, seed 0 (synthetic, not clinical data)") == 3
     assert text.count("Research use only") == 3
+
+
+@pytest.mark.slow
+def test_a_run_says_first_that_phantoms_are_no_patients_and_prints_both_tables(trained_once, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    copy_store(trained_once, tmp_path / "runs" / ".store")
+    done = CliRunner().invoke(cli, ["run", "tiny.yaml", "--workers", "0", "--no-report"])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert "generated phantoms" in lines[0]
+    assert "no figure below says anything about patients" in lines[0]
+    assert any(line.startswith("Table 1.") for line in lines)
+    assert any(line.startswith("Table 2.") for line in lines)
+    assert sum("synthetic, not clinical data" in line for line in lines) == 3
+    (folder,) = (tmp_path / "runs").glob("tiny-demo-*")
+    assert lines[-1] == f"Results: {folder.relative_to(tmp_path)}"
 
 
 def test_segmentations_lie_on_the_original_grids(finished):
@@ -81,10 +100,9 @@ def test_cases_agree_with_the_segmentations_and_the_rule(finished):
 
 
 @pytest.mark.slow
-def test_thresholds_are_chosen_on_the_other_folds_and_the_tables_say_so(tmp_path, tiny):
-    table = write_cohort(tmp_path / "eight", PhantomSpec(cases=8, seed=1, shape=(32, 32, 24), difficulty=0))
-    fixed = tiny("fixed", table=table)
-    result = tiny(table=table, sets=["operating_point={target: sensitivity, at_least: 1}"])
+def test_thresholds_are_chosen_on_the_other_folds_and_the_tables_say_so(finished, warm):
+    fixed = finished[1]
+    result = warm(sets=["operating_point={target: sensitivity, at_least: 1}"])
     assert result.made == {}
     assert "Thresholds: the recipe's, the same for every fold." in (fixed.folder / "tables.md").read_text()
     assert "chosen for each fold on the other folds, for a sensitivity" in (result.folder / "tables.md").read_text()
@@ -104,9 +122,9 @@ def test_thresholds_are_chosen_on_the_other_folds_and_the_tables_say_so(tmp_path
 
 @pytest.mark.slow
 def test_agreement_maps_are_written_when_asked_for(warm):
-    result = warm(sets=["inference.keep_votes=true", "inference.stride=8"])
+    result = warm(sets=["phases=[venous]", "inference.keep_votes=true", "inference.stride=8"])
     maps = sorted((result.folder / "segmentations").glob("*_agreement.nii.gz"))
-    assert len(maps) == 8
+    assert len(maps) == 4
     values = np.asarray(nib.load(maps[0]).dataobj)
     asked = values[values > 0]
     assert 0.2 < asked.size / values.size < 1  # nobody is asked about what lies outside the body

@@ -315,7 +315,8 @@ def test_a_run_at_the_median_of_its_training_cases_ends_on_the_scans_own_grids(r
 def test_stacked_phases_and_maps_and_rules_on_the_networks_voxels_are_the_same_in_a_run_as_in_screening(tmp_path):
     sets = [
         "inputs={stacked: {phases: [venous, arterial], resample: true}}",
-        "classifier={plugin: roi-classifier, params: {iterations: 1}}",
+        "classifier={plugin: roi-classifier, params: {channels: [8], groups: 4, iterations: 1}}",
+        "training.iterations=6",
         "preprocess.spacing_mm=[7, 7, 9]",
         "preprocess.rules_on=network",
     ]

@@ -17,6 +17,15 @@ ROOT = Path(__file__).parents[2]
 SHIPPED = "pnetkit/shipped_recipes/"
 
 
+ASKED = """
+from pnetkit.cli.main import cli
+
+cli(["recipe", "list", "--json"], standalone_mode=False)
+print("---")
+cli(["recipe", "show", "ablations/thresholds_mm3"], standalone_mode=False)
+"""
+
+
 def build(folder, out):
     """Build the source distribution and the wheel of the sources in a folder; nothing is fetched."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-t", "wheel", "-d", str(out)]
@@ -56,12 +65,11 @@ def test_an_installation_from_the_wheel_lists_its_own_recipes_and_composes_them(
         archive.extractall(site)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
 
-    def pnetkit(*arguments):
-        command = [sys.executable, "-P", "-m", "pnetkit", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=empty, env=environment)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    listed = json.loads(pnetkit("recipe", "list", "--json"))
-    assert {Path(of["file"]) for of in listed} == set((site / "pnetkit" / "shipped_recipes").rglob("*.yaml"))
-    assert "tumor_mm3: 20" in pnetkit("recipe", "show", "ablations/thresholds_mm3")
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", ASKED], capture_output=True, text=True, check=False, cwd=empty, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    listed, shown = done.stdout.split("---", 1)
+    of_the_site = set((site / "pnetkit" / "shipped_recipes").rglob("*.yaml"))
+    assert {Path(of["file"]) for of in json.loads(listed)} == of_the_site
+    assert "tumor_mm3: 20" in shown
