@@ -5,27 +5,40 @@ import runpy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from pnetkit.children import forks_of_a_server
 
+_WHERE = ("_forkserver_address", "_forkserver_authkey")
+"""What a process has to know of a server to ask it for forks; the second since Python 3.14."""
+
 
 def begin(function: Callable[..., None], *arguments: Any) -> BaseProcess:
-    """Begin a process that does this; the function has to be one of a module."""
-    process = forks_of_a_server("pnetkit.pipeline.engine.task").Process(target=function, args=arguments)
+    """Begin a process that does this; the function has to be one of a module.
+
+    What it starts in turn are forks of the same server, which would otherwise be started anew.
+    """
+    context = forks_of_a_server("pnetkit.pipeline.engine.task")
+    server = None
+    if context.get_start_method() == "forkserver":
+        forkserver.ensure_running()
+        server = {name: value for name, value in vars(forkserver._forkserver).items() if name in _WHERE}
+    process: BaseProcess = context.Process(target=_do, args=(server, function, arguments))
     process.start()
     return process
 
 
-def begin_module(said: Path, *arguments: str, folder: Path | None = None, site: Path | None = None) -> BaseProcess:
+def begin_module(
+    said: Path, *arguments: str, folder: Path | None = None, site: Path | None = None, goes_on: bool = False
+) -> BaseProcess:
     """Begin what `python -m` does with these, in a folder, with what is installed in `site` too.
 
-    What it prints goes into the file `said`.
+    What it prints goes into the file `said`, with `goes_on` after what is there.
     """
-    return begin(_run_module, said, arguments, folder, site)
+    return begin(_run_module, said, arguments, folder, site, goes_on)
 
 
 @contextmanager
@@ -46,8 +59,14 @@ def dask_workers(number: int, **settings: Any) -> Iterator[Any]:
         yield found
 
 
-def _run_module(said: Path, arguments: tuple[str, ...], folder: Path | None, site: Path | None) -> None:
-    with said.open("w") as file:
+def _do(server: dict[str, Any] | None, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    if server is not None:
+        vars(forkserver._forkserver).update(server, ensure_running=resource_tracker.ensure_running)
+    function(*arguments)
+
+
+def _run_module(said: Path, arguments: tuple[str, ...], folder: Path | None, site: Path | None, goes_on: bool) -> None:
+    with said.open("a" if goes_on else "w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.chdir(folder or Path.cwd())

@@ -10,7 +10,7 @@ from typing import Any
 
 from pnetkit.pipeline.engine.schedule import run_nodes
 from pnetkit.pipeline.engine.task import Attempted
-from pnetkit.pipeline.engine.workers import SerialExecutor
+from pnetkit.pipeline.engine.workers import SerialExecutor, WorkerPool
 from pnetkit.pipeline.stages.context import Context
 from pnetkit.pipeline.stages.stage import Stage
 from pnetkit.pipeline.stages.table import STAGES
@@ -48,6 +48,15 @@ def killed_or_made(node, context):
         ctypes.string_at(0)
     time.sleep(node.spec.identity.get("seconds", 0))
     return Attempted(context.store.produce(node.stage, node.key, lambda _: {"name": name}))
+
+
+def hold_a_worker(connection):
+    """Hold a pool of one worker that is at a task for long, and tell its process."""
+    with WorkerPool(1, threads=1) as pool:
+        worker = pool.submit(os.getpid).result()
+        held = pool.submit(time.sleep, 300)
+        connection.send(worker)
+        held.result()
 
 
 def make_numbers(connection, root, count, seconds):

@@ -94,10 +94,12 @@ def kill_often(
         service.wait_ready()
         end = time.monotonic() + 300
         while sent(folder / "state" / "metrics.prom") < traffic.studies and time.monotonic() < end:
-            time.sleep(0.2)
-        time.sleep(1.5)  # anything that would come twice
+            time.sleep(0.05)
+        time.sleep(1.0)  # anything that would come twice
     finally:
         ending.set()
+        for thread in threads:
+            thread.join(10)
         service.stop()
         archive.close()
     return archive, service.log.read_text()

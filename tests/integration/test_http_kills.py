@@ -5,14 +5,13 @@ More often by hand: PNETKIT_KILLS=30 python -m pytest tests/integration/test_htt
 
 import os
 import random
-import subprocess
-import sys
 import threading
 import time
 
 import httpx
 import pytest
 
+from tests.forked import begin_module
 from tests.serve.hospital import TOP, free_port
 from tests.serve.http_parts import TOKEN, study
 from tests.serve.parts import wait_until
@@ -23,9 +22,7 @@ STUDIES = 6
 
 
 def start(state, port, log):
-    with log.open("ab") as stream:
-        command = [sys.executable, "-m", "tests.serve.quick_http", str(state), str(port)]
-        return subprocess.Popen(command, cwd=TOP, stdout=stream, stderr=stream)
+    return begin_module(log, "tests.serve.quick_http", str(state), str(port), folder=TOP, goes_on=True)
 
 
 def ask(client, method, path, **options):
@@ -63,7 +60,7 @@ def test_every_study_that_was_answered_has_one_result_of_its_own_whenever_the_se
             wait_until(lambda: ask(client, "GET", "/health").status_code == 200, 60)
             time.sleep(rng.uniform(0, 0.8))
             process.kill()
-            process.wait()
+            process.join()
             process = start(state, port, log)
         done.set()
         sender.join(120)
@@ -84,7 +81,7 @@ def test_every_study_that_was_answered_has_one_result_of_its_own_whenever_the_se
     finally:
         done.set()
         process.kill()
-        process.wait()
+        process.join()
         client.close()
     assert len(list((state / "results").iterdir())) == STUDIES
     assert "ALARM" not in log.read_text()

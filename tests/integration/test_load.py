@@ -33,9 +33,12 @@ def test_every_study_ends_in_one_result_however_often_the_service_is_killed(tmp_
 
 
 def test_twenty_associations_at_once_are_not_mixed_up_and_memory_stays(tmp_path):
+    """Studies of one phase each, as it is senders that could be mixed up: kills, above, come upon two phases."""
     archive = Archive()
     numbers = range(1, 21)
-    sets = {number: study(tmp_path / f"in{number}", number, shape=(256, 256, 3)) for number in numbers}
+    sets = {
+        number: study(tmp_path / f"in{number}", number, phases=("venous",), shape=(256, 256, 3)) for number in numbers
+    }
     statuses = {}
     with serving(tmp_path, {"pacs": dimse(archive.port)}, stable_s=3.0) as service, closing(archive):
         before = resident_bytes(service.process.pid)
@@ -53,13 +56,13 @@ def test_twenty_associations_at_once_are_not_mixed_up_and_memory_stays(tmp_path)
             peak.append(resident_bytes(service.process.pid))
             threads[0].join(0.05)
         assert all(statuses[number] == [0] * len(sets[number]) for number in numbers)
-        wait_until(lambda: len(archive.got) == 80 or "ALARM" in service.log.read_text(), 200)
+        wait_until(lambda: len(archive.got) == 40 or "ALARM" in service.log.read_text(), 200)
         peak.append(resident_bytes(service.process.pid))
         log = service.log.read_text()
         state = [path.read_text() for path in [tmp_path / "state" / "metrics.prom"]]
     for number in numbers:
         got = archive.of_study(study_uid(number))
-        assert sorted(of.Modality for of in got) == ["SEG", "SEG", "SR", "SR"]
+        assert sorted(of.Modality for of in got) == ["SEG", "SR"]
         assert {mark_of(of) for of in got if of.Modality == "SEG"} == {number}
     assert max(peak) - before < 120 * 2**20  # each association holds an image or two, of 128 KiB each
     assert re.search(r"pnetkit_given_up_total 0\n", state[0])

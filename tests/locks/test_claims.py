@@ -147,8 +147,8 @@ def test_what_a_machine_that_lost_its_power_left_half_written_is_taken_over_too(
 
 
 def test_of_many_that_wait_for_one_that_is_gone_one_takes_over(place):
-    pace = Pace(beat_s=0.1, stale_s=1.0)
-    for _ in range(3):
+    pace = Pace(beat_s=0.1, stale_s=0.5)
+    for _ in range(2):
         foreign(place)
         start, over = threading.Barrier(8), threading.Event()
 

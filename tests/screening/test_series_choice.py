@@ -1,5 +1,7 @@
 """Choosing series: by UID, description, time, image; what several fit is refused with the list of them."""
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 
@@ -121,8 +123,13 @@ def test_equal_or_absent_times_decide_nothing(tmp_path):
         chosen(tmp_path, by="time")
 
 
+@lru_cache
+def a_case():
+    return phantom_case(PhantomSpec(seed=0), 0)
+
+
 def phantom(folder, phase, description, **more):
-    found = phantom_case(PhantomSpec(seed=0), 0).scans[phase]
+    found = a_case().scans[phase]
     write_series(
         folder / description, found.hu.astype(np.float32), found.affine, description=description,
         number=len(description), **more,
@@ -281,7 +288,7 @@ def multiphase(folder, scans):
 
 @pytest.mark.slow
 def test_two_phases_in_one_series_are_told_by_image_by_time_and_by_the_name_of_their_part(tmp_path):
-    scans = phantom_case(PhantomSpec(seed=0), 0).scans
+    scans = a_case().scans
     multiphase(tmp_path, [scans["arterial"], scans["venous"]])
     study = sort_study(find_series(tmp_path).series)
     parts = {"arterial": "1.2.77/AcquisitionNumber=1", "venous": "1.2.77/AcquisitionNumber=2"}

@@ -4,7 +4,6 @@ import gc
 import json
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 import warnings
@@ -16,6 +15,7 @@ import pydicom
 import pytest
 from pynetdicom import AE, StoragePresentationContexts, evt
 
+from tests.forked import begin_module
 from tests.serve.parts import wait_until
 
 TOP = Path(__file__).parents[2]
@@ -92,7 +92,10 @@ class Archive:
         return [dataset for dataset in self.got.values() if dataset.StudyInstanceUID == uid]
 
     def close(self):
+        links = self._server.active_associations
         self._server.shutdown()
+        for link in links:  # or its socket would be left to a test to come
+            link.join(5)
 
 
 def write_config(path, port, destinations, *, retry=None):
@@ -115,33 +118,43 @@ class Service:
     def __init__(self, folder, destinations, takes_s=0.0, stable_s=1.0):
         self.folder, self.port, self.settings = folder, free_port(), [str(takes_s), str(stable_s)]
         self.config = write_config(folder / "config.yaml", self.port, destinations)
-        self.log = folder / "log.txt"
+        self.log, self._begun = folder / "log.txt", 0
+        self.log.touch()
         self.process = None
 
     def start(self):
-        command = [sys.executable, "-m", "tests.serve.quick_service", str(self.folder / "state"), str(self.config)]
-        with self.log.open("ab") as stream:
-            self.process = subprocess.Popen([*command, *self.settings], cwd=TOP, stdout=stream, stderr=stream)
+        command = ["tests.serve.quick_service", str(self.folder / "state"), str(self.config), *self.settings]
+        self._begun = len(self.log.read_text())
+        self.process = begin_module(self.log, *command, folder=TOP, goes_on=True)
 
     def listens(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        """Look into its log: of one that connects and says nothing a node waits to hear when it ends."""
+        return "listening as" in self.log.read_text()[self._begun :]
 
     def wait_ready(self):
         def ready():
-            assert self.process.poll() is None, self.log.read_text()
+            assert self.process.is_alive(), self.log.read_text()
             return self.listens()
 
         wait_until(ready, 120)
 
     def kill(self):
         self.process.kill()
-        self.process.wait()
+        self.process.join()
 
     def stop(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(30)
+        if self.process is not None:
+            stop(self.process)
+
+
+def stop(process, patience_s=30):
+    """Ask a process to end, and hold it to doing so in time."""
+    process.terminate()
+    process.join(patience_s)
+    late = process.is_alive()
+    process.kill()
+    process.join()
+    assert not late
 
 
 @contextmanager

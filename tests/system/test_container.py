@@ -78,7 +78,9 @@ def test_its_steps_run_in_a_plain_folder_and_what_they_made_answers(tmp_path):
         ):
             (view / path.name).symlink_to(path)
     environment = (
-        os.environ | arguments() | {"PYTHONPATH": str(view), "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}
+        os.environ
+        | arguments()
+        | {"PYTHONPATH": str(view), "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_COMPILE": "1"}
     )
     environment |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
 

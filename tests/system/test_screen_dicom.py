@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 
@@ -23,15 +24,22 @@ from tests.dicom.synthetic import write_series
 STUDIES = ("1.2.3", "1.2.4")
 
 
-@pytest.fixture
-def archive(table, tmp_path):
-    """Two studies of two series each, from the cases P000 and P001."""
-    folder = tmp_path / "archive"
+@pytest.fixture(scope="module")
+def two_studies(finished, tmp_path_factory):
+    """Two studies of two series each, from the cases P000 and P001, which no test changes."""
+    folder = tmp_path_factory.mktemp("studies")
+    table = next((finished[0].folder / "store").rglob("cohort.csv"))
     for case, study in zip(("P000", "P001"), STUDIES, strict=True):
         for phase in ("arterial", "venous"):
             scan = read_scan(table.parent / "images" / f"{case}_{phase}.nii.gz")
             write_series(folder / case / phase, scan.hu, scan.grid.affine, description=f"Abd {phase}", study=study)
     return folder
+
+
+@pytest.fixture
+def archive(two_studies, tmp_path):
+    """Links to these, of which a test may take some away."""
+    return shutil.copytree(two_studies, tmp_path / "archive", copy_function=os.link)
 
 
 def screen(*arguments):
@@ -51,11 +59,11 @@ def finding(out, case):
 
 @pytest.mark.slow
 def test_dicom_is_answered_as_nifti_is_and_results_lie_on_the_source_images(model, table, archive, tmp_path):
-    result, text = screen(model, archive, "--out", tmp_path / "out", "--dicom-results")
+    result, text = screen(model, archive, "--out", tmp_path / "out", "--dicom-results", "--no-report")
     assert result.exit_code == 0, text
     assert "Doe" not in text
     assert "4711" not in text
-    screen(model, table, "--out", tmp_path / "nifti")
+    screen(model, table, "--out", tmp_path / "nifti", "--no-report")
     for name, study in zip(("P000", "P001"), STUDIES, strict=True):
         case = case_id_of(study)
         ours, theirs = finding(tmp_path / "out", case), finding(tmp_path / "nifti", name)
@@ -129,7 +137,7 @@ def test_a_trace_leads_from_case_ids_to_patients_and_nothing_else_that_is_writte
 def test_a_study_whose_series_cannot_be_told_apart_fails_alone(model, table, archive, tmp_path):
     scan = read_scan(table.parent / "images" / "P000_venous.nii.gz")
     write_series(archive / "more", scan.hu, scan.grid.affine, description="Abd venous thin", study="1.2.3", number=9)
-    result, text = screen(model, archive, "--out", tmp_path / "out")
+    result, text = screen(model, archive, "--out", tmp_path / "out", "--no-report")
     assert isinstance(result.exception, ScreeningError)
     assert "2 series fit venous by their description" in text
     assert (tmp_path / "out" / case_id_of("1.2.4") / "finding.json").is_file()
@@ -142,7 +150,7 @@ def test_uids_make_one_case_of_series_of_any_study(model, archive, tmp_path):
     two = find_series(archive / "P001" / "venous").series[0].uid
     result, text = screen(
         model, archive, "--out", tmp_path / "out", "--series", f"arterial={one}", "--series", f"venous={two}",
-        "--case-id", "X",
+        "--case-id", "X", "--no-report",
     )  # fmt: skip
     assert result.exit_code == 0, text
     assert finding(tmp_path / "out", "X")["images"]["venous"]["chosen_by"] == "uid"
@@ -151,7 +159,7 @@ def test_uids_make_one_case_of_series_of_any_study(model, archive, tmp_path):
 @pytest.mark.slow
 def test_a_missing_slice_fails_its_case_with_the_neighbors_names(model, archive, tmp_path):
     (archive / "P001" / "venous" / "IM0010").unlink()
-    result, text = screen(model, archive, "--out", tmp_path / "out")
+    result, text = screen(model, archive, "--out", tmp_path / "out", "--no-report")
     assert isinstance(result.exception, ScreeningError)
     assert "1 between IM0009 and IM0011" in text
 
@@ -194,7 +202,16 @@ def of_two_patients(table, archive):
         archive / "other", scan.hu, scan.grid.affine, description="Abd venous", study="1.2.5", change=of_another
     )
     arterial = next(of.uid for of in find_series(archive / "P000" / "arterial").series)
-    return [archive, "--series", f"arterial={arterial}", "--series", f"venous={other}", "--case-id", "both"]
+    return [
+        archive,
+        "--no-report",
+        "--series",
+        f"arterial={arterial}",
+        "--series",
+        f"venous={other}",
+        "--case-id",
+        "both",
+    ]
 
 
 def test_phases_of_two_patients_are_refused_and_no_result_is_written(model, of_two_patients, tmp_path):
@@ -238,7 +255,7 @@ def test_a_finding_whose_dicom_cannot_be_written_is_kept_and_that_is_said(model,
     shutil.rmtree(archive / "P000" / "venous")
     write_series(archive / "P000" / "venous", scan.hu, scan.grid.affine, description="Abd venous", study=STUDIES[0],
                  change=spoil)  # fmt: skip
-    one = [archive / "P000" / "venous"]
+    one = [archive / "P000" / "venous", "--no-report"]
     result, text = screen(model, *one, "--out", tmp_path / "out", "--dicom-results")
     assert isinstance(result.exception, ScreeningError), text
     assert result.exception.exit_code == 8
@@ -288,7 +305,8 @@ def test_what_else_a_study_holds_is_in_its_finding_and_two_phases_may_share_a_se
         uids += ["--series", f"{phase}=1.2.77/AcquisitionNumber={part}"]
     write_series(folder / "T", scan.hu[:, :, :2], scan.grid.affine, description="T", number=7, change=localizer)
     for rules in (["--by", "time"], uids):
-        result, text = screen(model, folder, "--out", tmp_path / "out", "--case-id", "P", "--dicom-results", *rules)
+        asked = ["--case-id", "P", "--dicom-results", "--no-report", *rules]
+        result, text = screen(model, folder, "--out", tmp_path / "out", *asked)
         assert result.exit_code == 0, text
         found = finding(tmp_path / "out", "P")
         assert found["missing"] == []

@@ -1,8 +1,6 @@
 """`pnetkit serve dicom` with a model: it finds what `screen` finds, says why it does not, and its log names nobody."""
 
 import json
-import subprocess
-import sys
 from contextlib import contextmanager
 from functools import partial
 
@@ -22,8 +20,9 @@ from pnetkit.serve.dicom_service import refuse
 from pnetkit.serve.screened import Screening, model_key, open_screening
 from pnetkit.serve.values import Finding, Refusal
 from tests.dicom.synthetic import write_series
+from tests.forked import begin_module
 from tests.integration.test_load import identifiers
-from tests.serve.hospital import Archive, dimse, free_port, send, settled, write_config
+from tests.serve.hospital import Archive, dimse, free_port, send, settled, stop, write_config
 from tests.serve.parts import wait_until
 
 PATIENCE_S = 180
@@ -49,16 +48,16 @@ def served(model, folder, archive):
     """Start the command; give its port and a function that gives its log."""
     port = free_port()
     config = write_config(folder / "serve.yaml", port, {"pacs": dimse(archive.port)})
-    command = [sys.executable, "-m", "pnetkit", "serve", "dicom", str(model), "--config", str(config)]
+    command = ["pnetkit", "serve", "dicom", str(model), "--config", str(config), "--on-gate", "off"]
     command += ["--state", str(folder / "state"), "--stable-after", "2s", "--device", "cpu", "--at-once", "1"]
-    with (folder / "log").open("wb") as stream:
-        process = subprocess.Popen([*command, "--on-gate", "off"], stdout=stream, stderr=stream)
+    log = folder / "log"
+    process = begin_module(log, *command)
     try:
-        wait_until(lambda: b"listening" in (folder / "log").read_bytes() or process.poll() is not None, PATIENCE_S)
-        yield port, (folder / "log").read_text
+        wait_until(lambda: (log.exists() and "listening" in log.read_text()) or not process.is_alive(), PATIENCE_S)
+        yield port, log.read_text
     finally:
-        process.terminate()
-        assert process.wait(60) == 0, (folder / "log").read_text()
+        stop(process, 60)
+        assert process.exitcode == 0, log.read_text()
 
 
 def screened(model, folder, out):

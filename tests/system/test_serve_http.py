@@ -5,10 +5,8 @@ import os
 import random
 import re
 import shutil
-import signal
 import ssl
 import subprocess
-import sys
 import time
 from contextlib import contextmanager, nullcontext
 
@@ -18,7 +16,9 @@ from click.testing import CliRunner
 
 from pnetkit.cli.main import cli
 from tests.dicom.synthetic import write_series
+from tests.forked import begin_module
 from tests.screening.made_up import AFFINE, write_scan
+from tests.serve.hospital import stop
 from tests.serve.http_parts import zipped
 
 pytestmark = pytest.mark.slow
@@ -36,19 +36,17 @@ CASES = ("P000", "P001", "P002", "P003")
 @contextmanager
 def service(model, state, *options):
     """A service that is killed in the end, its client, and what it has said until then."""
-    command = [sys.executable, "-m", "pnetkit", "serve", "http", str(model), "--state", str(state), "--port", "0"]
+    command = ["pnetkit", "serve", "http", str(model), "--state", str(state), "--port", "0", "--on-gate", "off"]
     log = state.with_name(f"{state.name}.log")
-    with log.open("ab") as stream:
-        process = subprocess.Popen(
-            [*command, "--on-gate", "off", "--device", "cpu", "--at-once", "1", *options], stderr=stream, stdout=stream
-        )
+    log.touch()
     begun = log.stat().st_size
+    process = begin_module(log, *command, "--device", "cpu", "--at-once", "1", *options, goes_on=True)
     try:
         end = time.monotonic() + PATIENCE_S
         while not (found := re.findall(r"Listening at (https?)://127.0.0.1:(\d+)", log.read_text()[begun:])):
-            assert process.poll() is None, log.read_text()
+            assert process.is_alive(), log.read_text()
             assert time.monotonic() < end, log.read_text()
-            time.sleep(0.1)
+            time.sleep(0.05)
         scheme, port = found[-1]
         token = (state / "token").read_text().strip()
         with httpx.Client(
@@ -59,9 +57,7 @@ def service(model, state, *options):
         ) as client:
             yield process, client, log
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
+        stop(process, 60)
 
 
 def _verifying(state):
@@ -147,7 +143,7 @@ def test_a_study_is_answered_as_screen_answers_it_and_nothing_of_it_is_in_the_lo
     again = client.post("/v1/studies", files=scans_of(table, "P001"))
     assert (again.status_code, again.json()["number"]) == (200, number)
     assert client.get("/ready").status_code == 200
-    assert process.poll() is None
+    assert process.is_alive()
     text = log.read_text()
     assert f"study {number}: finding after" in text
     for secret in ("Doe", "secret-4711", "19500101", "1.2.826", "venous", str(tmp_path / "dicom"), "P001"):
@@ -160,10 +156,11 @@ def test_it_speaks_tls_with_files_and_a_second_one_in_its_folder_ends(running, m
     assert client.base_url.scheme == "https"
     assert client.get("/v1/studies").status_code == 200
     state = log.with_name("state")
-    command = [sys.executable, "-m", "pnetkit", "serve", "http", model, "--state", state, "--port", "0"]
-    second = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert second.returncode == 7
-    assert "another service works in this folder" in second.stderr
+    said = state.with_name("second.log")
+    second = begin_module(said, "pnetkit", "serve", "http", str(model), "--state", str(state), "--port", "0")
+    second.join(PATIENCE_S)
+    assert second.exitcode == 7
+    assert "another service works in this folder" in said.read_text()
 
 
 def test_a_service_that_is_killed_loses_nothing_and_repeats_nothing(running, model, table):
@@ -190,8 +187,8 @@ def test_a_service_that_is_killed_loses_nothing_and_repeats_nothing(running, mod
                 ended(client, numbers[0], other_than=("waiting",))
             else:
                 time.sleep(rng.uniform(0, 1.5))
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.kill()
+            process.join()
     different = min(KILLS + 1, 8) + 1
     with service(model, state, *certified(state.parent)) as (_, client, _):
         submit(client, KILLS)

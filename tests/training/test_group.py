@@ -2,8 +2,6 @@
 
 import multiprocessing
 import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from functools import partial
@@ -17,7 +15,8 @@ from pnetkit.training.checkpoint import read_checkpoint
 from pnetkit.training.group import Helpers
 from pnetkit.training.loop import train
 from pnetkit.training.voxel_loss import VoxelLoss
-from tests.shared_training import Counting, Fragile, InGroups, Synchronized, TwoNorms, opened, refused
+from tests.forked import begin
+from tests.shared_training import Counting, Fragile, InGroups, Synchronized, TwoNorms, lead, opened, refused
 
 MAKER = {"plugin": "two-norms"}
 TWO_NORMS = partial(opened, TwoNorms)
@@ -137,22 +136,21 @@ def is_running(process):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 def test_a_helper_ends_with_the_leading_process_however_that_ends(tmp_path):
-    code = "import sys, pathlib; from tests.shared_training import lead; lead(pathlib.Path(sys.argv[1]))"
-    leading = subprocess.Popen([sys.executable, "-c", code, tmp_path])
+    leading = begin(lead, tmp_path)
     try:
-        for _ in range(600):
-            if len(names := {int(path.name) for path in tmp_path.iterdir()}) == 2 or leading.poll() is not None:
+        for _ in range(6000):
+            if len(names := {int(path.name) for path in tmp_path.iterdir()}) == 2 or not leading.is_alive():
                 break
-            time.sleep(0.1)
+            time.sleep(0.01)
         (helper,) = names - {leading.pid}
         assert is_running(helper)
     finally:
         leading.kill()
-        leading.wait()
-    for _ in range(100):
+        leading.join()
+    for _ in range(1000):
         if not is_running(helper):
             return
-        time.sleep(0.1)
+        time.sleep(0.01)
     pytest.fail("the helper goes on")
 
 
