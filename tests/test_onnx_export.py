@@ -10,10 +10,8 @@ from tests.testing.broken_backbones import Sound
 
 def test_an_export_that_fails_says_what_it_failed_on_and_not_which_step_of_torchs_it_was(monkeypatch):
     def export(*_, **__):
-        try:
-            raise ValueError("\x1b[31mno rule for this operator\x1b[0m\n\nand where")
-        except ValueError as error:
-            raise RuntimeError("\x1b[96mThis is step 1/3\x1b[0m of exporting the model") from error
+        cause = ValueError("\x1b[31mno rule for this operator\x1b[0m\n\nand where")
+        raise RuntimeError("\x1b[96mThis is step 1/3\x1b[0m of exporting the model") from cause
 
     monkeypatch.setattr(torch.onnx, "export", export)
     with pytest.raises(ModelError) as caught:
