@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -43,14 +44,21 @@ def onnx_of(name: str, backbone: Backbone, window: Triple, contract: Mapping[str
             )  # fmt: skip
         proto = program.model_proto  # type: ignore[union-attr]  # None only with the exporter's older signature
     except Exception as error:  # the exporter raises whatever its passes meet in a plugin's network
-        reason = (str(error).splitlines() or [""])[0]
-        raise ModelError(f"{name}: cannot be written as ONNX ({type(error).__name__}: {reason}).") from error
+        raise ModelError(f"{name}: cannot be written as ONNX ({_root_in_words(error)}).") from error
     for key, value in contract.items():
         proto.metadata_props.add(key=f"pnetkit.{key}", value=json.dumps(value))
     data = proto.SerializeToString()
     with torch.inference_mode():
         wanted = network(x[:1])  # another batch than the one that was traced
     return data, _difference(data, x[:1], wanted, name)
+
+
+def _root_in_words(error: BaseException) -> str:
+    """Give type and first line of what an error goes back to: the exporter's own tells which of its steps failed."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+    return ": ".join(filter(None, (type(error).__name__, said.partition("\n")[0])))
 
 
 def _difference(data: bytes, x: Tensor, wanted: Tensor, name: str) -> float:

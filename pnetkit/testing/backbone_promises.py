@@ -115,8 +115,8 @@ def require_sizes(network: Backbone) -> None:
         _require_logits(_outputs(network, network.spec.only_size, 2), "answers")
         _refuses_other_sizes(network, network.spec.only_size)
         return
-    for times in ((1, 1, 1), (2, 1, 1), (1, 3, 2)):
-        _require_logits(_outputs(network, edges_of(network, times), 2), "answers")
+    for times, batch in (((1, 1, 1), 2), ((2, 1, 1), 1), ((1, 3, 2), 1)):
+        _require_logits(_outputs(network, edges_of(network, times), batch), "answers")
     _or_refused(lambda: _outputs(network, network.spec.divisor, 1), network.spec.divisor, "a window")
 
 

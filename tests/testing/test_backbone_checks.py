@@ -1,6 +1,8 @@
 """Each check of a backbone catches a plugin that is broken in just that way, and a sound one passes all."""
 
 import re
+from contextlib import suppress
+from functools import cache
 
 import pytest
 
@@ -43,6 +45,24 @@ from tests.testing.broken_backbones import (
 from tests.testing.outcomes import failing, one
 
 
+@pytest.fixture(scope="module")
+def one_registry():
+    """Let torch list what it can write as ONNX once, and not at each export: half of the time of a network so small.
+
+    Where another torch has the list elsewhere, it is made each time.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        with suppress(ImportError, AttributeError):
+            from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+            patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
+        yield
+
+
+exports = pytest.mark.usefixtures("one_registry")
+
+
+@exports
 @pytest.mark.slow
 @pytest.mark.parametrize("check", backbone_checks(Sound), ids=str)
 def test_a_sound_backbone_passes(check):
@@ -53,6 +73,7 @@ def test_there_is_a_broken_backbone_for_each_check():
     assert list(dict.fromkeys(check for _, check in BROKEN)) == [check.name for check in backbone_checks(Sound)]
 
 
+@exports
 @pytest.mark.slow
 @pytest.mark.parametrize(("broken", "name"), BROKEN)
 def test_the_check_catches_what_is_broken(broken, name):
@@ -61,6 +82,7 @@ def test_the_check_catches_what_is_broken(broken, name):
         check()
 
 
+@exports
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "broken",
@@ -118,15 +140,18 @@ def test_what_cannot_be_built_is_the_fault_of_one_check_and_the_others_cannot_be
     assert len(results) - sum(of.outcome == "skipped" for of in results) <= 2
 
 
+@exports
 @pytest.mark.slow
 def test_a_backbone_that_refuses_a_single_divisor_in_words_passes():
     assert failing(backbone_checks(SaysHowLarge)) == {}
 
 
+@exports
 def test_a_backbone_that_looks_inside_a_sequential_passes():
     assert failing(backbone_checks(LooksBehindTheConvolution)) == {}
 
 
+@exports
 @pytest.mark.slow
 def test_a_documented_deviation_has_to_be_one():
     reason = {"gradients": "a spare layer, for later"}
@@ -139,6 +164,7 @@ def test_a_documented_deviation_has_to_be_one():
         backbone_checks(Sound, expected_failures={"gradient": "misspelled"})
 
 
+@exports
 @pytest.mark.slow
 @pytest.mark.parametrize("check", backbone_checks(OfOneSize), ids=str)
 def test_a_sound_backbone_of_one_size_passes(check):

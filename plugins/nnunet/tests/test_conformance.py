@@ -7,8 +7,8 @@ from pnetkit.testing import backbone_checks
 pytestmark = pytest.mark.slow
 
 NETWORKS = {
-    "nnunet-plain": {"width": 4, "levels": 4},
-    "nnunet-residual": {"width": 4, "levels": 4},
+    "nnunet-plain": {"width": 4, "levels": 4, "convolutions": [1, 2, 1, 1]},
+    "nnunet-residual": {"width": 4, "levels": 3, "blocks": [1, 2, 1]},
 }
 CHECKS = [check for name, params in NETWORKS.items() for check in backbone_checks(name, params=params)]
 

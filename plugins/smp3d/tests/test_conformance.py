@@ -4,7 +4,7 @@ import pytest
 
 from pnetkit.testing import backbone_checks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_norms")]
 
 
 SMALL = {"encoder_depth": 3, "decoder_channels": [16, 8, 8]}
@@ -20,7 +20,7 @@ QUICK = ("spec", "meta", "features", "auxiliary_outputs", "gradients")
 """What tells architectures apart; the whole kit takes a minute for each of these large networks."""
 
 OTHERS = (
-    {"architecture": "unet"},
+    {"architecture": "unet", "encoder_depth": 4},
     {"architecture": "pspnet"},
     {"architecture": "deeplabv3plus"},
     {"architecture": "fpn", "encoder": "efficientnet-b0"},

@@ -1,6 +1,7 @@
 """Smp3D: depth of the encoder, channels and attention of the decoder."""
 
 import sys
+from functools import cache
 from importlib.util import find_spec
 
 import pytest
@@ -17,7 +18,7 @@ from pnetkit_smp3d.options import LIBRARY_CHANNELS, TAKES
 
 from pnetkit.networks import build_seeded, checked_output
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_norms")]
 
 FAMILIES = ("resnet18", "dpn68", "vgg11", "vgg11_bn", "densenet121", "efficientnet-b0", "mobileone_s0")
 
@@ -25,6 +26,11 @@ FAMILIES = ("resnet18", "dpn68", "vgg11", "vgg11_bn", "densenet121", "efficientn
 def _on_meta(**params: object) -> Smp3D:
     with torch.device("meta"):
         return Smp3D(**params)
+
+
+@cache
+def _whole_encoder(encoder: str) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in _on_meta(encoder=encoder).network.encoder.state_dict().items()}
 
 
 def _untrained(network: Smp3D, *size: int) -> list[str]:
@@ -81,9 +87,9 @@ def test_what_is_left_of_an_encoder_keeps_its_names_and_is_trained(encoder: str,
     network = Smp3D(encoder=encoder, encoder_depth=depth, decoder_channels=(8,) * depth)
     assert _untrained(network, 2 * 2**depth, 2**depth, 2**depth) == []
     assert network.deviations == {}
-    whole = _on_meta(encoder=encoder).network.encoder.state_dict()
+    whole = _whole_encoder(encoder)
     left = network.network.encoder.state_dict()
-    assert all(tensor.shape == whole[name].shape for name, tensor in left.items())
+    assert all(tensor.shape == whole[name] for name, tensor in left.items())
     nothing_to_cut = depth == 4 and encoder.startswith("vgg")  # whose fifth stage is a pooling, without a parameter
     assert (len(left) == len(whole)) == nothing_to_cut
 

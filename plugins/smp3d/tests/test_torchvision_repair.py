@@ -1,8 +1,10 @@
 """The repair of torchvision: on fakes, each in a process of its own."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,36 +35,73 @@ from pnetkit_smp3d.torchvision_repair import import_repaired
 before = dict(torch.ops.torchvision.__dict__)
 """
 
+FORKS = """
+import contextlib, io, json, os, sys, traceback
+import torch, pnetkit_smp3d.torchvision_repair
+for line in sys.stdin:
+    folder, script = json.loads(line)
+    if os.fork() == 0:
+        sys.path.insert(0, folder)
+        said, error = io.StringIO(), ""
+        try:
+            with contextlib.redirect_stdout(said):
+                exec(script, {})
+        except BaseException:
+            error = traceback.format_exc()
+        print(json.dumps([said.getvalue(), error]), flush=True)
+        os._exit(0)
+    os.wait()
+"""
 
-def _run(tmp_path: Path, torchvision: str, script: str) -> str:
-    package = tmp_path / "torchvision"
-    package.mkdir()
-    (package / "__init__.py").write_text(torchvision)
-    (package / "extension.py").write_text("import builtins\nbuiltins.seen = getattr(builtins, 'seen', 0) + 1\n")
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[subprocess.Popen[str]]:
+    """Give a process that has imported torch, and runs each script that it is sent in a child of its own."""
     here = Path(__file__).parents[1]
-    path = os.pathsep.join([str(tmp_path), str(here), str(here.parents[1]), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", IMPORT + script],
+    path = os.pathsep.join([str(here), str(here.parents[1]), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", FORKS],
         env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    ) as process:
+        yield process
+        process.kill()
 
 
-def test_a_healthy_torchvision_is_imported_once_and_nothing_is_declared(tmp_path: Path) -> None:
+Run = Callable[[str, str], str]
+
+
+@pytest.fixture
+def run(forks: subprocess.Popen[str], tmp_path: Path) -> Run:
+    """Give what a script says in a process of its own, where torchvision is what it is given as."""
+
+    def said(torchvision: str, script: str) -> str:
+        package = tmp_path / "torchvision"
+        package.mkdir()
+        (package / "__init__.py").write_text(torchvision)
+        (package / "extension.py").write_text("import builtins\nbuiltins.seen = getattr(builtins, 'seen', 0) + 1\n")
+        assert forks.stdin is not None
+        assert forks.stdout is not None
+        print(json.dumps([str(tmp_path), IMPORT + script]), file=forks.stdin, flush=True)
+        said, error = json.loads(forks.stdout.readline())
+        assert not error, error
+        return str(said)
+
+    return said
+
+
+def test_a_healthy_torchvision_is_imported_once_and_nothing_is_declared(run: Run) -> None:
     script = """
 module = import_repaired()
 assert module is sys.modules["torchvision"] is import_repaired()
 print(builtins.imports, hasattr(torch.ops.torchvision, "nms"), hasattr(torch.ops.torchvision, "qnms"))
 """
-    assert _run(tmp_path, HEALTHY, script).split() == ["1", "False", "False"]
+    assert run(HEALTHY, script).split() == ["1", "False", "False"]
 
 
-def test_missing_operators_are_declared_one_by_one_until_the_import_succeeds(tmp_path: Path) -> None:
+def test_missing_operators_are_declared_one_by_one_until_the_import_succeeds(run: Run) -> None:
     script = """
 import gc
 module = import_repaired()
@@ -75,7 +114,7 @@ except NotImplementedError:
     print("no implementation")
 """
     schema = "torchvision::nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-    first, second = _run(tmp_path, BROKEN.format(operators=("nms", "qnms")), script).splitlines()
+    first, second = run(BROKEN.format(operators=("nms", "qnms")), script).splitlines()
     assert first == f"3|3|{schema}"  # submodules of a failed import are imported anew
     assert second == "no implementation"
 
@@ -87,11 +126,11 @@ except NotImplementedError:
         (BROKEN.format(operators=("roi_align",)), "operator torchvision::roi_align does not exist"),
     ],
 )
-def test_an_error_that_the_repair_is_not_made_for_is_passed_on(tmp_path: Path, torchvision: str, message: str) -> None:
+def test_an_error_that_the_repair_is_not_made_for_is_passed_on(run: Run, torchvision: str, message: str) -> None:
     script = """
 try:
     import_repaired()
 except RuntimeError as error:
     print(error, hasattr(torch.ops.torchvision, "nms"), sep="|")
 """
-    assert _run(tmp_path, torchvision, script).strip() == f"{message}|False"
+    assert run(torchvision, script).strip() == f"{message}|False"
