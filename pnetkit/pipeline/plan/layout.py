@@ -14,6 +14,7 @@ from pnetkit.files import digest, disk_errors_in_words
 from pnetkit.locks.file_system import file_system_of
 from pnetkit.locks.way import agree
 from pnetkit.method.device_fit import fit_to_device
+from pnetkit.method.window_norms import window_hint
 from pnetkit.networks import choose_device
 from pnetkit.pipeline.engine.session import Listener, Session
 from pnetkit.pipeline.plan.cohort import fit_for_inputs, label_policy, phantom_cohort
@@ -61,6 +62,9 @@ def lay_out(request: RunRequest, store: Store, session: Session, listener: Liste
         recipe, [item.case for item in good], may_be_few=adopted is not None or not recipe.training.iterations
     )
     graph = make_graph(recipe, good, folds, sources, adopted)
+    hint = None if adopted is not None else window_hint(recipe)
+    if hint is not None:
+        listener.say(hint)
     return Layout(good, bad, folds, graph, cohort, _run_key(recipe, graph, good, bad, folds))
 
 
