@@ -12,8 +12,8 @@ def forks_of_a_server(imported: str) -> BaseContext:
     """Give the way in which processes begin: as forks of a server that has imported a module, and done nothing else.
 
     Importing torch takes seconds, a fork of what is imported none. A fork of this process itself can hang: it may have
-    used torch's thread pool. Where a system has no such server, each process imports for itself. One server serves this
-    process and those that it starts; what it imports is what was named first.
+    used torch's thread pool. Where a system has no such server, each process imports for itself. A process has one
+    server for all that it starts, and what these start themselves comes of another; it imports what was named first.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
