@@ -77,7 +77,8 @@ def test_nothing_is_wrong_nothing_leaves_the_page_and_every_picture_is_there(ope
     assert tab.evaluate(PICTURES) == [16] * 6
     assert said == []
     assert all(url.startswith((home, "data:", "blob:")) for url in asked)
-    assert tab.locator("h4").all_inner_texts()[1] == "<script>alert(1)</script>"
+    names = tab.locator("h4").all_text_contents()  # a case that is not in sight is not laid out, and has no inner text
+    assert names[1] == "<script>alert(1)</script>"
 
 
 @pytest.mark.parametrize("opened", ["written", "folder_of_files"], indirect=True)
