@@ -10,6 +10,8 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -72,7 +74,8 @@ class Listening:
         """Take nothing more, and end what is open; who is sending has no answer, and sends again."""
         self._server.shutdown()
         links, end = self._server.active_associations, time.monotonic() + ENDING_S
-        aborting = [threading.Thread(target=link.abort, daemon=True) for link in links]  # each waits for its peer
+        ways = [link.abort if link.is_established else partial(_hang_up, link) for link in links]
+        aborting = [threading.Thread(target=way, daemon=True) for way in ways]  # an abort waits for its peer
         for thread in aborting:
             thread.start()
         for thread in (*links, *aborting):
@@ -130,6 +133,18 @@ def taken(queue: Queue, event: evt.Event) -> int:
     if job is not None and job.images == 1:
         study_says(found.number, "begins to arrive")
     return SUCCESS
+
+
+def _hang_up(association: Any) -> None:
+    """End a connection over which nothing was agreed on: a probe's, that asks only whether somebody listens.
+
+    The association's thread waits for a first message for half a minute: it gets None, as when that time is over.
+    """
+    link = association.dul.socket
+    if link is not None and link.socket is not None:
+        with suppress(OSError):  # it has hung up by itself
+            link.socket.shutdown(socket.SHUT_RDWR)
+    association.dul.to_user_queue.put(None)
 
 
 class _Counts:

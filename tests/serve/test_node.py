@@ -250,6 +250,24 @@ def test_no_association_goes_on_when_the_node_has_ended(tmp_path):
     queue.close()
 
 
+def test_who_holds_a_connection_and_says_nothing_does_not_hold_up_the_end(tmp_path, monkeypatch):
+    """As balancers do that only ask whether somebody listens."""
+    monkeypatch.setattr(node_module, "ENDING_S", 300.0)
+    queue = open_queue(tmp_path / "state")
+    node = Node(callers=("PACS",), port=free_port())
+    listening = Listening(queue, node)
+    with left_sockets(), socket.create_connection(("127.0.0.1", node.port)) as probe:
+        wait_until(lambda: [of for of in threading.enumerate() if "AcceptorThread" in of.name], 20)
+        ending = threading.Thread(target=listening.stop, daemon=True)
+        ending.start()
+        ending.join(60)
+        assert not ending.is_alive()
+        probe.settimeout(20)
+        assert probe.recv(1) == b""
+    assert not [of.name for of in threading.enumerate() if "AcceptorThread" in of.name]
+    queue.close()
+
+
 def test_an_address_that_is_taken_is_said_to_be(listen):
     queue, port = listen()
     with pytest.raises(StoreError, match=f"{port}: nobody can listen there"):
