@@ -58,6 +58,49 @@ def test_f1_counts_over_scans_and_its_difference_has_an_interval():
     assert row.f1.low < 0 < row.f1.high
 
 
+@pytest.mark.parametrize(
+    ("patients", "interval"),
+    [
+        ((0, 0, 0, 0), (None, None)),  # of one patient any draw is the whole cohort: it says nothing of others
+        ((0, 0, 0, 1), (-0.1, 0.3)),  # a quarter of the draws holds the first alone, a quarter the second
+        ((0, 1, 2, 3), (0.0, 0.3)),  # cases alone: four times the last one is too rare, three times is not
+    ],
+)
+@pytest.mark.parametrize("figure", ["nsd", "hd95_mm", "brier", "f1"])
+def test_a_patient_s_cases_are_drawn_together_for_every_interval(figure, patients, interval):
+    gains = {"a": 3, "b": 3, "c": 3, "d": -1}  # tenths: of an NSD, a millimeter, a Brier score, and of an F1 below
+    truth = {case: CaseTruth(True, patient) for case, patient in zip(gains, patients, strict=True)}
+
+    def arm(share):
+        surfaces = {
+            case: SurfaceAgreement(0.5 + share * gain / 10, 4 + share * gain / 10) for case, gain in gains.items()
+        }
+        said = {case: 1 - math.sqrt(0.25 + share * gain / 10) for case, gain in gains.items()}
+        return {case: Call(True, 1.0, {}, {"tumor": surfaces[case]}, said[case]) for case in gains}
+
+    found = {case: 10 + gain for case, gain in gains.items()}  # of twenty lesions in each case, nothing wrong
+    lesions = {
+        "base": {case: match(10, missed=10) for case in gains},
+        "own": {case: match(found[case], missed=20 - found[case]) for case in gains},
+    }
+    (row,) = compare_further(truth, {"base": arm(0), "own": arm(1)}, lesions, baseline="base").against
+    if figure == "f1":  # of all draws: twice what was found by that and what there is
+        ends = interval if None in interval else [2 * (10 + 10 * e) / (30 + 10 * e) - 20 / 30 for e in interval]
+        got = row.f1
+    else:
+        ends, got = interval, {"nsd": row.nsd["Tumor"], "hd95_mm": row.hd95_mm["Tumor"], "brier": row.brier}[figure]
+    assert (got.low, got.high) == (interval if None in interval else pytest.approx(ends))
+
+
+@pytest.mark.parametrize(("patients", "width"), [((0, 0, 0, 1), 0.4), ((0, 1, 2, 3), 0.3)])
+def test_a_patient_s_cases_are_drawn_together_for_the_interval_of_an_arm_s_brier_score(patients, width):
+    squares = {"a": 0.5, "b": 0.5, "c": 0.5, "d": 0.1}
+    truth = {case: CaseTruth(True, patient) for case, patient in zip(squares, patients, strict=True)}
+    calls = {case: Call(True, 1.0, {}, {}, 1 - math.sqrt(square)) for case, square in squares.items()}
+    (arm,) = compare_further(truth, {"one": calls}, {}).arms
+    assert arm.brier.high - arm.brier.low == pytest.approx(width)
+
+
 def test_a_probability_of_every_case_is_calibrated_and_one_that_is_missing_costs_all():
     right = {case: call(case, 0.5, 4.0, 1.0 if TRUTH[case].abnormal else 0.0) for case in TRUTH}
     half = {case: call(case, 0.5, 4.0, 0.5) for case in TRUTH}
