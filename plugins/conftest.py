@@ -1,0 +1,16 @@
+"""What the tests of all plugins of this repository share."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.one_registry import one_registry
+
+__all__ = ["one_registry"]
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Let what is written as ONNX here be written with one list of what torch can write."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "onnx" in item.name:
+            item.fixturenames.append("one_registry")

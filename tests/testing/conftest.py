@@ -1,0 +1,5 @@
+"""What the tests of the conformance kit share."""
+
+from tests.one_registry import one_registry
+
+__all__ = ["one_registry"]
