@@ -80,6 +80,20 @@ def test_a_far_tumor_is_removed_from_the_union_and_kept_per_class():
     assert 70 in kept_spans(labels, scope="per-class")
 
 
+def test_per_class_each_label_loses_its_own_small_and_far_components_and_no_other():
+    labels = blocks((0, 20, 1), (25, 35, 2), (50, 51, 1), (66, 67, 2), (70, 75, 3))
+    # pancreas: 1 of 20 voxels, 31 away from it; tumor: 1 of 10, 32 away; the duct is alone, so the largest of its own
+    assert kept_spans(labels, scope="per-class") == [*range(20), *range(25, 35), *range(70, 75)]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize(("start", "stays"), [(9 + 26, True), (9 + 27, False)])
+def test_a_gap_in_voxels_counts_the_same_along_every_axis_whatever_the_spacing(axis, start, stays):
+    row = np.moveaxis(blocks((0, 10, 1), (start, start + 1, 2)), 0, axis)
+    found = Components()(segmentation(row, (0.7, 0.8, 5.0)))
+    assert bool(np.moveaxis(found.labels, axis, 0)[start]) is stays
+
+
 def test_both_criteria_can_be_switched_off():
     labels = blocks((0, 10, 1), (12, 20, 2))
     assert kept_spans(labels, minimum_fraction=None, gap_voxels=None) == list(range(10))
