@@ -60,11 +60,19 @@ def test_cleaning_twice_removes_no_more_lesions(labels, tumor, duct, become):
     assert np.array_equal(cleaned(once, **params), once)
 
 
+@pytest.mark.parametrize(("label", "limit"), [(1, "pancreas_mm3"), (2, "tumor_mm3"), (3, "duct_mm3")])
 @pytest.mark.parametrize(("edge", "stays"), [(0.69, False), (0.7, True), (0.71, True)])
-def test_the_limit_is_in_mm3_and_a_component_as_large_as_it_stays(edge, stays):
-    labels = row(2, 2, 2, 0, 0)
-    found = cleaned(labels, (edge, edge, 1.1), tumor_mm3=3 * 0.7 * 0.7 * 1.1)
+def test_the_limit_is_in_mm3_and_a_component_as_large_as_it_stays(edge, stays, label, limit):
+    labels = row(label, label, label, 0, 0)
+    found = cleaned(labels, (edge, edge, 1.1), **{limit: 3 * 0.7 * 0.7 * 1.1})
     assert found.any() == stays
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("labels", [(1, 2, 0, 0), (0, 0, 2, 1)])
+def test_pancreas_on_the_outermost_voxels_is_touched_too(labels, axis):
+    found = cleaned(np.moveaxis(row(*labels), 0, axis), tumor_mm3=5.0)
+    assert found.ravel().tolist() == [1 if value == 2 else value for value in labels]
 
 
 def test_a_limit_of_null_keeps_its_label():
