@@ -1,5 +1,6 @@
 """Choosing series: by UID, description, time, image; what several fit is refused with the list of them."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -125,15 +126,22 @@ def test_equal_or_absent_times_decide_nothing(tmp_path):
 
 @lru_cache
 def a_case():
-    return phantom_case(PhantomSpec(seed=0), 0)
+    """Give the scans of a phantom, by phase: every third slice, as there is a file of each."""
+    return {
+        phase: Volume(of.hu[:, :, ::3].astype(np.float32), of.affine * [1, 1, 3, 1])
+        for phase, of in phantom_case(PhantomSpec(seed=0), 0).scans.items()
+    }
+
+
+@dataclass(frozen=True)
+class Volume:
+    hu: np.ndarray
+    affine: np.ndarray
 
 
 def phantom(folder, phase, description, **more):
-    found = a_case().scans[phase]
-    write_series(
-        folder / description, found.hu.astype(np.float32), found.affine, description=description,
-        number=len(description), **more,
-    )  # fmt: skip
+    found = a_case()[phase]
+    write_series(folder / description, found.hu, found.affine, description=description, number=len(description), **more)
 
 
 @pytest.mark.slow
@@ -281,14 +289,14 @@ def multiphase(folder, scans):
             dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.77.{part}.{k + 1}"
 
         write_series(
-            folder / str(part), found.hu.astype(np.float32), found.affine, description="ABD venous and arterial",
-            time=f"1015{part}0", change=change,
+            folder / str(part), found.hu, found.affine, description="ABD venous and arterial", time=f"1015{part}0",
+            change=change,
         )  # fmt: skip
 
 
 @pytest.mark.slow
 def test_two_phases_in_one_series_are_told_by_image_by_time_and_by_the_name_of_their_part(tmp_path):
-    scans = a_case().scans
+    scans = a_case()
     multiphase(tmp_path, [scans["arterial"], scans["venous"]])
     study = sort_study(find_series(tmp_path).series)
     parts = {"arterial": "1.2.77/AcquisitionNumber=1", "venous": "1.2.77/AcquisitionNumber=2"}
@@ -306,10 +314,8 @@ def test_two_phases_in_one_series_are_told_by_image_by_time_and_by_the_name_of_t
 
 
 def test_acquisitions_that_the_image_leaves_open_leave_no_phase_missing(tmp_path):
-    class Part:
-        hu, affine = some_hu((4, 4, 3)), AFFINE
-
-    multiphase(tmp_path, [Part, Part])
+    part = Volume(some_hu((4, 4, 3)), AFFINE)
+    multiphase(tmp_path, [part, part])
     with pytest.raises(SeriesError, match="arterial and venous cannot be called missing"):
         chosen(tmp_path, read=lambda _: _no_abdomen())
 

@@ -18,6 +18,7 @@ from pnetkit.dicom.series import case_id_of, find_series
 from pnetkit.dicom.volume import on_images, read_series
 from pnetkit.errors import CohortError, MissingExtraError, ScreeningError
 from pnetkit.imaging.nifti import read_scan
+from pnetkit.screening import screener
 from pnetkit.screening.cases import Asked, cases_of
 from tests.dicom.synthetic import write_series
 
@@ -42,8 +43,26 @@ def archive(two_studies, tmp_path):
     return shutil.copytree(two_studies, tmp_path / "archive", copy_function=os.link)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def loaded_once():
+    """Load the networks of the model once, and not for every command: each is tried on a patch, twice over."""
+    known, load = {}, screener.load_screener
+
+    def once(model, **how):
+        asked = model.folder, repr(how)
+        if asked not in known:
+            known[asked] = load(model, **how)
+        return known[asked]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(screener, "load_screener", once)
+        yield
+
+
 def screen(*arguments):
-    result = CliRunner().invoke(cli, ["screen", *map(str, arguments), "--device", "cpu", "--on-gate", "off"])
+    """Screen with the networks of one fold, which say enough."""
+    asked = [*map(str, arguments), "--device", "cpu", "--on-gate", "off", "--fold", "0"]
+    result = CliRunner().invoke(cli, ["screen", *asked])
     return result, result.output
 
 

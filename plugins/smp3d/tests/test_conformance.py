@@ -4,7 +4,7 @@ import pytest
 
 from pnetkit.testing import backbone_checks
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_norms")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_shapes", "quick_weights")]
 
 
 SMALL = {"encoder_depth": 3, "decoder_channels": [16, 8, 8]}
@@ -22,7 +22,7 @@ QUICK = ("spec", "meta", "features", "auxiliary_outputs", "gradients")
 OTHERS = (
     {"architecture": "unet", "encoder_depth": 4},
     {"architecture": "pspnet"},
-    {"architecture": "deeplabv3plus"},
+    {"architecture": "deeplabv3plus", "encoder": "mobileone_s0"},
     {"architecture": "fpn", "encoder": "efficientnet-b0"},
 )
 

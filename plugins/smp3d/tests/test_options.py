@@ -18,7 +18,7 @@ from pnetkit_smp3d.options import LIBRARY_CHANNELS, TAKES
 
 from pnetkit.networks import build_seeded, checked_output
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_norms")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_shapes", "quick_weights")]
 
 FAMILIES = ("resnet18", "dpn68", "vgg11", "vgg11_bn", "densenet121", "efficientnet-b0", "mobileone_s0")
 
@@ -74,10 +74,10 @@ def test_every_family_goes_with_every_architecture_down_to_a_single_coarsest_vox
             network.train(train)
             x = torch.empty(2, 2, 2**depth, 2**depth, 2**depth, device="meta")
             checked_output(network, x)
-            maps = network.encode(x, network.spec.features)
-            for name, spec in network.spec.features.items():
-                edge = 2**depth // spec.stride[0]
-                assert maps[name].shape == (2, spec.channels, edge, edge, edge)
+        maps = network.encode(x, network.spec.features)
+        for name, spec in network.spec.features.items():
+            edge = 2**depth // spec.stride[0]
+            assert maps[name].shape == (2, spec.channels, edge, edge, edge)
 
 
 @pytest.mark.parametrize("encoder", FAMILIES)

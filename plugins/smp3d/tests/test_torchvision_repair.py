@@ -1,10 +1,11 @@
-"""The repair of torchvision: on fakes, each in a process of its own."""
+"""The repair of torchvision, on fakes, and when the true one is imported: each in a process of its own."""
 
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -82,14 +83,37 @@ def run(forks: subprocess.Popen[str], tmp_path: Path) -> Run:
         package.mkdir()
         (package / "__init__.py").write_text(torchvision)
         (package / "extension.py").write_text("import builtins\nbuiltins.seen = getattr(builtins, 'seen', 0) + 1\n")
-        assert forks.stdin is not None
-        assert forks.stdout is not None
-        print(json.dumps([str(tmp_path), IMPORT + script]), file=forks.stdin, flush=True)
-        said, error = json.loads(forks.stdout.readline())
-        assert not error, error
-        return str(said)
+        return _said(forks, tmp_path, IMPORT + script)
 
     return said
+
+
+def _said(forks: subprocess.Popen[str], folder: Path, script: str) -> str:
+    assert forks.stdin is not None
+    assert forks.stdout is not None
+    print(json.dumps([str(folder), script]), file=forks.stdin, flush=True)
+    said, error = json.loads(forks.stdout.readline())
+    assert not error, error
+    return str(said)
+
+
+@pytest.mark.skipif(find_spec("segmentation_models_pytorch_3d") is None, reason="its library is not installed")
+def test_torchvision_is_imported_when_a_network_is_built_and_not_before_and_without_a_warning(
+    forks: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    script = """
+import sys
+from pnetkit_smp3d.backbone import Smp3D
+heavy = ("torchvision", "timm", "segmentation_models_pytorch_3d", "torchmetrics", "lightning")
+print([name for name in heavy if name in sys.modules])
+import torch
+with torch.device("meta"):
+    Smp3D(encoder_depth=3)(torch.empty(2, 1, 8, 8, 8))
+print([name for name in heavy if name in sys.modules])
+"""
+    before, after = _said(forks, tmp_path, script).splitlines()
+    assert before == "[]"
+    assert after == "['torchvision', 'timm', 'segmentation_models_pytorch_3d']"
 
 
 def test_a_healthy_torchvision_is_imported_once_and_nothing_is_declared(run: Run) -> None:

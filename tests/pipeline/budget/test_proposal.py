@@ -13,6 +13,7 @@ from pnetkit.cohort.phantom import PhantomSpec, write_cohort
 from pnetkit.errors import PluginError, RecipeError
 from pnetkit.interfaces import BackboneOutput
 from pnetkit.networks import kept_bytes_per_voxel
+from pnetkit.pipeline.budget import proposal
 from pnetkit.pipeline.budget.proposal import propose
 from pnetkit.recipe.check import load_recipe
 from pnetkit.recipe.models import MixedPatchSettings, PluginChoice
@@ -53,6 +54,37 @@ def phase(shape=(512, 512, 200), spacing=((0.7, 0.7), (0.7, 0.7), (1, 1)), tumor
 
 def found(**phases):
     return Fingerprint(5, 5, 0, 10, {"": 10}, phases or {"arterial": phase(), "venous": phase()})
+
+
+@pytest.fixture(autouse=True, scope="module")
+def measured_once():
+    """Build each network, and run it for what a step keeps, once, and not for every proposal."""
+    networks, measured = {}, {}
+    build, kept = proposal.build, proposal.kept_bytes_per_voxel
+
+    def build_once(identity, **channels):
+        asked = repr((identity, channels))
+        if asked not in networks:
+            networks[asked] = build(identity, **channels)
+        return networks[asked]
+
+    def kept_once(network, size):
+        asked = id(network), size  # `networks` keeps it, so that no other has its number
+        if asked not in measured:
+            measured[asked] = kept(network, size)
+        return measured[asked]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(proposal, "build", build_once)
+        patch.setattr(proposal, "kept_bytes_per_voxel", kept_once)
+        yield
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A cohort of two, which no test changes."""
+    spec = PhantomSpec(cases=2, seed=1, shape=(32, 32, 24), difficulty=0)
+    return write_cohort(tmp_path_factory.mktemp("cohort") / "c", spec)
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +176,7 @@ def test_uneven_spacing_is_evened_out_unless_the_recipe_does_and_a_missing_phase
 
 
 @pytest.mark.slow
-def test_the_command_writes_a_recipe_that_loads(tmp_path):
-    table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, seed=1, shape=(32, 32, 24), difficulty=0))
+def test_the_command_writes_a_recipe_that_loads(table, tmp_path):
     arguments = ["plan", table, "--vram", "12GB", "--recipe", RECIPE, "--out", tmp_path / "Mine.yaml", "--workers", 0]
     result = CliRunner().invoke(cli, list(map(str, arguments)))
     assert result.exit_code == 0, result.output
@@ -161,8 +192,7 @@ def test_the_command_writes_a_recipe_that_loads(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("named", [[], ["--recipe", "s4c_dual"], ["--recipe", str(RECIPE)]])
-def test_a_planned_recipe_names_the_shipped_one_that_it_extends_and_may_be_moved(tmp_path, named):
-    table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, seed=1, shape=(32, 32, 24), difficulty=0))
+def test_a_planned_recipe_names_the_shipped_one_that_it_extends_and_may_be_moved(table, tmp_path, named):
     out = tmp_path / "mine.yaml"
     result = CliRunner().invoke(cli, ["plan", str(table), "--vram=12GB", "--out", str(out), "--workers=0", *named])
     assert result.exit_code == 0, result.output
@@ -172,10 +202,9 @@ def test_a_planned_recipe_names_the_shipped_one_that_it_extends_and_may_be_moved
 
 
 @pytest.mark.slow
-def test_a_planned_recipe_names_one_of_the_user_s_own_by_its_file(tmp_path, monkeypatch):
+def test_a_planned_recipe_names_one_of_the_user_s_own_by_its_file(table, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("base.yaml").write_bytes(RECIPE.read_bytes())
-    table = write_cohort(tmp_path / "c", PhantomSpec(cases=2, seed=1, shape=(32, 32, 24), difficulty=0))
     Path("planned").mkdir()
     arguments = ["plan", str(table), "--vram=12GB", "--recipe=base.yaml", "--out=planned/mine.yaml", "--workers=0"]
     result = CliRunner().invoke(cli, arguments)
