@@ -34,8 +34,9 @@ PLAIN_PRELOAD = BaseContext.set_forkserver_preload
 def preload_more(context, names):
     """Let the server of this process import what its tests' processes need, whoever is the first to ask for it."""
     PLAIN_PRELOAD(context, [*names, "tests.preloaded"])
-    with chdir(Path(__file__).parents[1]):  # it finds modules from the folder in which it begins
-        forkserver.ensure_running()
+    if forkserver._forkserver._forkserver_pid is None:
+        with chdir(Path(__file__).parents[1]):  # it finds modules from the folder in which it begins
+            forkserver.ensure_running()
 
 
 BaseContext.set_forkserver_preload = preload_more
