@@ -4,10 +4,13 @@ A run's workers in other hands import what they need, and that at its time: here
 """
 
 import gc
+import os
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import torch
 
 from pnetkit.serve.child import Task
 
@@ -47,5 +50,8 @@ with suppress(ImportError), TemporaryDirectory() as place:  # highdicom reads ta
     for number, path in enumerate(study(Path(place), 1, phases=("venous",), shape=(24, 20, 3))):
         path.rename(Path(place) / "venous" / f"{number}.dcm")
     marked(0.0, Task(1, Path(place) / "venous", Path(place) / "out"))
+
+if os.environ.get("OMP_NUM_THREADS") == "1":  # as tests/conftest.py says: services would take all cores
+    torch.set_num_threads = lambda _: None
 
 gc.freeze()  # or each fork would go through all of it when it looks for garbage
