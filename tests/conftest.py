@@ -6,6 +6,9 @@ import os
 import resource
 import sys
 import textwrap
+from contextlib import chdir
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # test processes side by side: more thr
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 
 os.fsync = os.fstat  # no test pulls the plug: what is written need not be on the disk, and waiting for that is long
+
+PLAIN_PRELOAD = BaseContext.set_forkserver_preload
+
+
+def preload_more(context, names):
+    """Let the server of this process import what its tests' processes need, whoever is the first to ask for it."""
+    PLAIN_PRELOAD(context, [*names, "tests.preloaded"])
+    if forkserver._forkserver._forkserver_pid is None:
+        with chdir(Path(__file__).parents[1]):  # it finds modules from the folder in which it begins
+            forkserver.ensure_running()
+
+
+BaseContext.set_forkserver_preload = preload_more
 
 os.environ.pop("COLUMNS", None)  # what commands print into a pipe is as wide as it is, wherever the tests run
 os.unsetenv("COLUMNS")  # readline sets it for the processes that tests start, and os.environ does not know

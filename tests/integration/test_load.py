@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 def test_every_study_ends_in_one_result_however_often_the_service_is_killed(tmp_path):
     """Killed while the images of three studies come, and while the first one's results go out and more are made."""
     moments = (partial(when_images_came, 8), partial(when_results_came, 1))
-    traffic = Traffic(studies=3, slices=4, senders=3, pause_s=0.1, stable_s=2.5, patience_s=5.0)
+    traffic = Traffic(studies=3, slices=4, senders=3, pause_s=0.1, stable_s=2.0, patience_s=5.0)
     archive, _ = kill_often(tmp_path, moments, 7, traffic, say=lambda _: None)
     require_one_result_each(archive, studies=3)
 
@@ -40,7 +40,7 @@ def test_twenty_associations_at_once_are_not_mixed_up_and_memory_stays(tmp_path)
         number: study(tmp_path / f"in{number}", number, phases=("venous",), shape=(256, 256, 3)) for number in numbers
     }
     statuses = {}
-    with serving(tmp_path, {"pacs": dimse(archive.port)}, stable_s=3.0) as service, closing(archive):
+    with serving(tmp_path, {"pacs": dimse(archive.port)}, stable_s=2.0) as service, closing(archive):
         before = resident_bytes(service.process.pid)
         peak = [before]
 

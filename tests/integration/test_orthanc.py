@@ -14,7 +14,9 @@ def orthancs(tmp_path_factory):
     """An Orthanc for each way of sending, so that each shows what came by its own."""
     made = {way: Orthanc(tmp_path_factory.mktemp(way)) for way in ("dimse", "stow")}
     for orthanc in made.values():
-        orthanc.start()
+        orthanc.begin()
+    for orthanc in made.values():
+        wait_until(orthanc.answers, 60)
     yield made
     for orthanc in made.values():
         orthanc.stop()

@@ -184,11 +184,14 @@ class Orthanc:
         (folder / "orthanc.json").write_text(json.dumps(config))
         self.process = None
 
-    def start(self):
+    def begin(self):
         with (self.folder / "orthanc.log").open("ab") as stream:
             self.process = subprocess.Popen(
                 [ORTHANC, str(self.folder / "orthanc.json")], stdout=stream, stderr=stream, cwd=self.folder
             )
+
+    def start(self):
+        self.begin()
         wait_until(self.answers, 60)
 
     def answers(self):

@@ -55,7 +55,7 @@ def quick(task):
     if b"DISK" in said:
         raise StoreError("the disk is full")
     if b"GREEDY" in said:
-        held = bytearray(600 * 2**20)
+        held = bytearray(800 * 2**20)
         held[::4096] = b"x" * len(held[::4096])
         time.sleep(600)
     if b"REFUSE" in said:

@@ -54,14 +54,14 @@ def write_refusal(task, reason):
 
 def test_each_study_has_the_outcome_of_its_own_images_and_trouble_stays_with_its_own(outcomes, log, tmp_path):
     images = [b"Jane", b"RAISE", b"DIE", b"HANG", b"GREEDY", b"REFUSE", b"Jim"]
-    jobs = outcomes(*images, time_limit_s=3.0, ram_bytes=400 * 2**20, refuse=write_refusal, send_to=["pacs"], at_once=2)
+    jobs = outcomes(*images, time_limit_s=2.0, ram_bytes=700 * 2**20, refuse=write_refusal, send_to=["pacs"], at_once=2)
     assert [type(job.outcome) for job in jobs] == [Finding, Failure, Failure, Failure, Failure, Refusal, Finding]
     reasons = [job.outcome.reason for job in jobs if isinstance(job.outcome, Failure)]
     words = [
         "ValueError at parts.py",
         "was killed by SIGKILL, more than once",
-        "longer than the limit of 3 s",
-        "0.419 GB",
+        "longer than the limit of 2 s",
+        "0.734 GB",
     ]
     for reason, word in zip(reasons, words, strict=True):
         assert word in reason

@@ -83,6 +83,7 @@ def test_its_steps_run_in_a_plain_folder_and_what_they_made_answers(tmp_path):
         | {"PYTHONPATH": str(view), "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_COMPILE": "1"}
     )
     environment |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or pnetkit would be compiled anew by each of its commands
 
     def inside(text):
         return re.sub(r"(?<![\w.])/(src|opt/pnetkit)\b", rf"{tmp_path}/\1", text)

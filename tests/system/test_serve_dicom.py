@@ -49,7 +49,7 @@ def served(model, folder, archive):
     port = free_port()
     config = write_config(folder / "serve.yaml", port, {"pacs": dimse(archive.port)})
     command = ["pnetkit", "serve", "dicom", str(model), "--config", str(config), "--on-gate", "off"]
-    command += ["--state", str(folder / "state"), "--stable-after", "2s", "--device", "cpu", "--at-once", "1"]
+    command += ["--state", str(folder / "state"), "--stable-after", "1s", "--device", "cpu", "--at-once", "1"]
     log = folder / "log"
     process = begin_module(log, *command)
     try:
