@@ -46,6 +46,7 @@ def serve_dicom(queue: Queue, config: Config, work: Work, times: Times, ending: 
     deliverer = Deliverer(queue, senders(config), patience(config.retry))
     try:
         node = Listening(queue, config.node)
+        queue.listens_again()
         deliverer.start()
         try:
             while not ending.wait(EVERY_S):

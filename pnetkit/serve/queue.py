@@ -78,6 +78,11 @@ class Queue:
         """Give a path of its own for what is about to come; nothing lies there yet."""
         return self.places.arriving / f"{secrets.token_hex(12)}{ending}"
 
+    def listens_again(self) -> None:
+        """Let who was sending have the whole time again: nothing could come while nothing listened."""
+        with self.changing() as database:
+            database.execute("UPDATE jobs SET changed_at = ? WHERE state = 'receiving'", (self.clock(),))
+
     def complete(self, stable_after_s: float) -> list[int]:
         """Let the jobs wait for which nothing has come for so long; give their numbers."""
         with self.changing() as database:
@@ -194,8 +199,6 @@ class Queue:
             database.execute(
                 "UPDATE jobs SET state = 'waiting', service_ends = service_ends + 1 WHERE state = 'running'"
             )
-            # nothing could come while nothing listened: senders have the whole time again
-            database.execute("UPDATE jobs SET changed_at = ? WHERE state = 'receiving'", (self.clock(),))
             open_states = ", ".join(f"'{state}'" for state in WITHOUT_OUTCOME)
             database.execute(f"UPDATE jobs SET model = ? WHERE state IN ({open_states})", (self.model,))
         known = {str(job.number): job for job in self.jobs()}

@@ -1,6 +1,7 @@
 """What a DICOM service does beside its threads: refusals that name what they replace, and keeping house."""
 
 import json
+import threading
 
 import pydicom
 
@@ -10,9 +11,10 @@ from pnetkit.dicom.succession import replaced_by
 from pnetkit.serve import dicom_service
 from pnetkit.serve.child import Task
 from pnetkit.serve.config import Config
-from pnetkit.serve.dicom_service import METRICS, Times, keep_house, patience, refuse, senders
+from pnetkit.serve.dicom_service import METRICS, Times, keep_house, patience, refuse, senders, serve_dicom
 from pnetkit.serve.work import Work, Workers
 from tests.dicom.synthetic import AFFINE, some_hu, write_series
+from tests.serve.hospital import free_port
 from tests.serve.parts import Clock, open_queue, open_quick, send
 
 AUTHOR = Author("tiny", "0123456789abcdef")
@@ -50,6 +52,28 @@ def test_keeping_house_completes_deletes_and_says_how_it_is(tmp_path, caplog):
     assert "ALARM study 1: given up: its time is over" in caplog.text
     assert "pnetkit_given_up_total 1\n" in (queue.places.root / METRICS).read_text()
     assert queue.jobs() == []
+    queue.close()
+
+
+def test_who_was_sending_has_the_whole_time_from_when_the_service_listens_again(tmp_path, monkeypatch):
+    """Loading networks may take longer than a study waits for its next image."""
+    clock, states = Clock(), []
+    queue = open_queue(tmp_path / "state", clock)
+    send(queue, "Jane Doe", b"1")
+
+    class Ending(threading.Event):
+        def wait(self, timeout=None):  # noqa: ARG002
+            states.append([job.state for job in queue.jobs()])
+            clock.now += 30
+            return len(states) > 3
+
+    monkeypatch.setattr(Workers, "start", lambda _: setattr(clock, "now", clock.now + 100))
+    monkeypatch.setattr(Workers, "stop", lambda _: None)
+    pacs = {"way": "stow", "url": f"http://127.0.0.1:{free_port()}"}  # nobody is there, and nothing is sent
+    given = {"node": {"callers": ["PACS"], "port": free_port()}, "destinations": {"pacs": pacs}}
+    config = Config.model_validate_json(json.dumps(given))
+    serve_dicom(queue, config, Work(open_quick), Times(stable_after_s=60), Ending())
+    assert states == [["receiving"], ["receiving"], ["waiting"], ["waiting"]]
     queue.close()
 
 

@@ -147,6 +147,7 @@ def test_what_runs_at_the_end_of_a_service_is_begun_again_at_the_next(queue, tmp
     queue.close()
     clock.now += 1000
     again = open_queue(tmp_path / "state", clock)
+    again.listens_again()
     assert again.complete(60) == []  # senders have their time again
     job = again.claim()
     assert (job.number, job.lease, job.deaths, job.service_ends) == (1, 2, 0, 1)
