@@ -5,14 +5,12 @@ import runpy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from pnetkit.children import forks_of_a_server
-from pnetkit.pipeline.engine.workers import start_worker
 
 _WHERE = ("_forkserver_address", "_forkserver_authkey")
 """What a process has to know of a server to ask it for forks; the second since Python 3.14."""
@@ -23,8 +21,12 @@ def begin(function: Callable[..., None], *arguments: Any) -> BaseProcess:
 
     What it starts in turn are forks of the same server, which would otherwise be started anew.
     """
-    context: Any = forks_of_a_server("pnetkit.pipeline.engine.task")
-    process: BaseProcess = context.Process(target=_do, args=(_server(), function, arguments))
+    context = forks_of_a_server("pnetkit.pipeline.engine.task")
+    server = None
+    if context.get_start_method() == "forkserver":
+        forkserver.ensure_running()
+        server = {name: value for name, value in vars(forkserver._forkserver).items() if name in _WHERE}
+    process: BaseProcess = context.Process(target=_do, args=(server, function, arguments))
     process.start()
     return process
 
@@ -57,32 +59,10 @@ def dask_workers(number: int, **settings: Any) -> Iterator[Any]:
         yield found
 
 
-def workers_of_this_server() -> Callable[..., None]:
-    """Give what stands in for `workers.start_worker`: what a run's workers start are forks of this process's server."""
-    return partial(_start_worker, _server())
-
-
-def _server() -> dict[str, Any] | None:
-    """Give where this process's server is, which is begun first; None where there is none on this system."""
-    if forks_of_a_server("pnetkit.pipeline.engine.task").get_start_method() != "forkserver":
-        return None
-    forkserver.ensure_running()
-    return {name: value for name, value in vars(forkserver._forkserver).items() if name in _WHERE}
-
-
-def _take(server: dict[str, Any] | None) -> None:
+def _do(server: dict[str, Any] | None, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     if server is not None:
         vars(forkserver._forkserver).update(server, ensure_running=resource_tracker.ensure_running)
-
-
-def _do(server: dict[str, Any] | None, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    _take(server)
     function(*arguments)
-
-
-def _start_worker(server: dict[str, Any] | None, threads: int, notes: str | None = None) -> None:
-    _take(server)
-    start_worker(threads, notes)
 
 
 def _run_module(said: Path, arguments: tuple[str, ...], folder: Path | None, site: Path | None, goes_on: bool) -> None:

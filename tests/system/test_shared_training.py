@@ -10,8 +10,6 @@ from click.testing import CliRunner
 
 from pnetkit.cli.main import cli
 from pnetkit.errors import RecipeError
-from pnetkit.pipeline.engine import workers
-from tests.forked import workers_of_this_server
 from tests.system.conftest import Runner, results
 
 SETS = (
@@ -42,7 +40,6 @@ def attempts(store):
 @pytest.mark.slow
 def test_a_run_with_two_processes_a_training_gives_the_bytes_of_a_plain_one(tiny, plain, monkeypatch):
     monkeypatch.chdir(tiny.folder)
-    monkeypatch.setattr(workers, "start_worker", workers_of_this_server())  # its helpers' torch is imported already
     sets = [word for value in SETS for word in ("--set", value)]
     options = ["--out", "out", "--store", "store", "--device", "cpu", "--workers", "1", "--no-report"]
     said = CliRunner().invoke(cli, ["run", str(tiny.recipe), *sets, *options, "--devices-per-training", "2"])
