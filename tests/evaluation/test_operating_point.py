@@ -77,6 +77,24 @@ def test_a_target_out_of_reach_is_said_and_the_closest_is_taken():
     assert point.sensitivity == 0.5
 
 
+@pytest.mark.parametrize("count", [3, 200])
+@pytest.mark.parametrize(("rate", "other"), [("sensitivity", "specificity"), ("specificity", "sensitivity")])
+def test_a_rate_of_one_is_reached_where_the_lowest_is_abnormal_and_the_highest_normal(rate, other, count):
+    """By thresholds below all scores and above all, also where the many between are thinned."""
+    scores = np.linspace(0.5, 9, count)
+    cases = [(findings(venous=score), i in (0, count // 2)) for i, score in enumerate(scores)]
+    point = choose(cases, rate, 1.0, phases=("venous",))
+    assert point.reached
+    assert (getattr(point, rate), getattr(point, other)) == (1, 0)
+    assert point.factors["venous"] < 0.5 if rate == "sensitivity" else point.factors["venous"] > 9
+
+
+def test_a_rate_that_is_just_reached_counts_as_reached():
+    cases = [(findings(venous=score), abnormal) for score, abnormal in [(1, True), (2, False), (3, True), (4, True)]]
+    point = choose(cases, "sensitivity", 2 / 3, phases=("venous",))
+    assert (point.reached, point.sensitivity, point.specificity) == (True, pytest.approx(2 / 3), 1)
+
+
 def test_without_both_groups_there_is_nothing_to_choose():
     assert choose([(findings(venous=1), True)], "sensitivity", 0.9) is None
 

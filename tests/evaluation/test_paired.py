@@ -81,6 +81,39 @@ def test_delong_s_test_is_that_of_mlstatkit(drawn):
     assert found.low <= found.value <= found.high
 
 
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+@given(SCORES)
+def test_the_interval_of_two_areas_is_delong_s_from_all_pairs_and_cut_to_what_a_difference_can_be(confidence, drawn):
+    first, second, seed = drawn
+    labels = np.random.default_rng(seed).permutation(np.arange(len(first)) % 2 == 0)
+    found = auc_difference(first, second, labels.tolist(), confidence=confidence)
+    one, two = (
+        np.sign(of[labels][:, None] - of[~labels]) / 2 for of in (np.array(first, float), np.array(second, float))
+    )
+    change = two - one
+    variance = sum(np.var(change.mean(axis=1 - axis), ddof=1) / change.shape[axis] for axis in (0, 1))
+    assume(variance > 1e-12)
+    reach = {0.9: 1.6448536, 0.95: 1.9599640}[confidence] * np.sqrt(variance)  # quantiles of a table
+    assert found.value == pytest.approx(change.mean())
+    assert (found.low, found.high) == pytest.approx(
+        (max(change.mean() - reach, -1), min(change.mean() + reach, 1)), abs=1e-6
+    )
+
+
+def test_the_interval_of_two_areas_that_lie_far_apart_ends_where_a_difference_does():
+    right, wrong = [1.0, 2.0, 3.0, 4.0], [4.0, 2.5, 3.0, 1.0]
+    labels = [False, False, True, True]
+    assert auc_difference(right, wrong, labels).low == -1
+    assert auc_difference(wrong, right, labels).high == 1
+
+
+@pytest.mark.parametrize("labels", [[True, False, False, False], [False, True, True, True]])
+def test_one_case_of_a_kind_has_a_difference_of_areas_and_no_interval(labels):
+    found = auc_difference([1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0], labels)
+    assert abs(found.value) == 1
+    assert (found.low, found.high, found.p_value) == (None, None, None)
+
+
 def test_scores_without_variance_have_a_difference_and_no_p():
     perfect, worse = [0.0, 0.1, 0.8, 0.9], [0.0, 0.2, 0.5, 0.6]
     found = auc_difference(perfect, worse, [False, False, True, True])
