@@ -102,3 +102,29 @@ def test_without_both_groups_there_is_nothing_to_choose():
 def test_equally_good_thresholds_stay_near_the_recipe_s():
     cases = [(findings(venous=0.5), False), (findings(venous=2), True)]
     assert choose(cases, "sensitivity", 1.0, phases=("venous",)).factors == {"venous": 1.0}
+
+
+def test_the_recipe_s_own_threshold_is_tried_and_wins_among_equals():
+    cases = [(findings(venous=0.2), False), (findings(venous=9), True)]  # the middle of them is 1.34
+    assert choose(cases, "sensitivity", 1.0, phases=("venous",)).factors == {"venous": 1.0}
+    nothing = [(findings(venous=0), False), (findings(venous=0), True)]
+    assert choose(nothing, "sensitivity", 1.0, phases=("venous",)).factors == {"venous": 1.0}
+
+
+def test_of_thresholds_with_the_same_other_rate_that_with_more_of_the_aimed_one_wins():
+    cases = [(findings(venous=0.1), False), (findings(venous=0.2), True), (findings(venous=0.4), True)]
+    point = choose(cases, "sensitivity", 0.5, phases=("venous",))
+    assert (point.sensitivity, point.specificity) == (1, 1)
+
+
+@pytest.mark.parametrize(("rate", "abnormal"), [("sensitivity", True), ("specificity", False)])
+def test_a_rate_of_cases_that_nobody_decides_is_not_reached(rate, abnormal):
+    cases = [(findings(venous=2), abnormal), (findings(arterial=2), not abnormal)]
+    point = choose(cases, rate, 0.5, decide=lambda found: None if "venous" in found else either(found))
+    assert not point.reached
+    assert getattr(point, rate) == 0
+
+
+def test_a_phase_without_a_factor_keeps_its_threshold():
+    found = at_operating_point(findings(arterial=1, venous=1), {"venous": 3.0})
+    assert {phase: of.threshold for phase, of in found.items()} == {"arterial": 1.0, "venous": 3.0}
