@@ -112,6 +112,22 @@ def test_a_probability_of_every_case_is_calibrated_and_one_that_is_missing_costs
     assert found.against[0].brier.value is None
 
 
+def test_a_probability_of_a_case_of_unknown_diagnosis_is_asked_of_nobody():
+    truth = TRUTH | {"P8": CaseTruth(None, 8), "P9": CaseTruth(True, 9)}  # the last is in no arm
+    calls = {case: call(case, 0.5, 4.0, 0.5) for case in TRUTH} | {"P8": Call(True, 1.0, {})}
+    (arm,) = compare_further(truth, {"one": calls}, {}).arms
+    assert (arm.calibration.cases, arm.brier.value) == (8, 0.25)
+
+
+def test_an_f1_that_one_arm_does_not_have_differs_from_none():
+    plain = {case: call(case, 0.5, 4.0) for case in TRUTH}
+    nothing, wrong = ({case: match(0, wrong=count) for case in TRUTH} for count in (0, 1))
+    uncounted = wrong | {"P1": match(0, wrong=1, voxel_mm3=None)}
+    for base, own in ((nothing, wrong), (wrong, nothing), (uncounted, wrong), (wrong, uncounted)):
+        (row,) = compared(plain, plain, {"base": base, "own": own}).against
+        assert row.f1.value is None
+
+
 def test_runs_of_earlier_releases_tell_none_of_it():
     old = {case: Call(True, 1.0, {"tumor": 0.5}) for case in TRUTH}
     assert compared(old, old, {"base": {"P1": match(1, voxel_mm3=None)}}).is_empty
