@@ -1,14 +1,17 @@
 """Tests of pnetkit.evaluation.summary."""
 
 import json
+from dataclasses import replace
 from statistics import mean, stdev
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pnetkit.evaluation.lesions import Lesion, LesionMatch
 from pnetkit.evaluation.rates import wilson_rate
 from pnetkit.evaluation.summary import CaseRow, PhaseRow, summarize
+from pnetkit.evaluation.surfaces import SurfaceAgreement
 from pnetkit.types import CaseFinding, PhaseFinding
 
 PHASES = ("arterial", "venous")
@@ -239,3 +242,54 @@ def test_json_writes_null_for_what_is_undefined():
     assert data["fused"]["specificity"] == nothing
     assert data["fused"]["auc_by_fold"] == {"0": None}
     assert data["fused"]["sensitivity"]["value"] == 1.0
+
+
+def test_json_says_every_rate_as_the_share_that_its_counts_are():
+    rows = [case(f"p{i}", True, float(i >= 24), fold=i % 4) for i in range(228)]
+    rows += [case(f"n{i}", False, float(i < 28), fold=i % 4) for i in range(148)]
+    data = summarize(rows, ["venous"]).to_json()
+    for said in (data["fused"], data["phases"]["venous"]["decision"]):
+        rates = [said[of] for of in ("sensitivity", "specificity")]
+        rates += [rate for of in ("sensitivity_by_fold", "specificity_by_fold") for rate in said[of].values()]
+        assert [rate["value"] for rate in rates] == [rate["successes"] / rate["total"] for rate in rates]
+    assert data["fused"]["sensitivity"]["value"] == pytest.approx(0.8947, abs=5e-5)
+
+
+def test_lesions_of_all_scans_of_a_phase_count_together_by_criterion():
+    def row(name, abnormal, **lesions):
+        phase = PhaseRow(PhaseFinding("venous", 1.0, 1.0), VOXELS, None, lesions or None)
+        return case(name, abnormal, 1.0, phases={"venous": phase})
+
+    hit, miss = Lesion(100, 5.8, 90.0, 0.5), Lesion(100, 5.8, 0.0, 0.0)
+    rows = [
+        row("a", True, any=LesionMatch((hit, miss), (), 1.0), iou=LesionMatch((miss, miss), (70.0,), 1.0)),
+        row("b", False, any=LesionMatch((), (70.0, 70.0), 1.0), iou=LesionMatch((), (70.0,), None)),
+        row("c", None),
+        undone("d", True, "quarantined"),
+    ]
+    found = summarize(rows, ["venous"]).phases["venous"].lesions
+    assert list(found) == ["any"]  # nobody knows how large a voxel of the other was
+    assert (found["any"].found, found["any"].missed, found["any"].wrong) == (1, 1, 2)
+    assert found["any"].value == pytest.approx(2 / (2 + 1 + 2))
+
+
+def test_surfaces_are_told_by_structure_and_diagnosis():
+    def row(name, abnormal, nsd):
+        surfaces = {of: SurfaceAgreement(nsd, 1.0) for of in ("pancreas", "tumor", "duct")}
+        phase = PhaseRow(PhaseFinding("venous", 1.0, 1.0), VOXELS, None, None, surfaces)
+        return case(name, abnormal, 1.0, phases={"venous": phase})
+
+    rows = [row("a", True, 0.2), row("b", True, 0.4), row("c", False, 0.9), row("d", None, 0.0)]
+    found = summarize(rows, ["venous"]).phases["venous"].surfaces
+    assert {name: of.nsd for name, of in found.items()} == pytest.approx(
+        {"pancreas_normal": 0.9, "pancreas_abnormal": 0.3, "tumor_abnormal": 0.3, "duct_abnormal": 0.3}
+    )
+
+
+@pytest.mark.parametrize(("third", "cases"), [(0.5, 3), (None, None)])
+def test_probabilities_are_calibrated_where_every_case_of_known_diagnosis_has_one(third, cases):
+    said = [(True, 0.9), (False, 0.1), (True, third), (None, None)]
+    rows = [replace(case(f"c{i}", abnormal, 1.0), probability=p) for i, (abnormal, p) in enumerate(said)]
+    found = summarize(rows, ["venous"]).fused_calibration
+    assert (found and found.cases) == cases
+    assert found is None or found.brier == pytest.approx((0.01 + 0.01 + 0.25) / 3)
