@@ -36,6 +36,17 @@ def test_no_tissue_is_lost_wherever_the_coarse_lattice_falls(shift):
     assert body_mask(hu)[hu > -300].all()
 
 
+@pytest.mark.parametrize(("shape", "edge"), [((480, 400, 10), 4), ((120, 100, 10), 4), ((40, 36, 10), 2)])
+def test_the_margin_is_two_cells_of_the_lattice_at_most_however_large_a_scan_is(shape, edge):
+    hu = np.full(shape, -1000, np.float32)
+    first, last = np.array(shape[:2]) // 4, np.array(shape[:2]) * 3 // 4
+    hu[first[0] : last[0], first[1] : last[1]] = 40
+    x, y = np.nonzero(body_mask(hu).any(axis=2))
+    for places, low, high in ((x, first[0], last[0]), (y, first[1], last[1])):
+        assert low - 2 * edge <= places.min() <= low
+        assert high - 1 <= places.max() < high + 2 * edge
+
+
 @pytest.mark.parametrize("value", [-1000.0, 50.0])
 def test_a_volume_of_one_kind_is_body_as_a_whole(value):
     assert body_mask(np.full((20, 9, 11), value, np.float32)).all()
