@@ -5,7 +5,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from pnetkit.dicom.patient import contradictions, may_be_one, said_of_patient
+from pnetkit.dicom.patient import contradictions, may_be_one, said_of_patient, values_of
 from pnetkit.dicom.series import Instance
 
 JANE = {"PatientID": "4711", "PatientBirthDate": "19500101", "PatientSex": "F", "PatientName": "Doe^Jane"}
@@ -56,3 +56,14 @@ def test_what_systems_write_differently_or_leave_out_is_no_contradiction(other):
 def test_groups_of_images_may_share_a_patient_unless_an_attribute_differs_in_all(one, other, may_be):
     said = [said_of_patient(images(*patients)) for patients in (one, other)]
     assert may_be_one(*said) == may_be_one(*said[::-1]) == may_be
+
+
+def test_what_images_hold_in_an_attribute_is_given_once_and_in_order_without_what_is_empty_or_cannot_be_read():
+    class Damaged(pydicom.Dataset):
+        def get(self, *_):
+            raise UnicodeDecodeError("ascii", b"?", 0, 1, "damaged")
+
+    names = ["Roe^Richard", "Doe^Jane", "", "Doe^Jane"]
+    found = [*images(*({"PatientName": name} for name in names), {}), Instance(Path("x"), Damaged(), "1")]
+    assert values_of(found, "PatientName") == ("Doe^Jane", "Roe^Richard")
+    assert values_of(found, "PatientID") == ()

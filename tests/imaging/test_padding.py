@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pnetkit.imaging.padding import pad_with_air
+from pnetkit.imaging.padding import pad_with_air, reaches_border
 
 
 def slab(seed=0):
@@ -42,6 +42,34 @@ def test_corners_of_one_value_are_air_and_voxels_of_that_value_within_the_body_a
     assert np.array_equal(found[~outside], hu[~outside])
 
 
+@pytest.mark.parametrize("x", [0, -1])
+@pytest.mark.parametrize("y", [0, -1])
+def test_a_single_corner_of_one_value_is_air_with_all_of_its_piece_in_its_slice_alone(x, y):
+    """As where a volume was turned: a wedge without measurements on one side."""
+    hu, _ = slab()
+    i, j = np.ogrid[:48, :48]
+    wedge = (i if x == 0 else 47 - i) + (j if y == 0 else 47 - j) < 14
+    hu[wedge, 3] = 0
+    found = pad_with_air(hu)
+    assert (found[wedge, 3] == -1000).all()
+    found[wedge, 3] = 0
+    assert np.array_equal(found, hu)
+
+
+@pytest.mark.parametrize("shape", [(48, 48, 6), (48, 96, 6), (96, 48, 6), (6, 6, 6), (6, 48, 6)])
+def test_a_corner_is_looked_for_in_images_of_any_shape_that_have_four(shape):
+    hu = np.random.default_rng(0).normal(40, 10, shape).astype(np.float32)
+    hu[:3, :3] = 0
+    assert (pad_with_air(hu)[:3, :3] == -1000).all()
+
+
+@pytest.mark.parametrize("shape", [(5, 48, 6), (48, 5, 6)])
+def test_an_image_that_is_too_narrow_for_four_corners_has_none(shape):
+    hu = np.random.default_rng(0).normal(40, 10, shape).astype(np.float32)
+    hu[:3, :3] = 0
+    assert pad_with_air(hu) is hu
+
+
 def test_whole_slices_of_one_value_are_air():
     hu, _ = slab()
     hu[:, :, :2] = 0
@@ -53,3 +81,11 @@ def test_whole_slices_of_one_value_are_air():
 def test_a_body_that_fills_the_image_is_no_padding():
     hu = np.random.default_rng(0).normal(40, 10, (48, 48, 6)).astype(np.float32)
     assert pad_with_air(hu) is hu
+
+
+def test_pieces_that_reach_any_of_the_four_sides_reach_the_border_and_others_do_not():
+    mask = np.zeros((9, 11), bool)
+    inside = np.zeros_like(mask)
+    mask[0:2, 5] = mask[7:9, 5] = mask[4, 0:2] = mask[4, 9:11] = True
+    inside[1, 1] = inside[7, 9] = inside[4, 5] = True
+    assert np.array_equal(reaches_border(mask | inside), mask)
