@@ -12,7 +12,7 @@ from pnetkit.errors import GateError
 from pnetkit.imaging.landmarks import find_landmarks
 from pnetkit.imaging.nifti import read_scan
 from pnetkit.screening.contrast_phase import contrast_phase
-from pnetkit.screening.gates import field_of_view_gate, held_to_gates, phase_gate
+from pnetkit.screening.gates import duplicates, field_of_view_gate, held_to_gates, phase_gate, spacing_flags
 from pnetkit.types import Grid, Scan
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -111,3 +111,35 @@ def test_one_scan_packed_twice_is_caught_however_its_values_are_rounded():
     other = Scan(scan.hu.copy(), scan.grid)
     other.hu[50, 50, 30] += 20
     assert not any("same scan" in fault for fault in gated({"arterial": scan, "venous": other}, "flag"))
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "flagged"),
+    [
+        ((0.75, 0.75, 5.0), False),
+        ((0.64, 0.98, 5.45), False),  # a tenth below, above, above
+        ((0.62, 0.75, 5.0), True),
+        ((0.75, 1.0, 5.0), True),
+        ((0.75, 0.75, 5.6), True),
+        ((0.75, 0.75, 4.4), True),
+    ],
+)
+def test_voxels_that_differ_along_any_axis_by_more_than_a_tenth_from_those_that_were_learned_from_are_flagged(
+    spacing_mm, flagged
+):
+    scan = Scan(np.zeros((2, 2, 2), np.float32), Grid((2, 2, 2), np.diag([*spacing_mm, 1.0])))
+    seen = {"venous": {"spacing_mm": [[0.7, 0.9], [0.7, 0.9], [5.0, 5.0]]}}
+    flags = spacing_flags(seen, {"venous": scan, "arterial": scan})  # nobody knows what the other learned from
+    got = " x ".join(f"{edge:.3g}" for edge in spacing_mm)
+    said = f"venous: voxels of {got} mm; the networks learned from 0.7-0.9 x 0.7-0.9 x 5 mm"
+    assert flags == ([said] if flagged else [])
+
+
+@pytest.mark.parametrize(("change", "same"), [(0.0, True), (0.9, True), (-0.9, True), (1.0, False), (-1.0, False)])
+def test_voxels_that_one_hu_lies_between_are_of_two_scans(change, same):
+    one = Scan(np.zeros((2, 2, 2), np.float32), Grid((2, 2, 2), np.eye(4)))
+    hu = one.hu.copy()
+    hu[1, 0, 1] = change
+    two = Scan(hu, Grid((2, 2, 2), np.diag([2.0, 2.0, 2.0, 1.0])))
+    assert bool(duplicates({"a": "1", "b": "2"}, {"a": one, "b": two})) is same
+    assert duplicates({"a": "1", "b": "1"}, {"a": one, "b": two}) == ["b is the same scan as a"]
