@@ -1,8 +1,10 @@
 """Padding that a header names is air, also where the header's value could be tissue."""
 
 import numpy as np
+import pydicom
 import pytest
 
+from pnetkit.dicom.padding import without_padding
 from pnetkit.dicom.series import find_series
 from pnetkit.dicom.volume import read_series
 from tests.dicom.synthetic import AFFINE, some_hu, write_series
@@ -49,3 +51,15 @@ def test_a_range_of_padding_is_air(tmp_path):
 def test_padding_of_signed_images_that_is_written_as_unsigned_is_found(tmp_path):
     _, found = read_padded(tmp_path, 2**16 - 2000, stored=-2000, signed=True)
     assert (found[EDGE] == -1000).all()
+
+
+def test_tissue_in_a_range_of_padding_that_begins_at_air_is_kept_where_it_does_not_reach_the_border():
+    header = pydicom.Dataset()
+    header.add_new("PixelPaddingValue", "US", 0)
+    header.add_new("PixelPaddingRangeLimit", "US", 1100)
+    stored = np.full((6, 6), 2000)
+    stored[:, 0], stored[3, 3] = 10, 1064
+    found = without_padding(header, stored, stored - 1024)
+    assert (found[:, 0] == -1000).all()
+    assert found[3, 3] == 40
+    assert (np.delete(found[:, 1:].ravel(), 3 * 5 + 2) == 976).all()

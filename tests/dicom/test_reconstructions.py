@@ -100,3 +100,13 @@ def test_what_was_told_apart_as_two_acquisitions_is_not_one(tmp_path, told_apart
     keyword = told_apart_by.partition("=")[0]
     parts = [replace(first, part=told_apart_by), replace(second, uid=first.uid, part=f"{keyword}=900")]
     assert of_one_acquisition(parts) == one
+
+
+@pytest.mark.parametrize(("parts", "one"), [(("TriggerTime=0", "TriggerTime=900"), False), (("TriggerTime=0",), True)])
+def test_two_times_of_one_series_are_two_acquisitions_whatever_else_there_is_and_one_time_alone_is_not(
+    tmp_path, parts, one
+):
+    reconstruction(tmp_path, "a")
+    reconstruction(tmp_path, "b")
+    first, second = find_series(tmp_path).series
+    assert of_one_acquisition([*(replace(first, part=part) for part in parts), second]) == one
