@@ -1,6 +1,8 @@
 """Each check of a backbone catches a plugin that is broken in just that way, and a sound one passes all."""
 
 import re
+from contextlib import suppress
+from functools import cache
 
 import pytest
 
@@ -41,6 +43,21 @@ from tests.testing.broken_backbones import (
     Views,
 )
 from tests.testing.outcomes import failing, one
+
+
+@pytest.fixture(scope="module")
+def one_registry():
+    """Let torch list what it can write as ONNX once, and not at each export: half of the time of a network so small.
+
+    Where another torch has the list elsewhere, it is made each time.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        with suppress(ImportError, AttributeError):
+            from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+            patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
+        yield
+
 
 exports = pytest.mark.usefixtures("one_registry")
 
