@@ -141,9 +141,10 @@ def _hang_up(association: Any) -> None:
     The association's thread waits for a first message for half a minute: it gets None, as when that time is over.
     """
     link = association.dul.socket
-    if link is not None and link.socket is not None:
+    connection = None if link is None else link.socket  # which its thread takes away when the other end hangs up
+    if connection is not None:
         with suppress(OSError):  # it has hung up by itself
-            link.socket.shutdown(socket.SHUT_RDWR)
+            connection.shutdown(socket.SHUT_RDWR)
     association.dul.to_user_queue.put(None)
 
 

@@ -99,12 +99,8 @@ def tried(outside):
     (outside / "test_checks.py").write_text(CHECKS)
     tests = ["test_page.py", "test_checks.py", *(f"pnetkit-{name}/tests" for name in KINDS.values())]
     options = ["-q", "-rA", "--rootdir", outside, "--import-mode=importlib", "-p", "no:cacheprovider"]
-    options += [
-        "-p",
-        "no:logging",
-        "--deselect",
-        "test_page.py::test_tiny_net_conforms[onnx]",
-    ]  # it is made twice already
+    made_twice_already = "test_page.py::test_tiny_net_conforms[onnx]"
+    options += ["-p", "no:logging", "--deselect", made_twice_already]
     said = call("pytest", *tests, *options, site=outside / "site", folder=outside)
     assert "failed" not in said
     return said, {name: (outside / f"{name}.txt").read_text() for name in KINDS.values()}
